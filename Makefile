@@ -1,0 +1,55 @@
+# Two commands matter: `make run` and `make test`. Everything else is for people who change Fireline.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+TEST_STAMP := $(VENV)/.test-tools
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench faults fmt lock clean
+
+help:  ## Say what each target does
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(STAMP)  ## Make .venv with the locked dependencies and Fireline itself
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "Installing Fireline and its locked dependencies into $(VENV) (once)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+run: setup  ## Run Fireline on embedded defaults with the demo gateway beside it
+	@$(BIN)/fireline demo
+
+$(TEST_STAMP): $(STAMP) deploy/test-tools.sh
+	@bash deploy/test-tools.sh
+	@touch $@
+
+check: setup  ## Lint, format, types, layers, and the repository's own rules and runbooks
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/fireline check
+
+test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
+	@$(BIN)/python -m pytest
+
+bench: setup $(TEST_STAMP)  ## Measure, side by side with peers
+	@for f in benchmarks/bench_*.py; do $(BIN)/python $$f $(ARGS) || exit 1; done
+
+faults: setup $(TEST_STAMP)  ## Long fault campaigns
+	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults
+
+fmt: setup  ## Format and mend what can be mended
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock:  ## Resolve requirements.lock anew (needs uv)
+	@uv pip compile pyproject.toml --extra dev --universal --generate-hashes --no-emit-index-url \
+	  --python-version 3.11 --no-header --quiet --upgrade -o requirements.lock
+
+clean:  ## Remove what was installed and run-time state
+	@rm -rf $(VENV) .tools .fireline

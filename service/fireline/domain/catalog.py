@@ -1,0 +1,104 @@
+"""Catalog: services with owners, teams, people, severities. Who owns it, and what happens if it fails."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who can be paged; `contacts` maps a channel name to an address (`slack: U123`), in order of use."""
+
+    id: str
+    name: str
+    contacts: Mapping[str, str] = field(default_factory=dict)
+    time_zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """An accountable team: its escalation policy, its members, and the channel its incident cards go to."""
+
+    id: str
+    name: str
+    policy: str
+    members: tuple[str, ...] = ()
+    channels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something a service's traffic can go to; `capacity` is requests a second, None when not declared."""
+
+    name: str
+    capacity: float | None = None
+    capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service or model. `primary` and `fallback` name entries of `targets`; `depends_on` names services."""
+
+    id: str
+    owner: str
+    what: str = ""
+    tier: int = 3
+    backup: str | None = None
+    primary: str = "primary"
+    fallback: str | None = None
+    targets: tuple[Target, ...] = ()
+    rollback: str = ""
+    depends_on: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    stop_conditions: tuple[str, ...] = ()
+    scorecard: Mapping[str, object] = field(default_factory=dict)
+    unit_cost: Mapping[str, object] = field(default_factory=dict)
+    personal_data: tuple[str, ...] = ()
+    reviewed: str | None = None
+    review_every: float | None = None
+    version: str | None = None
+    trained_on: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Severity:
+    """One level: `rank` 0 is the worst. `ack_within` seconds until an unacknowledged page escalates (policy waits win
+    where set), `ack_timeout` seconds until a stale acknowledgement pages again, None for never.
+    """
+
+    name: str
+    rank: int
+    pages: bool = True
+    urgency: str = "high"
+    ack_within: float | None = None
+    ack_timeout: float | None = None
+    update_every: float | None = None
+    postmortem: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All of it, by id; `severities` from the worst to the mildest."""
+
+    services: Mapping[str, Service]
+    teams: Mapping[str, Team]
+    people: Mapping[str, Person]
+    severities: tuple[Severity, ...]
+
+    def severity(self, name: str) -> Severity:
+        """The severity called `name`; raises KeyError with the known names."""
+        for severity in self.severities:
+            if severity.name == name:
+                return severity
+        raise KeyError(f"severity {name!r} is not one of {[s.name for s in self.severities]}")
+
+    def worst(self, names: "list[str] | tuple[str, ...] | set[str]") -> str | None:
+        """The worst of some severities, None of none."""
+        ranked = sorted(names, key=lambda name: self.severity(name).rank)
+        return ranked[0] if ranked else None
+
+    def service(self, name: str) -> Service | None:
+        """The service with this id or alias."""
+        found = self.services.get(name)
+        if found is not None:
+            return found
+        return next((s for s in self.services.values() if name in s.aliases), None)

@@ -1,0 +1,49 @@
+"""Configuration: everything that was read from `rules/` and `runbooks/`, checked, as one immutable value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from fireline.domain.catalog import Catalog
+from fireline.domain.oncall import OnCall
+from fireline.domain.rules import Rule
+from fireline.domain.runbooks import Runbook
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """How incidents behave. Seconds: `settle` clear before resolving, `reopen_within` of a resolve reopens."""
+
+    settle: float = 60.0
+    reopen_within: float = 1800.0
+    lease: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Rules, runbooks, catalog and on-call; `hash` is over the contents of all files."""
+
+    rules: Mapping[str, Rule]
+    runbooks: Mapping[str, Runbook]
+    catalog: Catalog
+    oncall: OnCall
+    response: Response = Response()
+    hash: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One fault of one file: where, what was found, what was expected, how to mend it. `severity` error or warning."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+    path: str = ""
+    severity: str = "error"
+
+    def __str__(self) -> str:
+        """`file:line:column: error: message` and the hint."""
+        place = f"{self.file}:{self.line}:{self.column}"
+        return f"{place}: {self.severity}: {self.message}" + (f"\n  hint: {self.hint}" if self.hint else "")

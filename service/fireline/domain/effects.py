@@ -1,0 +1,106 @@
+"""Effects: what a decision wants done. Each has a deterministic key, so nothing is queued twice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class SendPage:
+    """Page `person` for page `page` of the incident on one channel and address. Lane: that channel and address."""
+
+    key: str
+    incident: int
+    page: int
+    person: str
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateCard:
+    """Bring the incident's card on one channel (`address` is a room) up to date: sent once, edited afterwards."""
+
+    key: str
+    incident: int
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePage:
+    """Bring the already sent page message of a person up to date (buttons go when it is over)."""
+
+    key: str
+    incident: int
+    page: int
+    channel: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """A line in the incident's thread on one channel."""
+
+    key: str
+    incident: int
+    channel: str
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskApproval:
+    """Ask `person` (or the room) to approve or reject step `step` of run `run`."""
+
+    key: str
+    incident: int | None
+    run: int
+    step: str
+    channel: str
+    address: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Start a runbook for the incident; the engine decides about guards and autonomy."""
+
+    key: str
+    incident: int
+    runbook: str
+    inputs: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Put a JSON value on a Kafka topic (`fireline.incidents`, `fireline.routes`)."""
+
+    key: str
+    topic: str
+    record_key: str
+    value: Mapping[str, object]
+
+
+Effect = SendPage | UpdateCard | UpdatePage | Say | AskApproval | StartRun | Publish
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A deadline: a row in the database. `incident` or `run` says whose it is; `kind` what is due."""
+
+    key: str
+    due_at: float
+    kind: str
+    incident: int | None = None
+    run: int | None = None
+
+
+def lane(effect: Effect) -> str:
+    """The queue an effect waits in: one slow channel delays no other, and a lane keeps its order."""
+    match effect:
+        case SendPage() | UpdateCard() | UpdatePage() | Say() | AskApproval():
+            return f"{effect.channel}:{effect.address}"
+        case StartRun():
+            return f"run:{effect.incident}"
+        case Publish():
+            return f"kafka:{effect.topic}"

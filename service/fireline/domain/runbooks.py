@@ -1,0 +1,193 @@
+"""Runbook: a procedure as written; Run: one execution of it, as journaled. Deciding what is next is in `running`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fireline.domain.expressions import Condition, Template
+
+
+class Autonomy(StrEnum):
+    """How far a runbook may go alone, from the least to the most."""
+
+    SHADOW = "shadow"
+    SUGGEST = "suggest"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+class OnFailure(StrEnum):
+    """What a failed step means for the run."""
+
+    UNDO = "undo"
+    CONTINUE = "continue"
+    ESCALATE = "escalate"
+    STOP = "stop"
+
+
+class IfUnknown(StrEnum):
+    """What to do with a step whose outcome is unknown after a crash or a time-out."""
+
+    RETRY = "retry"
+    VERIFY = "verify"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One typed input; without a default it is required. `default` may refer to the catalog and earlier inputs."""
+
+    name: str
+    type: str
+    default: Template | None = None
+    choices: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Attempts in all, and the seconds before the second, doubled each time."""
+
+    attempts: int = 1
+    backoff: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """The compensating step of a step."""
+
+    uses: str
+    with_: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One entry of a runbook. `timeout` in seconds, over all attempts and waits."""
+
+    id: str
+    uses: str
+    with_: Template
+    if_: Condition | None = None
+    retry: Retry = Retry()
+    timeout: float = 600.0
+    undo: Undo | None = None
+    on_failure: OnFailure = OnFailure.STOP
+    if_unknown: IfUnknown = IfUnknown.RETRY
+    irreversible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most `runs` runs of the runbook on one lock `per` seconds."""
+
+    runs: int
+    per: float
+
+
+@dataclass(frozen=True, slots=True)
+class Runbook:
+    """A procedure. `hash` is the content hash that runs are pinned to; `text` the YAML document it was read from.
+
+    `start_when` is a condition over severity, service and labels of the incident; None starts on every opening that
+    names the runbook. `deadline` in seconds from the start of a run.
+    """
+
+    name: str
+    owner: str
+    steps: tuple[Step, ...]
+    inputs: tuple[Input, ...] = ()
+    start_when: Condition | None = None
+    mode: Autonomy = Autonomy.APPROVE
+    lock: Template | None = None
+    budget: Budget | None = None
+    stop_if: Condition | None = None
+    deadline: float = 14_400.0
+    reviewed: str | None = None
+    review_every: float | None = None
+    description: str = ""
+    hash: str = ""
+    text: str = ""
+
+
+class RunStatus(StrEnum):
+    """Where a run stands; the last six are terminal."""
+
+    WAITING = "waiting"  # for its lock, or for a person to let it start
+    RUNNING = "running"
+    UNDOING = "undoing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
+    ABORTED = "aborted"
+    REFUSED = "refused"
+
+
+TERMINAL = frozenset(
+    {
+        RunStatus.SUCCEEDED,
+        RunStatus.FAILED,
+        RunStatus.UNDONE,
+        RunStatus.UNDO_FAILED,
+        RunStatus.ABORTED,
+        RunStatus.REFUSED,
+    }
+)
+
+
+class StepStatus(StrEnum):
+    """Where a step of a run stands."""
+
+    PENDING = "pending"
+    STARTED = "started"  # journaled before it is done: unknown after a crash
+    WAITING = "waiting"
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+    UNDO_STARTED = "undo_started"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class StepRun:
+    """One step of one run. `memory` is what a waiting action wants to find again; times in seconds since the epoch."""
+
+    id: str
+    status: StepStatus = StepStatus.PENDING
+    attempt: int = 0
+    rendered: Mapping[str, object] = field(default_factory=dict)
+    output: Mapping[str, object] = field(default_factory=dict)
+    memory: Mapping[str, object] = field(default_factory=dict)
+    undo_rendered: Mapping[str, object] = field(default_factory=dict)
+    started_at: float | None = None
+    ended_at: float | None = None
+    next_at: float | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution, pinned to the content hash of its runbook. `text` is that content, so that it resumes anywhere."""
+
+    id: int
+    runbook: str
+    hash: str
+    text: str
+    inputs: Mapping[str, object]
+    incident: int | None
+    mode: Autonomy
+    status: RunStatus
+    steps: tuple[StepRun, ...]
+    created_at: float
+    deadline: float
+    lock: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    reason: str = ""
+    allowed_by: str = ""
+    version: int = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it reached a terminal state."""
+        return self.status in TERMINAL

@@ -1,0 +1,1 @@
+"""The flow through ports: ingest, evaluate, respond, perform, runs, timers."""

@@ -1,0 +1,387 @@
+"""The ports: what the engine needs of the outside. Real and in-memory sides are in `adapters/`.
+
+Storage is synchronous: a decision is one short transaction in one thread, and nothing is awaited inside it.
+Asynchronous callers use `asyncio.to_thread`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from fireline.domain.configuration import Configuration
+from fireline.domain.effects import Effect, Timer
+from fireline.domain.incidents import Entry, Incident
+from fireline.domain.outcomes import Outcome
+from fireline.domain.routes import Route
+from fireline.domain.runbooks import Run
+
+
+class Unavailable(Exception):  # noqa: N818 - a state of the outside, not a fault of ours
+    """A database, broker or service does not answer now; the caller waits with backoff and tries again."""
+
+
+class StaleVersion(Exception):  # noqa: N818
+    """Somebody else changed the row since it was read; decide again on what is there now."""
+
+
+class Clock(Protocol):
+    """Time and randomness."""
+
+    def now(self) -> float:
+        """Wall time in seconds since the epoch."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass (a fake clock moves at once)."""
+        ...
+
+    def token(self) -> str:
+        """A random name, for owners of leases."""
+        ...
+
+
+class Settings(Protocol):
+    """The configuration in force; a reload replaces the value, never changes it."""
+
+    @property
+    def current(self) -> Configuration:
+        """The last good configuration."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """An effect claimed from the outbox, with the number of earlier attempts and when it was queued."""
+
+    effect: Effect
+    attempts: int
+    queued_at: float
+    maybe_sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRef:
+    """Where a message is on its channel (`{"channel": "C1", "ts": "17.1"}`), to edit it or answer in its thread."""
+
+    channel: str
+    address: str
+    ref: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A question to evaluate: how does `rule` look for `entity` on events after `since` alone?
+
+    `entity` may name a part of the labels; `window` seconds and `min_samples` are the watch's own, never the rule's.
+    """
+
+    id: str
+    rule: str
+    entity: Mapping[str, str]
+    since: float
+    window: float
+    min_samples: int
+    until: float
+    timeline: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchAnswer:
+    """Evaluate's answer for one matching entity: `firing`, `clear` or `unknown`, on `samples` samples as of `at`."""
+
+    watch: str
+    entity: str
+    state: str
+    samples: int
+    measures: Mapping[str, float | None]
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of one partition of the shuffle topic: next offset to read, and its changed windows (key -> bytes).
+
+    `generation` names the log it belongs to: one of another generation is not used. None deletes a window.
+    """
+
+    topic: str
+    partition: int
+    generation: str
+    offset: int
+    header: bytes = b""
+    windows: Mapping[str, bytes | None] = field(default_factory=dict)
+
+
+class Transaction(Protocol):
+    """One atomic, isolated unit of work; commits when the block ends without an exception."""
+
+    def first_time(self, key: str, now: float) -> bool:
+        """Remember `key`; False when it was there already (the input was handled before)."""
+        ...
+
+    def next_number(self, of: str) -> int:
+        """The next number of a sequence: `incident` or `run`, from 1, without gaps in committed ones."""
+        ...
+
+    # incidents
+    def incident(self, number: int) -> Incident | None:
+        """The incident, locked until the end of the transaction."""
+        ...
+
+    def latest_incident(self, service: str, group: str, timeline: str) -> Incident | None:
+        """The newest incident of this service, key and timeline, open or not; locks the key."""
+        ...
+
+    def incidents(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Incident]:
+        """Newest first."""
+        ...
+
+    def save_incident(self, incident: Incident) -> None:
+        """Insert, or replace version - 1; raises StaleVersion otherwise."""
+        ...
+
+    def append(self, incident: int, entries: Iterable[Entry]) -> None:
+        """Append to the hash-chained timeline."""
+        ...
+
+    def timeline(self, incident: int) -> Sequence[Entry]:
+        """All entries, oldest first."""
+        ...
+
+    # effects and timers
+    def enqueue(self, effect: Effect, now: float) -> None:
+        """Queue an effect; one with a known key is already queued or done, and is ignored."""
+        ...
+
+    def withdraw(self, key: str, reason: str) -> bool:
+        """Take back a queued effect that was not done; False when it was done or is unknown."""
+        ...
+
+    def arm(self, timer: Timer) -> None:
+        """Insert or replace the timer of this key."""
+        ...
+
+    def disarm(self, key: str) -> None:
+        """Remove a timer; no fault when it is not there."""
+        ...
+
+    # messages
+    def message_ref(self, incident: int, kind: str, channel: str, address: str) -> MessageRef | None:
+        """Where the message of this kind (`card`, `page:3`, `approval:12:ask`) is; None before it was sent."""
+        ...
+
+    def save_message_ref(self, incident: int, kind: str, ref: MessageRef) -> None:
+        """Remember where a message is."""
+        ...
+
+    # runs
+    def run(self, number: int) -> Run | None:
+        """The run, locked until the end of the transaction."""
+        ...
+
+    def runs(self, *, incident: int | None = None, active_only: bool = False, limit: int = 100) -> Sequence[Run]:
+        """Newest first."""
+        ...
+
+    def save_run(self, run: Run, journal: str) -> None:
+        """Insert, or replace version - 1 (StaleVersion otherwise); `journal` says what changed, appended."""
+        ...
+
+    def journal(self, run: int) -> Sequence[tuple[int, str, Run]]:
+        """All journaled states of a run: (version, what changed, state)."""
+        ...
+
+    def lock_holder(self, lock: str) -> int | None:
+        """The run that holds a lock, None when free."""
+        ...
+
+    def take_lock(self, lock: str, run: int) -> bool:
+        """Take a lock for a run; False while another run holds it. Taking it again is no fault."""
+        ...
+
+    def release_lock(self, lock: str, run: int) -> None:
+        """Give a lock back."""
+        ...
+
+    def count_runs(self, runbook: str, lock: str, since: float) -> int:
+        """Runs of the runbook on this lock that started at or after `since`."""
+        ...
+
+    # routes
+    def route(self, service: str) -> Route | None:
+        """The route of a service, locked; None before it was ever changed (all on primary)."""
+        ...
+
+    def routes(self) -> Sequence[Route]:
+        """All routes that were ever changed."""
+        ...
+
+    def save_route(self, route: Route) -> None:
+        """Insert, or replace version - 1; raises StaleVersion otherwise."""
+        ...
+
+    # watches
+    def save_watch(self, watch: Watch) -> None:
+        """Ask a question, once per id."""
+        ...
+
+    def watches(self, now: float) -> Sequence[Watch]:
+        """The questions that are open at `now`."""
+        ...
+
+    def answer(self, answers: Iterable[WatchAnswer]) -> None:
+        """Insert or replace the answers by (watch, entity)."""
+        ...
+
+    def answers(self, watch: str) -> Sequence[WatchAnswer]:
+        """The answers so far."""
+        ...
+
+    # checkpoints
+    def load_checkpoint(self, topic: str, partition: int, generation: str) -> Checkpoint | None:
+        """The newest state of this generation, all windows; None to start afresh."""
+        ...
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Merge the changed windows and move the offset, together."""
+        ...
+
+    # facts
+    def put_fact(self, key: str, value: Mapping[str, object], now: float) -> None:
+        """A small named fact: heartbeats, rates, the broker's address."""
+        ...
+
+    def fact(self, key: str) -> tuple[Mapping[str, object], float] | None:
+        """A fact and when it was put."""
+        ...
+
+
+class Store(Protocol):
+    """The database. Every method raises `Unavailable` when it is away."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Begin a transaction; the block's end commits it, an exception rolls it back."""
+        ...
+
+    def claim_effects(self, owner: str, now: float, lease: float, limit: int) -> Sequence[Queued]:
+        """Due effects, the oldest of each lane only, leased to `owner` for `lease` seconds.
+
+        One whose earlier lease ran out unfinished comes back with `maybe_sent`.
+        """
+        ...
+
+    def finish_effect(self, key: str, owner: str, outcome: str, now: float) -> None:
+        """It is done (or failed for good): `outcome` says what came of it."""
+        ...
+
+    def postpone_effect(self, key: str, owner: str, until: float, reason: str) -> None:
+        """Try again at `until`; the lane waits."""
+        ...
+
+    def claim_timers(self, owner: str, now: float, lease: float, limit: int) -> Sequence[Timer]:
+        """Timers due at `now`, leased; the decision that handles one disarms or re-arms it."""
+        ...
+
+    def next_due(self) -> float | None:
+        """When the next timer or postponed effect is due, None of none."""
+        ...
+
+    def claim_run(self, run: int, owner: str, now: float, lease: float) -> bool:
+        """Lease a run to one responder, so that two never execute it at once."""
+        ...
+
+    def release_run(self, run: int, owner: str) -> None:
+        """Give a run back."""
+        ...
+
+    def changed(self) -> object:
+        """A value that differs when anything was committed since (cheap to ask, many times a second)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something to press: `action` is acknowledge, escalate, resolve, approve or reject; `value` travels back."""
+
+    action: str
+    label: str
+    value: str
+    style: str = ""
+    confirm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel is to show, without any channel's markup; texts may hold hostile event text, channels escape.
+
+    `kind` is page, card, say, approval. `edit` edits that message in place; `thread` answers in its thread. `title` is
+    one line and always filled (it is the notification text); `fields` are label and value; `facts` small print;
+    `why` tells a paged person why it is them.
+    """
+
+    key: str
+    kind: str
+    address: str
+    title: str
+    severity: str = ""
+    status: str = ""
+    body: str = ""
+    fields: tuple[tuple[str, str], ...] = ()
+    facts: tuple[str, ...] = ()
+    why: str = ""
+    buttons: tuple[Button, ...] = ()
+    edit: MessageRef | None = None
+    thread: MessageRef | None = None
+    resent: bool = False
+
+
+class Channel(Protocol):
+    """One way to reach people."""
+
+    @property
+    def name(self) -> str:
+        """The name contacts use: `slack`, `console`."""
+        ...
+
+    async def deliver(self, message: Message) -> Outcome:
+        """Send or edit; Done's output is the message's reference, RetryLater carries a channel's Retry-After.
+
+        `Failed(unknown=True)` when it may have arrived: the caller repeats it marked resent. Never raises.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What an action may know of its step: `key` is its idempotency key, `memory` what it asked to find again."""
+
+    key: str
+    run: int
+    step: str
+    incident: int | None
+    now: float
+    memory: Mapping[str, object]
+    started_at: float
+    dry_run: bool = False
+
+
+class Action(Protocol):
+    """The code a step `uses`. `options` is the pydantic model of its `with`."""
+
+    async def perform(self, options: object, context: StepContext) -> Outcome:
+        """Do it, or look again at what it waits for. Never raises; safe to repeat with the same key."""
+        ...
+
+
+class Publisher(Protocol):
+    """Puts JSON values on Kafka topics."""
+
+    async def publish(self, topic: str, key: str, value: Mapping[str, object]) -> Outcome:
+        """Put it and await the broker's word."""
+        ...

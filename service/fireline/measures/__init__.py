@@ -1,0 +1,1 @@
+"""One file, one measure family: pure, mergeable aggregates over a pane."""

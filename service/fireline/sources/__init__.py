@@ -1,0 +1,1 @@
+"""One file, one wire format: bytes and headers into events, or the reason why not."""
