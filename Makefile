@@ -31,7 +31,7 @@ check: setup  ## Lint, format, types, layers, and the repository's own rules and
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/lint-imports
 	@$(BIN)/fireline check
 
 test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
