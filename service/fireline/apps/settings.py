@@ -1,0 +1,217 @@
+"""Settings: what the environment says, checked as a whole at start and told like faults of a file.
+
+Every variable is `FIRELINE_` and the field's name in capitals. Lists are written `a,b`, mappings `a=b,c=d`.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+PREFIX = "FIRELINE_"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NATIVE_TOPICS = {
+    "fireline.metrics": "native",
+    "fireline.predictions": "native",
+    "fireline.feedback": "native",
+    "fireline.events": "native",
+}
+_DATABASES = ("sqlite://", "sqlite+pysqlite://", "postgresql+psycopg://")
+_HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
+_HINTS = {
+    "database": "write an SQLAlchemy URL, such as sqlite:///.fireline/fireline.db or postgresql://user@host/fireline",
+    "kafka": "write host:port, several separated by commas; leave it unset for the embedded broker",
+    "web_port": "choose a port from 0 (any free one) to 65535",
+    "log_level": "choose debug, info, warning or error",
+    "topics": "write topic=format, several separated by commas, such as fireline.metrics=native",
+    "kafka_protocol": "choose PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    "kafka_sasl_mechanism": "choose PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    "kafka_ssl_ca": "give the path of a file in PEM form",
+    "slack_base_url": "write a URL that starts with https:// or http://",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFault:
+    """One fault of one variable: what was found (secrets never shown), what was expected, how to mend it."""
+
+    variable: str
+    found: str
+    expected: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        """One line, and the hint below it."""
+        line = f"{self.variable}: error: found {self.found}, expected {self.expected}"
+        return line + (f"\n  hint: {self.hint}" if self.hint else "")
+
+
+class SettingsFault(Exception):  # noqa: N818 - named like the faults of files beside it
+    """The environment cannot be used; `faults` holds every one of them, its text is ready to be printed."""
+
+    def __init__(self, faults: Sequence[SettingFault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in faults))
+
+
+class Settings(BaseSettings):
+    """Everything a process needs to know before it can read rules: where things are and how to reach them."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
+
+    database: str = "sqlite:///.fireline/fireline.db"
+    kafka: str | None = None
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_user: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ssl_ca: Path | None = None
+    topics: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=lambda: dict(NATIVE_TOPICS))
+    rules: Path = Path("rules")
+    runbooks: Path = Path("runbooks")
+    state_dir: Path = Path(".fireline")
+    slack_bot_token: SecretStr | None = None
+    slack_app_token: SecretStr | None = None
+    slack_base_url: str = "https://slack.com/api/"
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8321, ge=0, le=65535)
+    web_url: str | None = None
+    api_token: SecretStr | None = None
+    http_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment and what a command line passes; no files that could surprise."""
+        return init_settings, env_settings
+
+    @field_validator("topics", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = [part.strip() for part in value.split(",") if part.strip()]
+        pairs = [part.partition("=") for part in parts]
+        if not pairs or any(not name.strip() or not form.strip() for name, _, form in pairs):
+            raise PydanticCustomError("setting", "topic=format pairs separated by commas")
+        return {name.strip(): form.strip() for name, _, form in pairs}
+
+    @field_validator("http_allow", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("database")
+    @classmethod
+    def _database(cls, value: str) -> str:
+        for short in ("postgresql://", "postgres://"):
+            if value.startswith(short):
+                value = "postgresql+psycopg://" + value.removeprefix(short)
+        if not value.startswith(_DATABASES):
+            raise PydanticCustomError("setting", "a URL of SQLite or PostgreSQL")
+        return value
+
+    @field_validator("kafka")
+    @classmethod
+    def _servers(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        servers = [server.strip() for server in value.split(",")]
+        if not all(_HOST_PORT.match(server) for server in servers):
+            raise PydanticCustomError("setting", "bootstrap servers as host:port")
+        return ",".join(servers)
+
+    @field_validator("kafka_ssl_ca")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None and not value.is_file():
+            raise PydanticCustomError("setting", "a file that exists")
+        return value
+
+    @field_validator("slack_base_url", "web_url")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
+            raise PydanticCustomError("setting", "an http or https URL")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
+            raise _pair_fault("kafka_protocol", "FIRELINE_KAFKA_USER and FIRELINE_KAFKA_PASSWORD beside SASL")
+        if self.slack_app_token is not None and self.slack_bot_token is None:
+            raise _pair_fault("slack_bot_token", "FIRELINE_SLACK_BOT_TOKEN beside FIRELINE_SLACK_APP_TOKEN")
+        if self.web_host not in LOOPBACK and self.api_token is None:
+            raise _pair_fault("api_token", f"FIRELINE_API_TOKEN when FIRELINE_WEB_HOST is {self.web_host}")
+        return self
+
+    def secrets(self) -> tuple[str, ...]:
+        """The values that may never appear in a log, a message or a timeline."""
+        held = (self.kafka_password, self.slack_bot_token, self.slack_app_token, self.api_token)
+        return tuple(secret.get_secret_value() for secret in held if secret is not None)
+
+
+def load_settings(**given: object) -> Settings:
+    """The settings of this environment, `given` ones winning; raises one `SettingsFault` with all faults."""
+    faults = _unknown_variables()
+    try:
+        settings = Settings(**given)  # type: ignore[arg-type]  # pydantic checks what a command line passes
+    except ValidationError as error:
+        faults += [_fault(detail) for detail in error.errors()]
+        raise SettingsFault(faults) from None
+    if faults:
+        raise SettingsFault(faults)
+    return settings
+
+
+def _pair_fault(field: str, expected: str) -> PydanticCustomError:
+    return PydanticCustomError("pair", "{expected}", {"field": field, "expected": expected})
+
+
+def _fault(detail: ErrorDetails) -> SettingFault:
+    context = detail.get("ctx", {})
+    field = str(detail["loc"][0]) if detail["loc"] else str(context.get("field", ""))
+    variable = PREFIX + field.upper()
+    if detail["type"] == "pair":
+        return SettingFault(variable, "a combination that cannot work", str(context["expected"]), "set them together")
+    found = "a value that is not shown" if _is_secret(field) else repr(detail["input"])
+    expected = detail["msg"].removeprefix("Input should be ")
+    return SettingFault(variable, found, expected, _HINTS.get(field, f"mend {variable}, or unset it for the default"))
+
+
+def _is_secret(field: str) -> bool:
+    known = Settings.model_fields.get(field)
+    # a URL of a database may carry a password
+    return field == "database" or (known is not None and "SecretStr" in str(known.annotation))
+
+
+def _unknown_variables() -> list[SettingFault]:
+    """Variables that look like a slip of the pen; others may belong to plugins and are left alone."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    faults = []
+    for name in sorted(set(os.environ) - known):
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.88) if name.startswith(PREFIX) else []
+        if near:
+            faults.append(SettingFault(name, "a variable no setting has", f"{near[0]}", f"rename it to {near[0]}"))
+    return faults
