@@ -150,7 +150,10 @@ class StepStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StepRun:
-    """One step of one run. `memory` is what a waiting action wants to find again; times in seconds since the epoch."""
+    """One step of one run. `memory` is what a waiting action wants to find again; times in seconds since the epoch.
+
+    `due_at` is when the step (or its undo) gives up; `uncertain` marks a failed step that may have acted all the same.
+    """
 
     id: str
     status: StepStatus = StepStatus.PENDING
@@ -163,11 +166,18 @@ class StepRun:
     ended_at: float | None = None
     next_at: float | None = None
     error: str = ""
+    due_at: float | None = None
+    undo_attempt: int = 0
+    uncertain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One execution, pinned to the content hash of its runbook. `text` is that content, so that it resumes anywhere."""
+    """One execution, pinned to the content hash of its runbook. `text` is that content, so that it resumes anywhere.
+
+    `key` is the idempotency key of the request that started it; `context` the incident as it was then, for templates;
+    `next_at` when a run that waits to start is looked at again; `requested_by` a person, empty when a rule asked.
+    """
 
     id: int
     runbook: str
@@ -186,6 +196,10 @@ class Run:
     reason: str = ""
     allowed_by: str = ""
     version: int = 0
+    key: str = ""
+    context: Mapping[str, object] = field(default_factory=dict)
+    next_at: float | None = None
+    requested_by: str = ""
 
     @property
     def over(self) -> bool:

@@ -359,7 +359,10 @@ class Channel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StepContext:
-    """What an action may know of its step: `key` is its idempotency key, `memory` what it asked to find again."""
+    """What an action may know of its step: `key` is its idempotency key, `memory` what it asked to find again.
+
+    `since` is when the run last changed something (its start, when it has not yet): verification looks at later events.
+    """
 
     key: str
     run: int
@@ -369,6 +372,8 @@ class StepContext:
     memory: Mapping[str, object]
     started_at: float
     dry_run: bool = False
+    since: float | None = None
+    timeline: str = "live"
 
 
 class Action(Protocol):
