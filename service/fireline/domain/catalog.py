@@ -83,6 +83,7 @@ class Catalog:
     teams: Mapping[str, Team]
     people: Mapping[str, Person]
     severities: tuple[Severity, ...]
+    default_team: str | None = None  # owns what nobody claims; None: the first team
 
     def severity(self, name: str) -> Severity:
         """The severity called `name`; raises KeyError with the known names."""

@@ -18,23 +18,28 @@ class SendPage:
 
 @dataclass(frozen=True, slots=True)
 class UpdateCard:
-    """Bring the incident's card on one channel (`address` is a room) up to date: sent once, edited afterwards."""
+    """Bring the incident's card on one channel (`address` is a room) up to date: sent once, edited afterwards.
+
+    `version` is the incident's that asked for it: a card that already shows it or a later one is left as it is.
+    """
 
     key: str
     incident: int
     channel: str
     address: str
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class UpdatePage:
-    """Bring the already sent page message of a person up to date (buttons go when it is over)."""
+    """Bring the already sent page message of a person up to date (buttons go when it is over); `version` as above."""
 
     key: str
     incident: int
     page: int
     channel: str
     address: str
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)

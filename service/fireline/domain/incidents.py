@@ -48,7 +48,7 @@ class Attempt:
 
     channel: str
     address: str
-    state: str  # sending, delivered, failed
+    state: str  # sending, delivered, failed, withdrawn
     at: float
     detail: str = ""
 
@@ -76,6 +76,7 @@ class Escalation:
     round: int = 0
     due_at: float | None = None
     exhausted: bool = False
+    team: str = ""  # whose policy it is: the owner, or the backup team after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,10 @@ class Incident:
     reopened: int = 0
     runs: Mapping[str, RunRef] = field(default_factory=dict)
     leases: tuple[str, ...] = ()  # services whose fallback this incident's runs hold
+    acknowledged_severity: str | None = None  # what was known when it was acknowledged; worse than that pages again
+    reopened_at: float | None = None
+    reopened_version: int = 0  # a click on what was seen before this version is late
+    requested: tuple[str, ...] = ()  # runbooks asked for since signals began to fire
 
     @property
     def id(self) -> str:
@@ -183,6 +188,16 @@ class AddNote:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSeverity:
+    """`person` sets the severity, whatever fires; None lets the signals say it again."""
+
+    incident: int
+    person: str
+    via: str
+    severity: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class TimerDue:
     """A deadline of the incident came: `kind` is escalate, settle, ack_timeout or lease."""
 
@@ -201,6 +216,7 @@ class DeliveryReported:
     channel: str
     delivered: bool
     detail: str = ""
+    pending: bool = False  # not delivered so far, and still being tried: the next channel is tried beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +238,7 @@ class RouteReported:
     service: str
     on_fallback: bool
     detail: str
+    until: float | None = None  # when the lease runs out
 
 
 Input = (
@@ -230,6 +247,7 @@ Input = (
     | EscalateNow
     | Resolve
     | AddNote
+    | ChangeSeverity
     | TimerDue
     | DeliveryReported
     | RunReported
