@@ -1,8 +1,9 @@
 """Event: one thing that happened, whoever reported it; one flat mapping of fields under a kind and an event time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 
 class Kind(StrEnum):
@@ -38,3 +39,22 @@ class Malformed:
 
     reason: str
     detail: str
+
+
+Headers = Sequence[tuple[str, bytes]]
+"""The headers of a Kafka record, in order; a name may come twice."""
+
+Row = tuple[Kind, float, dict[str, object]]
+"""An event on the fast path: kind, event time in seconds, flat fields. Same meaning as `Event`, without its id."""
+
+
+class Source(Protocol):
+    """One wire format. Pure, and never raises."""
+
+    def decode(self, value: bytes | None, headers: Headers) -> list[Event] | Malformed:
+        """The events of one record, or why there are none."""
+        ...
+
+    def rows(self, values: Sequence[bytes | None]) -> Sequence[Row | None]:
+        """The fast path for a batch: one row a record; None where only `decode` can tell."""
+        ...
