@@ -1,0 +1,163 @@
+"""The command line: `fireline COMMAND --help` teaches each command; the work is in the modules it names."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from fireline import __version__
+from fireline.apps import cli_incidents, cli_oncall, cli_routes, cli_runs
+from fireline.apps.output import err
+from fireline.apps.settings import SettingsFault
+
+app = typer.Typer(
+    name="fireline",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="From event to recovered traffic: rules on Kafka streams, named on-call pages, runbooks that act and undo.\n\n"
+    "Start with [bold]fireline demo[/bold] to see the whole path, [bold]fireline check[/bold] to check your rules, "
+    "[bold]fireline up[/bold] to run everything on this machine.",
+)
+app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
+app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
+app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
+app.add_typer(cli_runs.app, name="runs", rich_help_panel="Respond")
+
+RulesOption = Annotated[Path | None, typer.Option("--rules", help="Directory of rules [FIRELINE_RULES, default rules]")]
+RunbooksOption = Annotated[
+    Path | None, typer.Option("--runbooks", help="Directory of runbooks [FIRELINE_RUNBOOKS, default runbooks]")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+
+def load(name: str) -> ModuleType:
+    """The module that does the work; loaded when its command runs, so that `--help` is quick."""
+    return importlib.import_module(f"fireline.apps.{name}")
+
+
+@app.command(rich_help_panel="Run")
+def up(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
+    """Run everything on this machine: stream, respond and web as supervised processes.
+
+    Without FIRELINE_KAFKA an embedded broker is started: right for trying Fireline, not for production (it keeps
+    events in memory). Incidents, runs and routes are in the database and survive.
+    """
+    raise typer.Exit(load("up").run(rules=rules, runbooks=runbooks))
+
+
+@app.command(rich_help_panel="Run")
+def stream(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
+    """Run one stream worker: events from Kafka are matched, aggregated and judged; signals open incidents.
+
+    Start as many as there are partitions. Exits 70 when consumption stalls, so that a supervisor starts it again.
+    """
+    raise typer.Exit(load("stream").run(rules=rules, runbooks=runbooks))
+
+
+@app.command(rich_help_panel="Run")
+def respond(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
+    """Run one responder: pages and cards, escalation deadlines, runbooks, the Slack socket. Several may run."""
+    raise typer.Exit(load("respond").run(rules=rules, runbooks=runbooks))
+
+
+@app.command(rich_help_panel="Run")
+def web(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
+    """Run the web role: routes over OFREP and SSE for gateways, the HTTP API, the status page, metrics."""
+    raise typer.Exit(load("web").run(rules=rules, runbooks=runbooks))
+
+
+@app.command(rich_help_panel="Run")
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Run the story once, check its outcome, exit 0 or 1")] = False,
+) -> None:
+    """Watch the whole path: a model gateway breaks, its owner is paged, traffic moves to the fallback and back."""
+    raise typer.Exit(load("demo").run(once=once))
+
+
+@app.command(rich_help_panel="Author")
+def check(
+    rules: RulesOption = None,
+    runbooks: RunbooksOption = None,
+    as_json: JsonOption = False,
+    github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub")] = False,
+) -> None:
+    """Check rules, runbooks, catalog and schedules: every fault of every file, where it is and how to mend it.
+
+    Exits 1 when there is an error; warnings alone exit 0.
+    """
+    raise typer.Exit(load("checking").run(rules=rules, runbooks=runbooks, as_json=as_json, github=github))
+
+
+@app.command(rich_help_panel="Author")
+def schema(
+    name: Annotated[str, typer.Argument(help="rules, runbooks, catalog, oncall or severities")] = "rules",
+) -> None:
+    """Print the JSON Schema of one kind of file, for completion and checks in an editor."""
+    raise typer.Exit(load("checking").print_schema(name))
+
+
+@app.command(rich_help_panel="Author")
+def replay(  # noqa: PLR0917 - typer turns each parameter into an option
+    file: Annotated[Path, typer.Argument(help="NDJSON of native events (.gz too), or a CSV of timestamp,value")],
+    speed: Annotated[float, typer.Option(help="Times faster than recorded; 0 is as fast as possible")] = 0.0,
+    name: Annotated[str | None, typer.Option(help="CSV: the metric's name")] = None,
+    label: Annotated[list[str] | None, typer.Option(help="CSV: a label, key=value; may be repeated")] = None,
+    kafka: Annotated[str | None, typer.Option(help="host:port [FIRELINE_KAFKA, or the running `fireline up`]")] = None,
+    topic: Annotated[str, typer.Option(help="The topic to feed")] = "fireline.replay",
+) -> None:
+    """Feed recorded events into Kafka with their own event time.
+
+    They are judged on a timeline of their own, on which time passes by the events: incidents and pages are real,
+    and never mix with live ones.
+    """
+    raise typer.Exit(
+        load("replay").run(file=file, speed=speed, name=name, labels=label or [], kafka=kafka, topic=topic)
+    )
+
+
+@app.command(rich_help_panel="Respond")
+def explain(
+    incident: Annotated[str, typer.Argument(help="An incident, such as INC-7")],
+    page: Annotated[int | None, typer.Option(help="Only this page: why it reached this person")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer "why was I paged, or why not?": every decision on an incident with its reason and evidence."""
+    raise typer.Exit(load("explain").run(incident, page=page, as_json=as_json))
+
+
+@app.command(rich_help_panel="Run")
+def doctor(as_json: JsonOption = False) -> None:
+    """Look at everything Fireline stands on, and say what is wrong and how to mend it. Exits 1 when something is."""
+    raise typer.Exit(load("doctor").run(as_json=as_json))
+
+
+@app.command(hidden=True)
+def version() -> None:
+    """Print the version."""
+    sys.stdout.write(f"fireline {__version__}\n")
+
+
+def main() -> None:
+    """Run the command line; faults that a person can mend are told as such, never as a traceback."""
+    from fireline.apps.faults import told  # noqa: PLC0415 - it knows the database and files, which --help needs not
+
+    try:
+        app()
+    except SettingsFault as fault:
+        err().print(str(fault), style="red", markup=False)
+        raise SystemExit(2) from None
+    except Exception as fault:
+        said = told(fault)
+        if said is None:
+            raise
+        err().print(said, style="red", markup=False)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`fireline explain INC-7`: each decision with its reason, and for each page why it reached this person."""
+
+from fireline.apps.bootstrap import assemble, settings_with
+from fireline.apps.faults import Refused
+from fireline.apps.incidents import Told, find
+from fireline.apps.output import instant, out, print_json
+from fireline.domain.incidents import Incident, Page
+from fireline.domain.rules import Signal
+
+
+def run(text: str, *, page: int | None, as_json: bool) -> int:
+    """Explain an incident, or one of its pages."""
+    parts = assemble(settings_with())
+    told = find(parts, text)
+    pages = told.incident.pages if page is None else (_page(told.incident, page),)
+    if as_json:
+        print_json(_document(told, pages))
+        return 0
+    console = out()
+    if page is None:
+        console.print(f"{told.incident.id}: {told.incident.title}", markup=False, style="bold")
+        for attached in told.incident.signals.values():
+            console.print(evidence(attached.signal), markup=False)
+    for one in pages:
+        console.print(why(told.incident, one), markup=False)
+    if not told.incident.pages:
+        console.print("Nobody was paged; the decisions below say why.", markup=False)
+    if page is None:
+        console.print("Every decision:", style="bold")
+        for entry in told.timeline:
+            console.print(f"  {instant(entry.at)}  {entry.actor}: {entry.text}", markup=False)
+    return 0
+
+
+def _page(incident: Incident, number: int) -> Page:
+    for page in incident.pages:
+        if page.number == number:
+            return page
+    known = ", ".join(str(page.number) for page in incident.pages) or "none"
+    raise Refused(f"{incident.id} has no page {number}; its pages: {known}")
+
+
+def evidence(signal: Signal) -> str:
+    """The evidence of a signal: measures, samples, window, condition and its reason."""
+    held = signal.evidence
+    measures = ", ".join(f"{name}={_number(value)}" for name, value in held.measures.items())
+    return (
+        f"Signal {signal.fingerprint} {signal.state.value} {signal.severity or ''}\n"
+        f"  measured   {measures or 'nothing'} over {held.samples} samples\n"
+        f"  window     {instant(held.window_start)} to {instant(held.window_end)}\n"
+        f"  condition  {held.condition}\n"
+        f"  because    {held.reason}"
+    )
+
+
+def _number(value: float | None) -> str:
+    return "no value" if value is None else f"{value:.6g}"
+
+
+def why(incident: Incident, page: Page) -> str:
+    """Why this page reached this person, as a chain that each can check."""
+    held = page.why
+    on_call = f"schedule {held.schedule}, {held.source}" if held.schedule else "named by the policy"
+    until = f", until {instant(held.until)}" if held.until else ""
+    after = f"; next is {held.next_person}" if held.next_person else ""
+    tries = "; ".join(f"{a.channel} to {a.address}: {a.state} {a.detail}".strip() for a in page.attempts)
+    return (
+        f"Page {page.number} of {incident.id} to {page.person} at {instant(page.at)}: {page.status.value}\n"
+        f"  rule       {held.rule} fired on {held.service}\n"
+        f"  owner      {held.owner} answers for {held.service}\n"
+        f"  policy     {held.policy}, level {held.level + 1}, round {page.round + 1}\n"
+        f"  on call    {on_call}{until}{after}\n"
+        f"  delivery   {tries or 'not tried yet'}"
+    )
+
+
+def _document(told: Told, pages: tuple[Page, ...]) -> dict[str, object]:
+    return {
+        "incident": told.incident.id,
+        "title": told.incident.title,
+        "signals": [evidence(a.signal) for a in told.incident.signals.values()],
+        "pages": [why(told.incident, page) for page in pages],
+        "decisions": [
+            {"at": e.at, "kind": e.kind, "actor": e.actor, "reason": e.text, "data": dict(e.data)}
+            for e in told.timeline
+        ],
+    }

@@ -1,0 +1,23 @@
+"""Faults a command may meet that are no fault of its code, told in words a tired person can act on."""
+
+from fireline.apps.files import BrokenFiles
+from fireline.apps.settings import SettingsFault
+from fireline.engine.ports import Unavailable
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an error of the program
+    """What was asked for cannot be done; the text says why and what can be done instead."""
+
+
+def told(fault: BaseException) -> str | None:
+    """The words for `fault`; None for one that is ours, which deserves its traceback."""
+    match fault:
+        case SettingsFault() | Refused():
+            return str(fault)
+        case BrokenFiles():
+            count = len([p for p in fault.problems if p.severity == "error"])
+            return f"{fault}\n{count} errors; nothing was started. `fireline check` shows them again."
+        case Unavailable():
+            return f"{fault}\nIs it running? `fireline doctor` looks at everything Fireline stands on."
+        case _:
+            return None

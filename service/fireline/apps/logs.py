@@ -1,0 +1,55 @@
+"""Logging for every role: one line an event, with the role's name; secrets are blotted out whatever logs them."""
+
+import logging
+from collections.abc import Sequence
+
+BLOT = "[secret]"
+
+
+class Redaction(logging.Filter):
+    """Replaces known secrets in a record's text, its arguments included."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        super().__init__()
+        self._secrets = [secret for secret in secrets if secret]
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Blot the record; never drops it."""
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError):
+            text = f"{record.msg} {record.args}"
+        for secret in self._secrets:
+            text = text.replace(secret, BLOT)
+        record.msg, record.args = text, ()
+        return True
+
+
+class Formatter(logging.Formatter):
+    """`12:30:01 respond warning: text`, and exceptions with secrets blotted too."""
+
+    def __init__(self, role: str, secrets: Sequence[str]) -> None:
+        super().__init__(f"%(asctime)s {role} %(levelname)s %(name)s: %(message)s", "%H:%M:%S")
+        self._secrets = [secret for secret in secrets if secret]
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The whole line, blotted."""
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, BLOT)
+        return text
+
+
+QUIET = ("faust", "mode", "aiokafka", "apscheduler", "slack_sdk", "uvicorn", "sqlalchemy", "alembic", "asyncio")
+
+
+def set_up(role: str, level: str, secrets: Sequence[str] = ()) -> None:
+    """Log to standard error; libraries speak from warnings on unless `level` is debug."""
+    handler = logging.StreamHandler()
+    handler.addFilter(Redaction(secrets))
+    handler.setFormatter(Formatter(role, secrets))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in QUIET:
+        logging.getLogger(name).setLevel(level.upper() if level == "debug" else "WARNING")

@@ -1,0 +1,79 @@
+"""`fireline up`: every role on this machine as supervised processes, with an embedded broker by default."""
+
+import asyncio
+import logging
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+from fireline.adapters.embedded_broker import EmbeddedBroker
+from fireline.apps import lifeline, logs
+from fireline.apps.bootstrap import assemble, settings_with
+from fireline.apps.output import err
+from fireline.apps.settings import PREFIX, Settings
+from fireline.apps.supervisor import Supervisor
+
+log = logging.getLogger("fireline.up")
+
+ROLES = ("stream", "respond", "web")
+BROKER_FACT = "broker"
+
+
+def run(*, rules: Path | None, runbooks: Path | None) -> int:
+    """Run until SIGINT or SIGTERM; raises what `faults.told` knows when files, settings or database are faulty."""
+    settings = settings_with(rules, runbooks)
+    logs.set_up("up", settings.log_level, settings.secrets())
+    lifeline.hold()
+    parts = assemble(settings)
+    with ExitStack() as held:
+        environment = {PREFIX + "RULES": str(settings.rules), PREFIX + "RUNBOOKS": str(settings.runbooks)}
+        kafka, generation = settings.kafka, ""
+        if kafka is None:
+            broker = held.enter_context(EmbeddedBroker())
+            kafka, generation = broker.bootstrap, broker.generation
+            environment |= {PREFIX + "KAFKA": kafka, PREFIX + "KAFKA_GENERATION": generation}
+        with parts.store.transaction() as tx:
+            tx.put_fact(BROKER_FACT, {"bootstrap": kafka, "generation": generation}, parts.clock.now())
+        parts.store.close()
+        _greet(settings, kafka, embedded=settings.kafka is None)
+        asyncio.run(_supervise(environment))
+    return 0
+
+
+async def _supervise(environment: dict[str, str]) -> None:
+    supervisor = Supervisor()
+    for role in ROLES:
+        supervisor.add(role, [role], environment)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, supervisor.stop)
+    await supervisor.run()
+
+
+def _greet(settings: Settings, kafka: str, *, embedded: bool) -> None:
+    console = err()
+    broker = f"embedded broker at {kafka}" if embedded else f"Kafka at {kafka}"
+    console.print(f"Fireline is up: {broker}, database {_shown(settings.database)}", markup=False)
+    console.print(f"  status page  http://{settings.web_host}:{settings.web_port}/", markup=False)
+    console.print(
+        f"  routes       http://{settings.web_host}:{settings.web_port}/ofrep/v1/evaluate/flags", markup=False
+    )
+    if embedded:
+        console.print(
+            "  The embedded broker keeps events in memory, 100,000 a partition: for trying Fireline and for tests.\n"
+            "  For production set FIRELINE_KAFKA=host:port. Incidents, runs and routes are in the database and stay.",
+            style="dim",
+        )
+    if settings.slack_bot_token is None:
+        console.print(
+            "  Pages go to this console. For Slack set FIRELINE_SLACK_BOT_TOKEN and FIRELINE_SLACK_APP_TOKEN\n"
+            "  (docs/how-to/slack.md has the app manifest).",
+            style="dim",
+        )
+
+
+def _shown(url: str) -> str:
+    """A database URL without its password."""
+    head, at, tail = url.rpartition("@")
+    scheme, slashes, user = head.partition("://")
+    return f"{scheme}{slashes}{user.partition(':')[0]}@{tail}" if at else url
