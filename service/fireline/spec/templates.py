@@ -1,0 +1,294 @@
+"""Templates: `{{ }}` places in texts, mappings and lists of the YAML files, filled by sandboxed Jinja2 expressions.
+
+A text that is exactly one place keeps the native type of its value; any other becomes text. Only expressions are
+allowed: no statements, calls, macros or imports, and names reach into mappings and lists only, never into objects.
+Without loops, and with every text bounded, the work of a rendering is bounded by the size of the template.
+Data is never a template: what comes out of a place is not looked at again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from jinja2 import TemplateSyntaxError, UndefinedError, nodes
+from jinja2.environment import TemplateExpression
+from jinja2.runtime import Undefined
+
+from fireline.domain.expressions import EvaluationFault
+from fireline.spec.faults import SyntaxFault
+from fireline.spec.filters import FILTERS, TESTS, bounded, shown
+from fireline.spec.sandbox import ENVIRONMENT
+
+MAX_LENGTH = 8 * 1024
+MAX_NODES = 200
+_ALLOWED = (
+    nodes.Name,
+    nodes.Const,
+    nodes.Getattr,
+    nodes.Getitem,
+    nodes.Filter,
+    nodes.Test,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.CondExpr,
+    nodes.Add,
+    nodes.Sub,
+    nodes.Mul,
+    nodes.Div,
+    nodes.FloorDiv,
+    nodes.Mod,
+    nodes.Neg,
+    nodes.Pos,
+    nodes.Concat,
+    nodes.List,
+    nodes.Tuple,
+    nodes.Dict,
+    nodes.Pair,
+    nodes.Keyword,
+)
+_REFUSED = {
+    nodes.Call: ("templates call nothing", "write a filter, as in `{{ value | round }}`"),
+    nodes.Pow: ("`**` is not allowed in templates", ""),
+    nodes.Slice: ("slices are not allowed in templates", "write `{{ value | truncate(20) }}`"),
+}
+_RESERVED = frozenset({"self", "super", "caller"})
+
+
+class _Place:
+    """One `{{ expression }}`."""
+
+    __slots__ = ("expression", "names")
+
+    def __init__(self, node: nodes.Expr) -> None:
+        self.names = frozenset(_names(node))
+        assignment = nodes.Assign(nodes.Name("result", "store", lineno=1), node, lineno=1)
+        tree = nodes.Template([assignment], lineno=1)
+        tree.set_environment(ENVIRONMENT)
+        self.expression = TemplateExpression(ENVIRONMENT.from_string(tree), undefined_to_none=False)
+
+    def value(self, values: Mapping[str, object]) -> object:
+        result = self.expression(dict(values))
+        if isinstance(result, Undefined):
+            result._fail_with_undefined_error()
+        return bounded(result) if isinstance(result, str) else result
+
+
+_Part = str | _Place
+
+
+class JinjaTemplate:
+    """A compiled value; `variables` are the dotted names it uses, `*` standing for a computed part."""
+
+    __slots__ = ("_filled", "source", "variables")
+
+    def __init__(self, source: object, filled: "_Filled", variables: frozenset[str]) -> None:
+        self.source = source
+        self.variables = variables
+        self._filled = filled
+
+    def __repr__(self) -> str:
+        return f"JinjaTemplate({self.source!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, JinjaTemplate) and other.source == self.source
+
+    def __hash__(self) -> int:
+        return hash(repr(self.source))
+
+    def render(self, values: Mapping[str, object]) -> object:
+        """The value with its places filled; raises `EvaluationFault` naming what was missing or of a wrong type."""
+        return self._filled.render(values)
+
+
+class _Filled:
+    """Anything that can be rendered."""
+
+    def render(self, values: Mapping[str, object]) -> object:
+        raise NotImplementedError
+
+
+class _Constant(_Filled):
+    def __init__(self, value: object) -> None:
+        self.value = value
+
+    def render(self, values: Mapping[str, object]) -> object:
+        return self.value
+
+
+class _Text(_Filled):
+    def __init__(self, source: str, parts: Sequence[_Part]) -> None:
+        self.source = source
+        self.parts = parts
+        self.native = parts[0] if len(parts) == 1 and isinstance(parts[0], _Place) else None
+
+    def render(self, values: Mapping[str, object]) -> object:
+        try:
+            if self.native is not None:
+                return self.native.value(values)
+            texts = (part if isinstance(part, str) else shown(part.value(values)) for part in self.parts)
+            return bounded("".join(texts))
+        except EvaluationFault:
+            raise
+        except Exception as error:
+            raise EvaluationFault(self._why(values, error)) from error
+
+    def _why(self, values: Mapping[str, object], error: Exception) -> str:
+        text = self.source if len(self.source) <= 80 else self.source[:77] + "..."
+        if isinstance(error, UndefinedError):
+            places = (part for part in self.parts if isinstance(part, _Place))
+            names = sorted(name for place in places for name in place.names)
+            missing = next((found for name in names if (found := _missing(values, name))), None)
+            return f"`{text}` cannot be filled: " + (f"`{missing}` is not there" if missing else str(error))
+        return f"`{text}` cannot be filled: {error}"
+
+
+class _Entries(_Filled):
+    def __init__(self, entries: Sequence[tuple[_Filled, _Filled]]) -> None:
+        self.entries = entries
+
+    def render(self, values: Mapping[str, object]) -> object:
+        return {_key(key.render(values)): value.render(values) for key, value in self.entries}
+
+
+class _Items(_Filled):
+    def __init__(self, items: Sequence[_Filled]) -> None:
+        self.items = items
+
+    def render(self, values: Mapping[str, object]) -> object:
+        return [item.render(values) for item in self.items]
+
+
+def compile_template(value: object) -> JinjaTemplate:
+    """Compile a text, mapping, list or plain value; raises `SyntaxFault`."""
+    names: set[str] = set()
+    return JinjaTemplate(value, _compile(value, names), frozenset(names))
+
+
+def _compile(value: object, names: set[str]) -> _Filled:
+    if isinstance(value, str):
+        return _compile_text(value, names)
+    if isinstance(value, Mapping):
+        return _Entries([(_compile(key, names), _compile(part, names)) for key, part in value.items()])
+    if isinstance(value, (list, tuple)):
+        return _Items([_compile(part, names) for part in value])
+    return _Constant(value)
+
+
+def _compile_text(text: str, names: set[str]) -> _Filled:
+    if len(text) > MAX_LENGTH:
+        raise SyntaxFault(f"the template is {len(text)} characters long, at most {MAX_LENGTH} are allowed")
+    if not any(mark in text for mark in ("{{", "{%", "{#")):
+        return _Constant(text)
+    parts = [part if isinstance(part, str) else _Place(part) for part in _parts(text)]
+    for part in parts:
+        if isinstance(part, _Place):
+            names |= part.names
+    return _Text(text, parts)
+
+
+def _parts(text: str) -> Iterator[str | nodes.Expr]:
+    for statement in _parse(text).body:
+        if not isinstance(statement, nodes.Output):
+            raise SyntaxFault(
+                "statements (`{% %}`) are not allowed in templates",
+                hint="use an expression: `{{ a if condition else b }}`",
+                offset=text.find("{%"),
+            )
+        for node in statement.nodes:
+            if isinstance(node, nodes.TemplateData):
+                yield node.data
+            else:
+                _check(node)
+                yield node
+
+
+def _parse(text: str) -> nodes.Template:
+    try:
+        tree = ENVIRONMENT.parse(text)
+    except TemplateSyntaxError as error:
+        raise SyntaxFault(f"the template cannot be read: {error.message}", hint=_hint(text)) from error
+    except RecursionError:
+        raise SyntaxFault("the template is nested too deeply") from None
+    if sum(1 for _ in tree.find_all(nodes.Node)) > MAX_NODES:
+        raise SyntaxFault("the template is too large", hint="split it, or compute less in it")
+    return tree
+
+
+def _hint(text: str) -> str:
+    if text.count("{{") != text.count("}}"):
+        return "every `{{` needs its `}}`"
+    if "&&" in text or "||" in text:
+        return "templates say `and` and `or`; `&&` and `||` belong to conditions"
+    return ""
+
+
+def _check(node: nodes.Node) -> None:
+    for part in (node, *node.find_all(nodes.Node)):
+        for kind, (message, hint) in _REFUSED.items():
+            if isinstance(part, kind):
+                raise SyntaxFault(message, hint=hint)
+        if isinstance(part, nodes.Name) and part.name in _RESERVED:
+            raise SyntaxFault(f"`{part.name}` is a reserved word of templates")
+        if isinstance(part, nodes.Filter):
+            _check_known("filter", part.name, FILTERS)
+        if isinstance(part, nodes.Test):
+            _check_known("test", part.name, TESTS)
+        if not isinstance(part, (*_ALLOWED, nodes.Helper)):
+            raise SyntaxFault(f"{type(part).__name__} is not allowed in templates")
+
+
+def _check_known(what: str, name: str, known: Mapping[str, object]) -> None:
+    if name not in known:
+        raise SyntaxFault(f"there is no {what} `{name}`", hint=f"{what}s are {', '.join(sorted(known))}")
+
+
+def _names(node: nodes.Node) -> Iterator[str]:
+    """The dotted names of an expression: the longest chain at each place, computed subscripts as `*`."""
+    if isinstance(node, (nodes.Name, nodes.Getattr, nodes.Getitem)):
+        chain, inner = _chain(node)
+        if chain is not None:
+            yield chain
+        for part in inner:
+            yield from _names(part)
+        return
+    for part in node.iter_child_nodes():
+        yield from _names(part)
+
+
+def _chain(node: nodes.Node) -> tuple[str | None, list[nodes.Node]]:
+    parts: list[str] = []
+    inner: list[nodes.Node] = []
+    while not isinstance(node, nodes.Name):
+        if isinstance(node, nodes.Getattr):
+            parts.append(node.attr)
+            node = node.node
+        elif isinstance(node, nodes.Getitem):
+            constant = isinstance(node.arg, nodes.Const)
+            parts.append(str(node.arg.value) if isinstance(node.arg, nodes.Const) else "*")
+            inner += [] if constant else [node.arg]
+            node = node.node
+        else:
+            return None, [*inner, node]
+    return ".".join([node.name, *reversed(parts)]), inner
+
+
+def _missing(values: Mapping[str, object], name: str) -> str | None:
+    value: object = values
+    parts = name.split(".")
+    for count, part in enumerate(parts, 1):
+        if part == "*":
+            return name.replace(".*", "[...]")
+        if isinstance(value, Sequence) and not isinstance(value, str) and part.isdigit():
+            if int(part) >= len(value):
+                return ".".join(parts[:count])
+            value = value[int(part)]
+        elif isinstance(value, Mapping) and part in value:
+            value = value[part]
+        else:
+            return ".".join(parts[:count])
+    return None
+
+
+def _key(value: object) -> object:
+    return value if isinstance(value, (str, int, float)) else shown(value)
