@@ -1,0 +1,207 @@
+"""Faust, made to deliver batches: what its public settings do not offer, in one place.
+
+Faust spends about 55 us on each message that it delivers, so it is given few: one message carries all records that a
+poll returned for a partition. Offsets are ours: Faust is told what may be committed and where to resume, because a
+finished message does not mean a finished chunk, and a checkpoint in the database wins over what Kafka remembers.
+Every fact about Faust's inside that this file stands on has a test in `tests/contracts/test_faust.py`.
+"""
+
+import asyncio
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import faust
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
+from faust.types.transports import SchedulingStrategyT, TransportT
+from yarl import URL
+
+from fireline.adapters.kafka_connection import Connection
+
+log = logging.getLogger(__name__)
+
+Place = tuple[str, int]
+"""A topic and a partition of it."""
+
+Record = ConsumerRecord[bytes | None, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one poll returned of one partition, oldest first, never empty; `end` is the offset after the last."""
+
+    topic: str
+    partition: int
+    records: Sequence[Record]
+
+    @property
+    def end(self) -> int:
+        """The next offset to read."""
+        return self.records[-1].offset + 1
+
+
+class Positions(Protocol):
+    """Who owns offsets. All methods are called in the worker's event loop."""
+
+    async def resume(self, committed: Mapping[Place, int | None]) -> Mapping[Place, int]:
+        """Where to go on for newly assigned partitions, which is told to those not in the answer by Kafka."""
+        ...
+
+    def committable(self, place: Place) -> int | None:
+        """The offset that may be committed now, None for none."""
+        ...
+
+    def flowing(self, flows: bool) -> None:
+        """Delivery stops (a rebalance, the end: whatever is at work should end soon) or goes on."""
+        ...
+
+
+class BatchScheduling(SchedulingStrategyT):
+    """Replaces a partition's polled records by one that carries them all, with the last one's offset."""
+
+    def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
+        """One carrier per partition."""
+        for tp, found in records.items():
+            if found:
+                yield tp, dataclasses.replace(found[-1], key=None, value=found, headers=())
+
+
+class _Schema(faust.Schema):  # type: ignore[misc]  # Faust's classes are untyped here
+    """No decoding: a decode error inside Faust would acknowledge and lose the record."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.key
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        """Faust fixes a wait of 1.5 s, in which a partition that joins the fetch late waits for the others."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
+        return consumer
+
+
+class BatchConsumer(Consumer):  # type: ignore[misc]
+    """Faust's consumer with offsets that are not its own."""
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return _Thread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Faust takes the offsets inside a carrier for a gap; what may be committed is not derived from gaps here."""
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        return iter(tp for tp in self.assignment() if topics is None or tp in topics or tp.topic in topics)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        self._acked[tp].clear()
+        self._acked_index[tp].clear()
+        offset: int | None = self.app.positions.committable((tp.topic, tp.partition))
+        return offset
+
+    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+        """Called whenever partitions were assigned: seeks to where `Positions` says, else to what Kafka knows."""
+        committed = await super().seek_to_committed()
+        known = {(tp.topic, tp.partition): offset for tp, offset in committed.items()}
+        resume = {TP(*place): offset for place, offset in (await self.app.positions.resume(known)).items()}
+        if resume:
+            await self.seek_wait(resume)
+        return {TP(tp.topic, tp.partition): resume.get(TP(tp.topic, tp.partition), at) for tp, at in committed.items()}
+
+    def stop_flow(self) -> None:
+        """Before a rebalance and at the end."""
+        super().stop_flow()
+        self.app.positions.flowing(False)
+
+    def resume_flow(self) -> None:
+        """After a rebalance."""
+        super().resume_flow()
+        self.app.positions.flowing(True)
+
+
+class _Transport(Transport):  # type: ignore[misc]
+    Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
+
+
+class BatchApp(faust.App):  # type: ignore[misc]
+    """A Faust app of one worker process that reads batches."""
+
+    def __init__(self, group: str, connection: Connection, positions: Positions, **settings: Any) -> None:
+        self.positions = positions
+        # the embedded broker does not wake a waiting fetch when data arrives
+        self.fetch_wait_ms = 10 if connection.embedded else 25
+        super().__init__(
+            group,
+            broker=[URL(f"kafka://{server}") for server in connection.servers],
+            broker_credentials=_credentials(connection),
+            ConsumerScheduler=BatchScheduling,
+            topic_disable_leader=True,
+            topic_allow_declare=False,
+            web_enabled=False,
+            store="memory://",
+            table_standby_replicas=0,
+            consumer_auto_offset_reset="earliest",
+            broker_session_timeout=12.0,
+            broker_heartbeat_interval=3.0,
+            broker_request_timeout=40.0,
+            broker_max_poll_records=20_000,
+            broker_commit_interval=1.0,
+            broker_commit_livelock_soft_timeout=3600.0,
+            stream_wait_empty=True,
+            # carriers, not records: a longer queue is only memory and old news
+            stream_buffer_maxsize=8,
+            **settings,
+        )
+
+    def _new_transport(self) -> TransportT:
+        return _Transport(self.conf.broker_consumer, self)
+
+    def deliver(self, name: str, topics: Sequence[str], handle: Callable[[Batch], Awaitable[None]]) -> None:
+        """Give every batch of the topics to `handle`, one at a time. It must not raise: the batch would be lost."""
+
+        async def agent(stream: Any) -> None:
+            async for event in stream.events():
+                records: list[Record] = event.message.value
+                await handle(Batch(event.message.topic, event.message.partition, records))
+
+        self.agent(self.topic(*topics, schema=_Schema()), name=name)(agent)
+
+
+async def work(app: BatchApp) -> None:
+    """Run the app's worker until SIGTERM or SIGINT; raises what crashed it."""
+    worker = faust.Worker(
+        app,
+        loop=asyncio.get_running_loop(),
+        quiet=True,
+        override_logging=False,
+        redirect_stdouts=False,
+        loglevel="WARN",
+    )
+    worker.spinner = None
+    try:
+        await worker.start()
+    finally:
+        if worker._signal_stop_future is not None:
+            await worker._signal_stop_future
+        else:
+            await worker.stop()
+    if worker.crash_reason is not None:
+        raise worker.crash_reason
+
+
+def _credentials(connection: Connection) -> object | None:
+    if connection.authenticated:
+        return faust.SASLCredentials(
+            username=connection.user,
+            password=connection.password,
+            mechanism=connection.mechanism or "PLAIN",
+            ssl_context=connection.tls(),
+        )
+    return faust.SSLCredentials(connection.tls()) if connection.encrypted else None

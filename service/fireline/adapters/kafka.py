@@ -1,0 +1,174 @@
+"""Putting records on Kafka: a producer that comes back by itself, and the publisher of the outbox on top of it."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    InvalidTopicError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+    UnsupportedForMessageFormatError,
+)
+
+from fireline.adapters.kafka_connection import Connection
+from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
+from fireline.engine.ports import Unavailable
+
+log = logging.getLogger(__name__)
+
+MAX_RECORD_BYTES = 1_000_000
+"""What a broker with default settings accepts, less some room for headers and the batch's frame."""
+
+_REFUSALS = (
+    InvalidTopicError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+    UnsupportedForMessageFormatError,
+)
+_ANSWER_WITHIN_MS = 10_000
+_GIVE_UP_AFTER = 20.0
+_TRY_AGAIN_AFTER = 2.0
+
+
+class Refused(Exception):  # noqa: N818 - the broker's word on this record, not a fault of ours
+    """The broker will never take this record: it is too large, or its topic cannot have such a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to put. `partition` None lets the key decide; `at_ms` None is the time of sending."""
+
+    topic: str
+    value: bytes | None
+    key: bytes | None = None
+    partition: int | None = None
+    headers: Sequence[tuple[str, bytes]] = ()
+    at_ms: int | None = None
+
+
+class Producer:
+    """An idempotent producer that awaits all in-sync replicas, replaced by a new one after any failure.
+
+    aiokafka's keeps raising OutOfOrderSequence once a sequence is broken, so a failed one is never used again. It belongs
+    to the event loop of its first `send`.
+    """
+
+    def __init__(self, connection: Connection, *, client_id: str = "fireline", linger_ms: int = 0) -> None:
+        self._connection = connection
+        self._options = {"client_id": client_id, "linger_ms": linger_ms}
+        self._current: AIOKafkaProducer | None = None
+        self._starting = asyncio.Lock()
+        self._burying: set[asyncio.Task[None]] = set()
+
+    async def send(self, records: Sequence[Outgoing]) -> list[tuple[int, int]]:
+        """Put the records and await the broker's word on each: their (partition, offset), in order.
+
+        Raises `Unavailable` when it is not known that all arrived (some may have), `Refused` when one never will.
+        """
+        producer = await self._ready()
+        try:
+            async with asyncio.timeout(_GIVE_UP_AFTER):
+                return await self._put(producer, records)
+        except _REFUSALS as fault:
+            raise Refused(f"{type(fault).__name__}: {fault}") from fault
+        except (KafkaError, TimeoutError, OSError) as fault:
+            self._bury(producer)
+            raise Unavailable(f"Kafka did not confirm the records: {fault!r}") from fault
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions the topic has; raises `Unavailable`."""
+        producer = await self._ready()
+        try:
+            async with asyncio.timeout(_GIVE_UP_AFTER):
+                return len(await producer.partitions_for(topic))
+        except (KafkaError, TimeoutError, OSError) as fault:
+            self._bury(producer)
+            raise Unavailable(f"Kafka did not describe {topic}: {fault!r}") from fault
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._current is not None:
+            self._bury(self._current)
+        await asyncio.gather(*self._burying)
+
+    async def _put(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[int, int]]:
+        words = []
+        try:
+            for r in records:
+                options = {"key": r.key, "partition": r.partition, "headers": list(r.headers), "timestamp_ms": r.at_ms}
+                words.append(await producer.send(r.topic, r.value, **options))
+        except BaseException:
+            await asyncio.gather(*words, return_exceptions=True)
+            raise
+        answers = await asyncio.gather(*words)
+        return [(answer.partition, answer.offset) for answer in answers]
+
+    async def _ready(self) -> AIOKafkaProducer:
+        async with self._starting:
+            if self._current is None:
+                self._current = await self._start()
+            return self._current
+
+    async def _start(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            **self._connection.for_aiokafka(),
+            **self._options,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=MAX_RECORD_BYTES + 40_000,
+            request_timeout_ms=_ANSWER_WITHIN_MS,
+        )
+        try:
+            async with asyncio.timeout(_GIVE_UP_AFTER):
+                await producer.start()
+        except (KafkaError, TimeoutError, OSError) as fault:
+            await _stop(producer)
+            raise Unavailable(f"Kafka at {self._connection.bootstrap} does not answer: {fault!r}") from fault
+        return producer
+
+    def _bury(self, producer: AIOKafkaProducer) -> None:
+        if self._current is producer:
+            self._current = None
+        task = asyncio.create_task(_stop(producer))
+        self._burying.add(task)
+        task.add_done_callback(self._burying.discard)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    """Stopping flushes, and what is left of a broken producer may wait for an answer that never comes."""
+    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
+        await asyncio.wait_for(producer.stop(), _TRY_AGAIN_AFTER)
+
+
+class KafkaPublisher:
+    """The outbox's way onto Kafka (`engine.ports.Publisher`): outcomes are values, nothing is raised."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._producer = Producer(connection, client_id="fireline-publisher")
+
+    async def publish(self, topic: str, key: str, value: Mapping[str, object]) -> Outcome:
+        """Put `value` as JSON under `key` and await the broker's word.
+
+        A record whose fate is unknown is to be put again: readers of these topics keep the last of a key.
+        """
+        try:
+            record = Outgoing(topic, orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), key=key.encode())
+            ((partition, offset),) = await self._producer.send([record])
+        except (Refused, TypeError) as fault:
+            return Failed(f"{topic}: {fault}")
+        except Unavailable as fault:
+            return RetryLater(_TRY_AGAIN_AFTER, str(fault))
+        except Exception as fault:  # a fault inside the client must not end the process that performs effects
+            log.exception("publishing to %s failed in a way nobody thought of", topic)
+            return RetryLater(10 * _TRY_AGAIN_AFTER, repr(fault))
+        return Done({"topic": topic, "partition": partition, "offset": offset})
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        await self._producer.close()

@@ -1,0 +1,72 @@
+"""How to reach Kafka: one value, said in the words of each client library."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where the brokers are and how to prove who we are. `bootstrap` is `host:port`, several separated by commas.
+
+    `protocol` is Kafka's `security.protocol`. `embedded` is set for the embedded broker, which cannot create topics on
+    request and does not wake a waiting fetch.
+    """
+
+    bootstrap: str
+    protocol: str = "PLAINTEXT"
+    mechanism: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca: Path | None = None
+    embedded: bool = False
+
+    @property
+    def servers(self) -> list[str]:
+        """The bootstrap servers one by one."""
+        return [server.strip() for server in self.bootstrap.split(",") if server.strip()]
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether the connection is TLS."""
+        return self.protocol in {"SSL", "SASL_SSL"}
+
+    @property
+    def authenticated(self) -> bool:
+        """Whether we say who we are with a user and a password."""
+        return self.protocol.startswith("SASL")
+
+    def tls(self) -> ssl.SSLContext | None:
+        """The TLS context (certificates verified against `ca`, or the system's), None without TLS."""
+        if not self.encrypted:
+            return None
+        return ssl.create_default_context(cafile=None if self.ca is None else str(self.ca))
+
+    def for_aiokafka(self) -> dict[str, object]:
+        """Keyword arguments of aiokafka's producers and consumers."""
+        options: dict[str, object] = {"bootstrap_servers": self.servers, "security_protocol": self.protocol}
+        if self.encrypted:
+            options["ssl_context"] = self.tls()
+        if self.authenticated:
+            options |= {
+                "sasl_mechanism": self.mechanism or "PLAIN",
+                "sasl_plain_username": self.user,
+                "sasl_plain_password": self.password,
+            }
+        return options
+
+    def for_librdkafka(self) -> dict[str, str | int | float]:
+        """Configuration of confluent-kafka's clients."""
+        options: dict[str, str | int | float] = {
+            "bootstrap.servers": self.bootstrap,
+            "security.protocol": self.protocol,
+        }
+        if self.encrypted and self.ca is not None:
+            options["ssl.ca.location"] = str(self.ca)
+        if self.authenticated:
+            options |= {
+                "sasl.mechanism": self.mechanism or "PLAIN",
+                "sasl.username": self.user or "",
+                "sasl.password": self.password or "",
+            }
+        return options
