@@ -156,7 +156,7 @@ class Transaction(Protocol):
         ...
 
     def withdraw(self, key: str, reason: str) -> bool:
-        """Take back a queued effect that was not done; False when it was done or is unknown."""
+        """Take back a queued effect; False when it was done, is unknown, or may have been done (it is in flight)."""
         ...
 
     def arm(self, timer: Timer) -> None:
@@ -265,6 +265,10 @@ class Store(Protocol):
         """Begin a transaction; the block's end commits it, an exception rolls it back."""
         ...
 
+    def reading(self) -> AbstractContextManager[Transaction]:
+        """A consistent view to read from: locks nothing, waits for no writer, cannot write."""
+        ...
+
     def claim_effects(self, owner: str, now: float, lease: float, limit: int) -> Sequence[Queued]:
         """Due effects, the oldest of each lane only, leased to `owner` for `lease` seconds.
 
@@ -276,8 +280,8 @@ class Store(Protocol):
         """It is done (or failed for good): `outcome` says what came of it."""
         ...
 
-    def postpone_effect(self, key: str, owner: str, until: float, reason: str) -> None:
-        """Try again at `until`; the lane waits."""
+    def postpone_effect(self, key: str, owner: str, until: float, reason: str, *, maybe_sent: bool = False) -> None:
+        """Try again at `until`; the lane waits. `maybe_sent`: this attempt may have arrived all the same."""
         ...
 
     def claim_timers(self, owner: str, now: float, lease: float, limit: int) -> Sequence[Timer]:

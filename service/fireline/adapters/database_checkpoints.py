@@ -1,0 +1,82 @@
+"""Checkpoints of evaluate: the windows of one partition and the offset they stand for, moved together."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import ColumnElement, and_, delete, select
+
+from fireline.adapters.database_rows import Rows
+from fireline.adapters.database_tables import checkpoints, windows
+from fireline.engine.ports import Checkpoint, StaleVersion
+
+BATCH = 500
+"""Rows written by one statement."""
+
+
+class CheckpointRows(Rows):
+    """The part of a transaction about checkpoints."""
+
+    def load_checkpoint(self, topic: str, partition: int, generation: str) -> Checkpoint | None:
+        """The newest state of this generation, all windows; None to start afresh."""
+        statement = select(checkpoints).where(_place(checkpoints.c, topic, partition))
+        row = self._connection.execute(statement).first()
+        if row is None or row.generation != generation:
+            return None
+        kept = self._connection.execute(
+            select(windows.c.key, windows.c.data).where(_place(windows.c, topic, partition))
+        )
+        return Checkpoint(
+            topic=topic,
+            partition=partition,
+            generation=generation,
+            offset=row.position,
+            header=bytes(row.header),
+            windows={key: bytes(data) for key, data in kept},
+        )
+
+    def save_checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Merge the changed windows and move the offset.
+
+        Another generation's windows go. An offset before the stored one is the belated word of a worker that lost
+        its partition: StaleVersion, and nothing is changed.
+        """
+        topic, partition = checkpoint.topic, checkpoint.partition
+        self._lock(f"checkpoint\n{topic}\n{partition}")
+        statement = select(checkpoints.c.generation, checkpoints.c.position)
+        before = self._connection.execute(statement.where(_place(checkpoints.c, topic, partition))).first()
+        if before is not None and before.generation != checkpoint.generation:
+            self._connection.execute(delete(windows).where(_place(windows.c, topic, partition)))
+        elif before is not None and before.position > checkpoint.offset:
+            raise StaleVersion(f"{topic}/{partition}: the checkpoint at {before.position} is newer")
+        self._merge(topic, partition, checkpoint.windows)
+        self._put(checkpoints, _row(checkpoint))
+
+    def _merge(self, topic: str, partition: int, changed: Mapping[str, bytes | None]) -> None:
+        gone = [key for key, data in changed.items() if data is None]
+        for start in range(0, len(gone), BATCH):
+            some = windows.c.key.in_(gone[start : start + BATCH])
+            self._connection.execute(delete(windows).where(and_(_place(windows.c, topic, partition), some)))
+        rows = [
+            {"topic": topic, "partition": partition, "key": key, "data": data}
+            for key, data in changed.items()
+            if data is not None
+        ]
+        statement = self._insert(windows)
+        upsert = statement.on_conflict_do_update(
+            index_elements=["topic", "partition", "key"], set_={"data": statement.excluded.data}
+        )
+        if rows:
+            self._connection.execute(upsert, rows)
+
+
+def _place(columns: object, topic: str, partition: int) -> ColumnElement[bool]:
+    return and_(columns.topic == topic, columns.partition == partition)  # type: ignore[attr-defined]  # either table's
+
+
+def _row(checkpoint: Checkpoint) -> dict[str, object]:
+    return {
+        "topic": checkpoint.topic,
+        "partition": checkpoint.partition,
+        "generation": checkpoint.generation,
+        "position": checkpoint.offset,
+        "header": checkpoint.header,
+    }

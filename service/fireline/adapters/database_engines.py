@@ -1,0 +1,105 @@
+"""Engines: how a connection to SQLite and to PostgreSQL is made, and what their errors mean."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import QueuePool, StaticPool
+
+PATIENCE = 10.0
+"""Seconds to wait for a lock or a connection before the database counts as away."""
+
+_CONFLICTS = frozenset({"40001", "40P01"})
+"""SQLSTATEs of PostgreSQL: serialization failure, deadlock."""
+
+_POSTGRES_OPTIONS = " ".join(
+    (
+        "-c statement_timeout=30s",
+        f"-c lock_timeout={PATIENCE:g}s",
+        "-c idle_in_transaction_session_timeout=60s",  # a process that hangs in a transaction lets go of its locks
+    )
+)
+
+
+def build_engine(url: str) -> Engine:
+    """An engine that has not connected yet. The directory of a SQLite file is made."""
+    target = _with_driver(make_url(url))
+    return _sqlite(target) if target.get_backend_name() == "sqlite" else _postgres(target)
+
+
+def in_memory(url: URL) -> bool:
+    """Whether it is a SQLite database that lives and ends with its engine."""
+    return url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}
+
+
+def is_conflict(fault: DBAPIError) -> bool:
+    """Whether another transaction was in the way, so that doing it again helps."""
+    return getattr(fault.orig, "sqlstate", None) in _CONFLICTS
+
+
+def is_away(fault: DBAPIError) -> bool:
+    """Whether the database is away, locked, full or broken, rather than asked for nonsense.
+
+    SQLite reports a broken file as a plain DatabaseError.
+    """
+    return (
+        fault.connection_invalidated
+        or isinstance(fault, OperationalError | InterfaceError)
+        or type(fault.orig).__name__ == "DatabaseError"
+    )
+
+
+def _with_driver(url: URL) -> URL:
+    """`postgres://` and `postgresql://` mean psycopg 3 here; other databases are refused with the choice there is."""
+    name = url.drivername.split("+")[0]
+    if name in {"postgresql", "postgres"}:
+        return url.set(drivername="postgresql+psycopg")
+    if name == "sqlite":
+        return url.set(drivername="sqlite+pysqlite")
+    raise ValueError(f"database {name!r} is not supported: use sqlite:///path/file.db or postgresql://user@host/name")
+
+
+def _sqlite(url: URL) -> Engine:
+    if in_memory(url):
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(
+            url,
+            poolclass=QueuePool,
+            pool_size=8,
+            max_overflow=24,
+            pool_timeout=PATIENCE,
+            connect_args={"timeout": PATIENCE, "check_same_thread": False},
+        )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    """Transactions are begun by us, not by the driver, which would begin them too late."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get("fireline_reading", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _postgres(url: URL) -> Engine:
+    options: dict[str, object] = {"connect_timeout": 5, "tcp_user_timeout": int(PATIENCE * 1000)}
+    options |= {"application_name": "fireline", "options": _POSTGRES_OPTIONS}
+    chosen = {name: value for name, value in options.items() if name not in url.query}
+    return create_engine(
+        url,
+        isolation_level="READ COMMITTED",
+        pool_size=8,
+        max_overflow=24,
+        pool_timeout=PATIENCE,
+        pool_use_lifo=True,
+        connect_args=chosen,
+    )

@@ -1,0 +1,143 @@
+"""Incidents, their hash-chained timelines, message references and numbers, inside one transaction."""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import insert, select
+
+from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
+from fireline.adapters.database_rows import Rows
+from fireline.adapters.database_tables import incidents, messages, seen, sequences, timeline
+from fireline.domain.incidents import Entry, Incident, Status
+from fireline.engine.ports import MessageRef
+
+START = b"\0" * 32
+"""The hash before the first entry."""
+
+
+class IncidentRows(Rows):
+    """The part of a transaction about incidents."""
+
+    def first_time(self, key: str, now: float) -> bool:
+        """Remember `key`; False when it was there already."""
+        return self._put_new(seen, {"key": key, "at": now})
+
+    def next_number(self, of: str) -> int:
+        """The next number of a sequence; the row stays locked, so that a rollback leaves no gap."""
+        first = self._insert(sequences).values(name=of, value=1)
+        statement = first.on_conflict_do_update(
+            index_elements=["name"], set_={"value": sequences.c.value + 1}
+        ).returning(sequences.c.value)
+        return int(self._connection.execute(statement).scalar_one())
+
+    def incident(self, number: int) -> Incident | None:
+        """The incident, locked until the end of the transaction."""
+        return _incident(self._one(select(incidents.c.data).where(incidents.c.number == number)))
+
+    def latest_incident(self, service: str, group: str, timeline: str) -> Incident | None:
+        """The newest incident of this service, key and timeline; the key is locked even when there is none."""
+        self._lock(f"incident\n{timeline}\n{service}\n{group}")
+        statement = (
+            select(incidents.c.data)
+            .where(
+                incidents.c.service == service,
+                incidents.c.grouping == group,
+                incidents.c.timeline == timeline,
+            )
+            .order_by(incidents.c.number.desc())
+            .limit(1)
+        )
+        return _incident(self._one(statement))
+
+    def incidents(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Incident]:
+        """Newest first."""
+        statement = select(incidents.c.data).order_by(incidents.c.number.desc()).limit(limit)
+        if open_only:
+            statement = statement.where(incidents.c.open.is_(True))
+        return [decode(Incident, data) for data in self._all(statement)]
+
+    def save_incident(self, incident: Incident) -> None:
+        """Insert, or replace version - 1; raises StaleVersion otherwise."""
+        row: dict[str, object] = {
+            "number": incident.number,
+            "timeline": incident.timeline,
+            "service": incident.service,
+            "grouping": incident.group,
+            "open": incident.status is not Status.RESOLVED,
+            "version": incident.version,
+            "data": encode(incident),
+        }
+        self._save(incidents, row, incident.version)
+
+    def append(self, incident: int, entries: Iterable[Entry]) -> None:
+        """Append to the timeline; each entry's hash covers the one before it."""
+        position, previous = self._last(incident)
+        rows = []
+        for entry in entries:
+            position += 1
+            data = encode(entry)
+            previous = chained(previous, incident, position, data, self._key)
+            rows.append({"incident": incident, "position": position, "data": data, "hash": previous})
+        if rows:
+            self._connection.execute(insert(timeline), rows)
+
+    def timeline(self, incident: int) -> Sequence[Entry]:
+        """All entries, oldest first."""
+        statement = select(timeline.c.data).where(timeline.c.incident == incident).order_by(timeline.c.position)
+        return [decode(Entry, data) for data in self._all(statement)]
+
+    def broken_at(self, incident: int) -> int | None:
+        """The position (from 1) of the first entry that was changed, removed or put in; None when the chain holds.
+
+        Entries cut off at the end leave a chain that holds: `chain_head` is for writing down elsewhere.
+        """
+        statement = select(timeline).where(timeline.c.incident == incident).order_by(timeline.c.position)
+        previous = START
+        for expected, row in enumerate(self._connection.execute(statement), start=1):
+            previous = chained(previous, incident, expected, row.data, self._key)
+            if row.position != expected or not hmac.compare_digest(previous, row.hash):
+                return expected
+        return None
+
+    def chain_head(self, incident: int) -> tuple[int, str]:
+        """How many entries the timeline has, and the hash of the last one in hexadecimal."""
+        position, last = self._last(incident)
+        return position, last.hex()
+
+    def message_ref(self, incident: int, kind: str, channel: str, address: str) -> MessageRef | None:
+        """Where the message of this kind is; None before it was sent."""
+        data = self._connection.execute(
+            select(messages.c.data).where(
+                messages.c.incident == incident,
+                messages.c.kind == kind,
+                messages.c.channel == channel,
+                messages.c.address == address,
+            )
+        ).scalar()
+        return None if data is None else MessageRef(channel, address, decode_mapping(data))
+
+    def save_message_ref(self, incident: int, kind: str, ref: MessageRef) -> None:
+        """Remember where a message is."""
+        row = {"incident": incident, "kind": kind, "channel": ref.channel, "address": ref.address}
+        self._put(messages, {**row, "data": encode_mapping(ref.ref)})
+
+    def _last(self, incident: int) -> tuple[int, bytes]:
+        statement = (
+            select(timeline.c.position, timeline.c.hash)
+            .where(timeline.c.incident == incident)
+            .order_by(timeline.c.position.desc())
+            .limit(1)
+        )
+        row = self._connection.execute(statement).first()
+        return (0, START) if row is None else (row.position, row.hash)
+
+
+def chained(previous: bytes, incident: int, position: int, data: bytes, key: bytes) -> bytes:
+    """The hash of one entry: SHA-256, keyed (HMAC) when there is a key, over the hash before, its place, its bytes."""
+    content = previous + f"{incident}/{position}/".encode() + data
+    return hmac.digest(key, content, "sha256") if key else hashlib.sha256(content).digest()
+
+
+def _incident(data: bytes | None) -> Incident | None:
+    return None if data is None else decode(Incident, data)
