@@ -58,3 +58,30 @@ class Source(Protocol):
     def rows(self, values: Sequence[bytes | None]) -> Sequence[Row | None]:
         """The fast path for a batch: one row a record; None where only `decode` can tell."""
         ...
+
+
+def text_of(value: object) -> str:
+    """A field as a label: text as it is, numbers and truth values as JSON writes them, anything else the empty string.
+
+    Whole floats lose their `.0`, so that version 14 and 14.0 are one label.
+    """
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        case int() | float():
+            return str(value)
+        case _:
+            return ""
+
+
+def field_of(fields: Mapping[str, object], name: str) -> object:
+    """The field called `name`; a dotted name reaches into nested objects (`features.price`). None when absent."""
+    if name in fields or "." not in name:
+        return fields.get(name)
+    head, tail = name.split(".", 1)
+    inner = fields.get(head)
+    return field_of(inner, tail) if isinstance(inner, Mapping) else None

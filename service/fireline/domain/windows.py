@@ -5,6 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fireline.domain.events import Kind
+from fireline.domain.rules import Measure
+
+Fields = Mapping[str, object]
+"""The flat fields of one event."""
 
 MeasureState = object
 """JSON-like (numbers, strings, lists, dicts), so that it travels and is stored as it is. Never changed in place."""
@@ -23,12 +27,26 @@ class Family(Protocol):
         """The kinds it reads whatever its rule is on (`agreement` pairs two); empty: the rule's."""
         ...
 
+    @property
+    def needs(self) -> str:
+        """What a measure of it must name: `of` (a field; default `value`), `condition`, or nothing."""
+        ...
+
+    @property
+    def settings(self) -> type:
+        """The pydantic model of the measure's own settings."""
+        ...
+
+    def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
+        """What events of one kind give, one value an event; None where an event has nothing to give."""
+        ...
+
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
-        """Aggregate one batch of one pane. `values` are what `of` or the condition gave, one per event."""
+        """Aggregate one batch of one pane: `values` of `column`, `times` of the events; useless values are left out."""
         ...
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
-        """Associative and commutative."""
+        """Associative and commutative, exactly: any order and grouping gives an equal state."""
         ...
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
@@ -39,3 +57,13 @@ class Family(Protocol):
 def pane_of(at: float, pane: float) -> int:
     """The index of the pane of `pane` seconds that holds event time `at` (seconds since the epoch)."""
     return math.floor(at / pane)
+
+
+def span(window: float, pane: float) -> int:
+    """How many panes make a window: it is the newest pane, still filling, and the ones before it."""
+    return max(1, math.ceil(window / pane - 1e-9))
+
+
+def first_pane(now: float, window: float, pane: float) -> int:
+    """The index of the oldest pane of the window that ends at `now`."""
+    return pane_of(now, pane) - span(window, pane) + 1

@@ -77,6 +77,7 @@ class Ingest:
         families: Mapping[str, Family],
         decode: Source,
         partitions: int,
+        *,
         chunk: int = 4096,
         allowed_lateness: float = 30.0,
         future_bound: float = 300.0,

@@ -1,1 +1,35 @@
-"""One file, one measure family: pure, mergeable aggregates over a pane."""
+"""One file, one measure family: pure, mergeable aggregates over a pane.
+
+`FAMILIES` is what `agg:` may name. A family's states are JSON-like, and merging them is exactly associative and
+commutative, so a window does not depend on how its events were batched, partitioned or ordered.
+"""
+
+from collections.abc import Mapping
+
+from fireline.domain.windows import Family
+from fireline.measures.agreement import Agreement
+from fireline.measures.avg import Avg
+from fireline.measures.count import Count
+from fireline.measures.last import Last
+from fireline.measures.max import Max
+from fireline.measures.min import Min
+from fireline.measures.quantile import Quantile
+from fireline.measures.rate import Rate
+from fireline.measures.ratio import Ratio
+from fireline.measures.sum import Sum
+
+_ALL: tuple[Family, ...] = (
+    Count(),
+    Rate(),
+    Sum(),
+    Avg(),
+    Min(),
+    Max(),
+    Last(),
+    Quantile(),
+    Ratio(),
+    Agreement(),
+)
+
+FAMILIES: Mapping[str, Family] = {family.name: family for family in _ALL}
+"""Every family, by the word after `agg:`."""
