@@ -1,0 +1,95 @@
+"""Deadlines: an escalation's wait, a quiet time before resolving, a stale acknowledgement, a lease without hand-back.
+
+A deadline that comes when it no longer applies changes nothing and is removed; one that comes early is armed again.
+"""
+
+from fireline.domain.deciding_closing import finish
+from fireline.domain.deciding_draft import Decision, Draft
+from fireline.domain.deciding_escalation import advance, start, stop
+from fireline.domain.deciding_words import span
+from fireline.domain.deciding_world import World
+from fireline.domain.incidents import Incident, Status, TimerDue
+
+
+def decide_timer(incident: Incident, due: TimerDue, world: World, now: float) -> Decision:
+    """What a deadline leads to."""
+    draft = Draft(incident, incident, world, now)
+    draft.timers[due.key] = None  # it is done with, unless the decision arms it again
+    if incident.status is Status.RESOLVED:
+        draft.reason = f"{due.kind} is due, and {incident.id} is resolved"
+        return draft.decide()
+    match due.kind:
+        case "escalate":
+            _escalate(draft)
+        case "settle":
+            _settle(draft)
+        case "ack_timeout":
+            _ack_timeout(draft, due)
+        case "lease":
+            _lease(draft, due)
+        case _:
+            draft.reason = f"{due.kind!r} is no deadline of an incident"
+    return draft.decide()
+
+
+def _escalate(draft: Draft) -> None:
+    incident = draft.incident
+    escalation = incident.escalation
+    if escalation is None or escalation.due_at is None or incident.acknowledged_by is not None:
+        draft.reason = f"{incident.id} no longer waits for anybody"
+        return
+    if draft.now < escalation.due_at:
+        draft.arm("escalate", escalation.due_at)
+        draft.reason = "not due yet"
+        return
+    if not draft.world.severity(incident.severity).pages:
+        draft.note("unpaged", f"No further level is paged: severity {incident.severity} does not page")
+        stop(draft)
+        return
+    asked = max((page.at for page in incident.pages), default=draft.now)
+    level = f"{escalation.team or incident.owner} level {escalation.level + 1}"
+    draft.note("escalated", f"Nobody of {level} acknowledged within {span(draft.now - asked)}: asking further")
+    advance(draft)
+
+
+def _settle(draft: Draft) -> None:
+    incident = draft.incident
+    due_at = incident.settle_due_at
+    if incident.firing or due_at is None:
+        draft.reason = f"{incident.id} is not settling"
+    elif draft.now < due_at:
+        draft.arm("settle", due_at)
+        draft.reason = "not due yet"
+    elif incident.leases:
+        draft.change(settle_due_at=None)
+        draft.note("held", f"Nothing fires, held open: fallback of {', '.join(incident.leases)} in force")
+    else:
+        finish(draft, None, f"Resolved: nothing has fired for {span(draft.world.response.settle)}")
+
+
+def _ack_timeout(draft: Draft, due: TimerDue) -> None:
+    incident = draft.incident
+    if incident.acknowledged_by is None or not incident.firing:
+        draft.reason = f"{incident.id} has no acknowledgement that could go stale, or nothing fires"
+        return
+    if draft.now < due.due_at:
+        draft.arm("ack_timeout", due.due_at)
+        draft.reason = "not due yet"
+        return
+    who = draft.world.name(incident.acknowledged_by)
+    ago = span(draft.now - (incident.acknowledged_at or draft.now))
+    draft.note("stale", f"Paging again: {who} took it {ago} ago, and it still fires")
+    start(draft)
+
+
+def _lease(draft: Draft, due: TimerDue) -> None:
+    service = due.key.rpartition("/lease/")[2]
+    if service not in draft.incident.leases:
+        draft.reason = f"{service} is not on its fallback any more"
+        return
+    if draft.now < due.due_at:
+        draft.arm("lease", due.due_at, name=f"lease/{service}")
+        draft.reason = "not due yet"
+        return
+    draft.note("lease", f"The fallback lease of {service} ran out and nobody handed it back: paging its owner")
+    start(draft)
