@@ -1,0 +1,181 @@
+"""Native JSON: one event a record, `{"type": "metric", "name": ..., "value": ..., "ts": ..., "labels": {...}}`.
+
+`ts` is seconds or milliseconds since the epoch, or RFC 3339. Labels are merged with the event's own fields, which win.
+Unknown fields are kept. What each kind must have is in `_REQUIRED`; known fields of a wrong type are refused, so that a
+rule never compares a text with a number.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import orjson
+
+from fireline.domain.events import Event, Headers, Kind, Malformed, Row
+
+MAX_BYTES = 256 * 1024
+"""Longer records are refused."""
+
+_MILLISECONDS_FROM = 1e11  # as seconds that is the year 5138, as milliseconds 1973
+_LATEST = 1e14  # milliseconds; beyond are microseconds and nanoseconds, or nonsense
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+_KINDS: Mapping[object, Kind] = {kind.value: kind for kind in Kind}
+_ENVELOPE = ("type", "ts", "labels")
+_NUMBERS = frozenset({int, float})
+_OPTIONAL = frozenset({int, float, type(None)})
+_TEXT, _NUMBER, _LABEL = "a non-empty string", "a number", "a string, a number or a truth value"
+
+# kind -> fields that must be there, and what they must be
+_REQUIRED: Mapping[Kind, Mapping[str, str]] = {
+    Kind.METRIC: {"name": _TEXT, "value": _NUMBER},
+    Kind.PREDICTION: {},
+    Kind.FEEDBACK: {"request_id": _LABEL},
+    Kind.EVALUATION: {"name": _TEXT, "score": _NUMBER},
+    Kind.ALERT: {"name": _TEXT},
+    Kind.DEPLOYMENT: {},
+    Kind.HEARTBEAT: {},
+}
+_NUMERIC = ("confidence", "latency_ms", "cost_usd", "value", "score")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _time(ts: object) -> float | Malformed:
+    match ts:
+        case None:
+            return Malformed("time-missing", "found no `ts`; expected seconds, milliseconds or an RFC 3339 string")
+        case bool():
+            pass
+        case int() | float() if 0 < ts < _LATEST:
+            return ts / 1000.0 if ts >= _MILLISECONDS_FROM else float(ts)
+        case str() if len(ts) <= 64 and _RFC3339.fullmatch(ts):
+            return _instant(ts)
+        case _:
+            pass
+    return Malformed(
+        "time-wrong",
+        f"found `ts` {_shown(ts)}; expected seconds or milliseconds since the epoch, or RFC 3339 with its offset",
+    )
+
+
+def _instant(ts: str) -> float | Malformed:
+    try:
+        seconds = datetime.fromisoformat(ts.upper()).timestamp()
+    except (ValueError, OverflowError) as fault:
+        return Malformed("time-wrong", f"found `ts` {_shown(ts)}, which is no instant: {fault}")
+    return seconds if seconds > 0 else Malformed("time-wrong", f"found `ts` {_shown(ts)}; expected a time after 1970")
+
+
+def _is(value: object, expected: str) -> bool:
+    if expected == _TEXT:
+        return isinstance(value, str) and value != ""
+    if expected == _NUMBER:
+        return type(value) in _NUMBERS and math.isfinite(value)  # type: ignore[arg-type]  # _NUMBERS are numbers
+    return isinstance(value, str | int | float) and value != ""
+
+
+def _fault(kind: Kind, fields: Mapping[str, object]) -> Malformed | None:
+    """What is wrong with the fields of an event of this kind, None of nothing."""
+    for name, expected in _REQUIRED[kind].items():
+        if fields.get(name) is None:
+            return Malformed("field-missing", f"found a {kind.value} without `{name}`; expected {expected}")
+        if not _is(fields[name], expected):
+            return Malformed("field-wrong", f"found `{name}` {_shown(fields[name])}; expected {expected}")
+    if kind is not Kind.ALERT:
+        for name in _NUMERIC:
+            if type(fields.get(name)) not in _OPTIONAL:
+                return Malformed("field-wrong", f"found `{name}` {_shown(fields[name])}; expected {_NUMBER}")
+    return None
+
+
+def _flat(kind: Kind, body: dict[str, object]) -> dict[str, object] | Malformed:
+    """The fields of the event; `body` is ours and may be taken apart."""
+    labels = body.get("labels")
+    if labels is None:
+        labels = {}
+    if not isinstance(labels, dict):
+        return Malformed("labels-wrong", f"found `labels` {_shown(labels)}; expected an object")
+    for name in _ENVELOPE:
+        body.pop(name, None)
+    fault = _fault(kind, body)
+    if fault is not None:
+        return fault
+    labels.update(body)
+    if kind is Kind.PREDICTION:
+        labels.setdefault("error", "")
+    return labels
+
+
+def _event(body: object) -> Event | Malformed:
+    if not isinstance(body, dict):
+        return Malformed("not-an-object", f"found {_shown(body)}; expected one JSON object with `type` and `ts`")
+    found = body.get("type")
+    kind = _KINDS.get(found) if isinstance(found, str) else None
+    if kind is None:
+        return Malformed("type-unknown", f"found `type` {_shown(found)}; expected one of {', '.join(Kind)}")
+    at = _time(body.get("ts"))
+    if isinstance(at, Malformed):
+        return at
+    fields = _flat(kind, body)
+    if isinstance(fields, Malformed):
+        return fields
+    named = fields.get("id", fields.get("request_id"))
+    return Event(kind, at, fields, str(named) if isinstance(named, str | int) else "")
+
+
+def decode(value: bytes | None, headers: Headers = ()) -> list[Event] | Malformed:
+    """The one event of a record, or what was found instead of what was expected. Never raises."""
+    if not value:
+        return Malformed("empty", "found a record without a value; expected one JSON object")
+    if len(value) > MAX_BYTES:
+        return Malformed("too-large", f"found {len(value)} bytes; expected at most {MAX_BYTES}")
+    try:
+        body = orjson.loads(value)
+    except ValueError as fault:
+        return Malformed("not-json", f"found no JSON: {fault}")
+    except RecursionError:
+        return Malformed("not-json", "found JSON that is nested too deeply")
+    event = _event(body)
+    return event if isinstance(event, Malformed) else [event]
+
+
+def _quick(body: dict[str, object]) -> Row | None:
+    """The row of a decoded body, None when anything about it is out of the ordinary. `body` is taken apart."""
+    kind, at, labels = _KINDS[body.pop("type")], body.pop("ts"), body.pop("labels", None)
+    if type(at) not in _NUMBERS or not 0 < at < _LATEST:  # type: ignore[operator]  # a number
+        return None
+    if kind is not Kind.METRIC or len(body) != 2:
+        if _fault(kind, body) is not None:
+            return None
+    elif type(body["value"]) not in _NUMBERS or type(body["name"]) is not str or not body["name"]:
+        return None
+    seconds: float = at / 1000.0 if at >= _MILLISECONDS_FROM else at  # type: ignore[operator,assignment]  # a number
+    if labels is None:
+        labels = {}
+    labels.update(body)  # type: ignore[attr-defined]  # anything without it raises AttributeError
+    if kind is Kind.PREDICTION:
+        labels.setdefault("error", "")  # type: ignore[attr-defined]  # as above
+    return (kind, seconds, labels)  # type: ignore[return-value]  # as above
+
+
+class Native:
+    """The native format as a source."""
+
+    def decode(self, value: bytes | None, headers: Headers) -> list[Event] | Malformed:
+        """The one event of a record, or what was found instead of what was expected."""
+        return decode(value, headers)
+
+    def rows(self, values: Sequence[bytes | None]) -> list[Row | None]:
+        """The rows of a batch; None where `decode` has to tell (a fault, or a time in words)."""
+        loads, quick = orjson.loads, _quick
+        found: list[Row | None] = []
+        for value in values:
+            try:
+                found.append(quick(loads(value)) if len(value) <= MAX_BYTES else None)  # type: ignore[arg-type]
+            except (TypeError, KeyError, ValueError, AttributeError):
+                found.append(None)  # also of None, which has no length
+        return found
