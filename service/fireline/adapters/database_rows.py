@@ -46,8 +46,8 @@ class Rows:
 
     def _put_new(self, table: Table, row: Mapping[str, object]) -> bool:
         """Insert; False when the row's unique key was there already."""
-        statement = self._insert(table).values(row).on_conflict_do_nothing()
-        return self._connection.execute(statement).rowcount == 1
+        statement = self._insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
+        return self._connection.execute(statement).first() is not None
 
     def _save(self, table: Table, row: dict[str, object], version: int) -> None:
         """Insert, or replace the row that has the version before; StaleVersion otherwise."""
