@@ -1,0 +1,114 @@
+"""How Fireline itself is: health with reasons, and metrics for whoever watches the watcher.
+
+The other roles put small facts into the database; this reads them, so that one address tells about all processes.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from fireline.apps.web_store import WebStore
+from fireline.domain.catalog import Catalog
+from fireline.engine.ports import Clock, Settings, Transaction, Unavailable
+
+STREAM_FACT = "stream"
+SWEEPER_FACT = "sweeper"
+LATE = {STREAM_FACT: 15.0, SWEEPER_FACT: 10.0}
+"""Seconds after which a role that has not been heard of counts as gone."""
+ROLE = {STREAM_FACT: "the stream worker", SWEEPER_FACT: "the responder"}
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What is known at an instant. `ages` are seconds since each role was heard of, None for never."""
+
+    facts: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    ages: Mapping[str, float | None] = field(default_factory=dict)
+    open_by_severity: Mapping[str, int] = field(default_factory=dict)
+    fallbacks: int = 0
+    troubles: tuple[str, ...] = ()
+    database: bool = True
+
+    def number(self, fact: str, name: str) -> float | None:
+        """A number that a role reported; None when it did not."""
+        value = self.facts.get(fact, {}).get(name)
+        return float(value) if isinstance(value, int | float) else None
+
+
+def read_health(store: WebStore, settings: Settings, clock: Clock) -> Health:
+    """Read everything in one transaction; a database that does not answer is a health, not a fault."""
+    try:
+        with store.reading() as tx:
+            return _health(tx, settings.current.catalog, clock.now())
+    except Unavailable as error:
+        return Health(troubles=(f"the database does not answer: {error}",), database=False)
+
+
+def _health(tx: Transaction, catalog: Catalog, now: float) -> Health:
+    found = {name: tx.fact(name) for name in LATE}
+    ages = {name: None if fact is None else max(0.0, now - fact[1]) for name, fact in found.items()}
+    open_ = Counter(incident.severity for incident in tx.incidents(open_only=True, limit=10_000))
+    return Health(
+        facts={name: fact[0] for name, fact in found.items() if fact is not None},
+        ages=ages,
+        open_by_severity={level.name: open_.get(level.name, 0) for level in catalog.severities} | dict(open_),
+        fallbacks=sum(1 for route in tx.routes() if route.lease is not None),
+        troubles=tuple(_troubles(ages)),
+    )
+
+
+def _troubles(ages: Mapping[str, float | None]) -> Iterator[str]:
+    for name, age in ages.items():
+        if age is None:
+            yield f"{ROLE[name]} has not been heard of"
+        elif age > LATE[name]:
+            yield f"{ROLE[name]} was last heard of {age:.0f} s ago"
+
+
+_REPORTED = (
+    # fact, name in it, metric, whether it only grows, help
+    (STREAM_FACT, "events_per_second", "fireline_events_per_second", False, "Events judged a second"),
+    (STREAM_FACT, "events", "fireline_events", True, "Events read since the worker started"),
+    (STREAM_FACT, "lag", "fireline_lag_records", False, "Records not yet read"),
+    (STREAM_FACT, "lag_seconds", "fireline_lag_seconds", False, "Age of the newest event judged, in seconds"),
+    (STREAM_FACT, "dead_letters", "fireline_dead_letters", True, "Records that were no events, since the start"),
+    (SWEEPER_FACT, "outbox", "fireline_outbox_depth", False, "Effects that wait to be performed"),
+)
+
+
+class _Reported(Collector):
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        health = self._health
+        yield GaugeMetricFamily("fireline_database_up", "Whether the database answers", float(health.database))
+        yield GaugeMetricFamily("fireline_healthy", "Whether /healthz is 200", float(not health.troubles))
+        open_ = GaugeMetricFamily("fireline_open_incidents", "Incidents not resolved", labels=["severity"])
+        for severity, count in health.open_by_severity.items():
+            open_.add_metric([severity], count)
+        yield open_
+        yield GaugeMetricFamily("fireline_fallbacks_active", "Services off their primary", health.fallbacks)
+        beats = GaugeMetricFamily("fireline_heartbeat_age_seconds", "Since a role was heard of", labels=["role"])
+        for name, age in health.ages.items():
+            if age is not None:
+                beats.add_metric([name], age)
+        yield beats
+        yield from self._of_roles()
+
+    def _of_roles(self) -> Iterator[Metric]:
+        for fact, name, metric, grows, help_ in _REPORTED:
+            value = self._health.number(fact, name)
+            if value is not None:
+                yield (CounterMetricFamily if grows else GaugeMetricFamily)(metric, help_, value)
+
+
+def metrics_text(health: Health) -> bytes:
+    """The exposition format of Prometheus."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Reported(health))
+    return generate_latest(registry)
