@@ -176,7 +176,8 @@ class Run:
     """One execution, pinned to the content hash of its runbook. `text` is that content, so that it resumes anywhere.
 
     `key` is the idempotency key of the request that started it; `context` the incident as it was then, for templates;
-    `next_at` when a run that waits to start is looked at again; `requested_by` a person, empty when a rule asked.
+    `next_at` when a run that waits to start is looked at again; `requested_by` a person, empty when a rule asked;
+    `approved_by` who let it start, where it had to ask.
     """
 
     id: int
@@ -200,6 +201,7 @@ class Run:
     context: Mapping[str, object] = field(default_factory=dict)
     next_at: float | None = None
     requested_by: str = ""
+    approved_by: str = ""
 
     @property
     def over(self) -> bool:

@@ -1,0 +1,148 @@
+"""Changing a route: one place for runs, people and expiring leases, inside the caller's transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from fireline.domain import routing
+from fireline.domain.catalog import Service
+from fireline.domain.configuration import Configuration
+from fireline.domain.effects import Publish, Timer
+from fireline.domain.incidents import RouteReported
+from fireline.domain.routes import Route, Weights
+from fireline.engine.ports import Transaction
+
+TOPIC = "fireline.routes"
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The route as it is now. `report`, if any, is for the incident: hand it to the responder after the transaction."""
+
+    route: Route
+    changed: bool
+    report: RouteReported | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The route stays as it is, because of `reason`."""
+
+    reason: str
+
+
+def lease_timer(service: str) -> str:
+    """The key of the timer of a fallback that no incident watches over; its `kind` is `route_lease`."""
+    return f"lease/{service}"
+
+
+def current(tx: Transaction, service: Service) -> Route:
+    """The route in force; one that was never changed is all on the primary."""
+    return tx.route(service.id) or routing.initial(service)
+
+
+def change_route(
+    tx: Transaction,
+    configuration: Configuration,
+    service: str,
+    weights: Weights,
+    *,
+    by: str,
+    reason: str,
+    now: float,
+    incident: int | None = None,
+    lease_for: float | None = None,
+    key: str = "",
+) -> Changed | Refused:
+    """Send a service's traffic elsewhere, unless preflight speaks against it.
+
+    With a `key` it happens once: a repetition finds the route as it is, and reports it again. `lease_for` in seconds,
+    the configuration's lease when None. `by` is `run:12`, `person:ann` or `lease`.
+    """
+    known = configuration.catalog.service(service)
+    if known is None:
+        return Refused(f"there is no service {service!r} in the catalog")
+    old = current(tx, known)
+    if key and not tx.first_time(f"route/{key}", now):
+        return Changed(old, False, _report(tx, old, incident))
+    against = routing.preflight(
+        known, weights, rate=_rate(tx, known.id, now), unhealthy=unhealthy_targets(tx, known.id)
+    )
+    if against is not None:
+        return Refused(f"{known.id} stays on {told(old.weights)}: {against}")
+    seconds = configuration.response.lease if lease_for is None else lease_for
+    new = routing.change(old, known, weights, by=by, reason=reason, now=now, lease_for=seconds)
+    if new.version == old.version:
+        return Changed(old, False, _report(tx, old, incident))
+    return _save(tx, old, new, incident, now)
+
+
+def _save(tx: Transaction, old: Route, new: Route, incident: int | None, now: float) -> Changed:
+    tx.save_route(new)
+    tx.enqueue(Publish(f"route/{new.service}/v{new.version}", TOPIC, new.service, record_of(new)), now)
+    whose = incident if incident is not None else _incident_of(tx, old)
+    if new.lease is not None and whose is None:
+        tx.arm(Timer(lease_timer(new.service), new.lease.until, "route_lease"))
+    else:
+        tx.disarm(lease_timer(new.service))
+    return Changed(new, True, _report(tx, new, whose))
+
+
+def _report(tx: Transaction, route: Route, incident: int | None) -> RouteReported | None:
+    if incident is None or tx.incident(incident) is None:
+        return None
+    detail = f"{route.service}: {told(route.weights)} (by {route.by}: {route.reason})"
+    until = None if route.lease is None else route.lease.until
+    return RouteReported(incident, route.service, route.lease is not None, detail, until=until)
+
+
+def _incident_of(tx: Transaction, route: Route) -> int | None:
+    """The incident of the run that holds the lease, so that it learns of what a person does to the route."""
+    kind, _, number = route.lease.holder.partition(":") if route.lease else ("", "", "")
+    run = tx.run(int(number)) if kind == "run" and number.isdigit() else None
+    return None if run is None else run.incident
+
+
+def lease_due(tx: Transaction, configuration: Configuration, service: str, now: float) -> Changed | Refused | None:
+    """The end of a lease that no incident watches over: traffic goes back to the primary. None when it is not due."""
+    known, route = configuration.catalog.service(service), tx.route(service)
+    if known is None or route is None or route.lease is None:
+        tx.disarm(lease_timer(service))
+        return None
+    new = routing.expire(route, known, now)
+    return None if new.version == route.version else _save(tx, route, new, None, now)
+
+
+def unhealthy_targets(tx: Transaction, service: str) -> frozenset[str]:
+    """Targets that an open incident's firing signal names in its label `target`."""
+    signals = [a.signal for i in tx.incidents(open_only=True) if i.timeline == "live" for a in i.firing]
+    labels = [dict(s.entity) for s in signals if s.service == service]
+    return frozenset(found["target"] for found in labels if "target" in found)
+
+
+def _rate(tx: Transaction, service: str, now: float) -> float | None:
+    """Requests a second of the service, where somebody has put down a recent number."""
+    found = tx.fact(f"rate/{service}")
+    if found is None or now - found[1] > 300:
+        return None
+    value = found[0].get("per_second")
+    return float(value) if isinstance(value, (int, float)) else None
+
+
+def record_of(route: Route) -> dict[str, object]:
+    """The route as it is published on `fireline.routes`; times in seconds since the epoch."""
+    lease = route.lease
+    return {
+        "service": route.service,
+        "weights": dict(route.weights),
+        "version": route.version,
+        "changed_at": route.changed_at,
+        "by": route.by,
+        "reason": route.reason,
+        "lease": None if lease is None else {"until": lease.until, "prior": dict(lease.prior), "holder": lease.holder},
+    }
+
+
+def told(weights: Mapping[str, int]) -> str:
+    """Weights for people: `primary 75 %, fallback 25 %`."""
+    shares: Sequence[tuple[str, int]] = sorted(weights.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{target} {share} %" for target, share in shares)

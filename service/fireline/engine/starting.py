@@ -1,0 +1,272 @@
+"""Starting a run: may it, with which inputs, now or later. All inside one transaction of the caller's."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from fireline.domain.autonomy import Allowed, allowed
+from fireline.domain.configuration import Configuration
+from fireline.domain.expressions import EvaluationFault
+from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Status
+from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
+from fireline.domain.runbooks import Input as Parameter
+from fireline.domain.running import End, end, new_steps
+from fireline.engine import approvals, values
+from fireline.engine.ports import Transaction
+
+START_PATIENCE = 3600.0
+"""Seconds a run waits for somebody to let it start, unless its own deadline is nearer."""
+
+LOCK_RETRY = 1.0
+"""Seconds until a run looks again whether its lock is free."""
+
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "duration": (str, int, float),
+    "list": (list, tuple),
+    "mapping": (dict,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request for a run: by a rule through its incident, or by a person. `mode` overrides the runbook's."""
+
+    key: str
+    runbook: str
+    incident: int | None
+    inputs: Mapping[str, object] = field(default_factory=dict)
+    person: str = ""
+    mode: Autonomy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What came of it: the run, None where there is none, why, and what the incident is to be told."""
+
+    run: Run | None
+    reason: str
+    tell: tuple[Input, ...] = ()
+
+
+class Unfit(Exception):  # noqa: N818 - a state of the request, not a fault of the program
+    """The request cannot be met; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    tx: Transaction
+    configuration: Configuration
+    wanted: Wanted
+    runbook: Runbook
+    incident: Incident | None
+    now: float
+
+    @property
+    def context(self) -> Mapping[str, object]:
+        return {} if self.incident is None else values.of_incident(self.incident)
+
+
+def start(tx: Transaction, configuration: Configuration, wanted: Wanted, now: float) -> Started:
+    """Make the run that is wanted, once per key, and let it begin, ask or wait."""
+    if not tx.first_time(f"start/{wanted.key}", now):
+        return _again(tx, wanted)
+    incident = None if wanted.incident is None else tx.incident(wanted.incident)
+    runbook = configuration.runbooks.get(wanted.runbook)
+    if runbook is None:
+        return _not_started(wanted, f"there is no runbook {wanted.runbook!r}")
+    if wanted.incident is not None and (incident is None or incident.status is Status.RESOLVED):
+        return Started(None, f"{wanted.runbook} is not started: its incident is over")
+    return _decided(_Case(tx, configuration, wanted, runbook, incident, now))
+
+
+def _decided(case: _Case) -> Started:
+    against = _unmet(case)
+    if against is not None:
+        return _not_started(case.wanted, against)
+    history = [run for run in case.tx.runs(limit=200) if run.runbook == case.runbook.name]
+    timeline = "live" if case.incident is None else case.incident.timeline
+    permitted = allowed(case.runbook, case.wanted.mode or case.runbook.mode, history, timeline=timeline)
+    if permitted.mode in (Autonomy.SHADOW, Autonomy.SUGGEST):
+        return _only_told(case.wanted, case.runbook, permitted)
+    return _make(case, permitted)
+
+
+def _again(tx: Transaction, wanted: Wanted) -> Started:
+    run = next((r for r in tx.runs(incident=wanted.incident, limit=200) if r.key == wanted.key), None)
+    if run is None:
+        return Started(None, "was decided before")
+    return Started(run, f"is run {run.id}", (report(run, run.reason),) if run.incident is not None else ())
+
+
+def _not_started(wanted: Wanted, reason: str) -> Started:
+    return Started(None, reason, _note(wanted, f"{wanted.runbook} is not started: {reason}"))
+
+
+def _only_told(wanted: Wanted, runbook: Runbook, permitted: Allowed) -> Started:
+    steps = ", ".join(f"{step.id} ({step.uses})" for step in runbook.steps)
+    verb = "Would run" if permitted.mode is Autonomy.SHADOW else "Suggested: run"
+    text = f"{verb} {runbook.name}: {steps}. Not done, because {permitted.line}"
+    return Started(None, text, _note(wanted, text))
+
+
+def _note(wanted: Wanted, text: str) -> tuple[Input, ...]:
+    if wanted.incident is None:
+        return ()
+    return (AddNote(wanted.incident, wanted.person or f"runbook:{wanted.runbook}", text),)
+
+
+def _unmet(case: _Case) -> str | None:
+    """Why `start.when` keeps it from starting. A person who asks for a run by hand is not held back by it."""
+    runbook, wanted = case.runbook, case.wanted
+    if runbook.start_when is None or wanted.person or wanted.incident is None:
+        return None
+    known = values.of_start(case.context, values.of_catalog(case.configuration.catalog))
+    try:
+        holds = runbook.start_when.holds({**known, "inputs": dict(wanted.inputs)})
+    except EvaluationFault as fault:
+        return f"start.when cannot be told: {fault}"
+    return None if holds else f"`{runbook.start_when.source}` does not hold (severity {known['severity']})"
+
+
+def _make(case: _Case, permitted: Allowed) -> Started:
+    run = _new(case, permitted)
+    try:
+        run = _filled(run, case.runbook, case.configuration)
+    except Unfit as fault:
+        run = end(run, End(RunStatus.REFUSED, str(fault)), case.now)
+    if run.status is RunStatus.WAITING:
+        run = admit(case.tx, _ask(case, run), case.runbook, case.now)
+    case.tx.save_run(run, f"{run.status.value}: {run.reason or run.allowed_by}")
+    tell = () if run.incident is None else (report(run, run.reason or f"allowed by policy: {run.allowed_by}"),)
+    return Started(run, run.reason or run.status.value, tell)
+
+
+def _new(case: _Case, permitted: Allowed) -> Run:
+    return Run(
+        id=case.tx.next_number("run"),
+        runbook=case.runbook.name,
+        hash=case.runbook.hash,
+        text=case.runbook.text,
+        inputs=dict(case.wanted.inputs),
+        incident=case.wanted.incident,
+        mode=permitted.mode,
+        status=RunStatus.WAITING,
+        steps=new_steps(case.runbook),
+        created_at=case.now,
+        deadline=case.now + case.runbook.deadline,
+        allowed_by=permitted.line,
+        version=1,
+        key=case.wanted.key,
+        context=case.context,
+        requested_by=case.wanted.person,
+    )
+
+
+def _filled(run: Run, runbook: Runbook, configuration: Configuration) -> Run:
+    """The run with its inputs and its lock; raises Unfit."""
+    catalog = values.of_catalog(configuration.catalog)
+    known = values.of_start(run.context, catalog)
+    inputs = resolve(runbook, run.inputs, known)
+    if runbook.lock is None:
+        return replace(run, inputs=inputs)
+    try:
+        return replace(run, inputs=inputs, lock=str(runbook.lock.render({**known, "inputs": inputs})))
+    except EvaluationFault as fault:
+        raise Unfit(f"guards.lock: {fault}") from fault
+
+
+def resolve(runbook: Runbook, given: Mapping[str, object], known: Mapping[str, object]) -> dict[str, object]:
+    """The runbook's inputs: given ones, else defaults, which may name earlier inputs. Raises Unfit."""
+    inputs: dict[str, object] = {}
+    for parameter in runbook.inputs:
+        inputs[parameter.name] = _input(parameter, given, {**known, "inputs": dict(inputs)})
+    return inputs
+
+
+def _input(parameter: Parameter, given: Mapping[str, object], known: Mapping[str, object]) -> object:
+    name = parameter.name
+    if given.get(name) is not None:
+        value: object = given[name]
+    elif parameter.default is None:
+        raise Unfit(f"input {name} is required and was not given")
+    else:
+        try:
+            value = parameter.default.render(known)
+        except EvaluationFault as fault:
+            raise Unfit(f"the default of input {name}: {fault}") from fault
+    kinds = _TYPES.get(parameter.type)
+    wrong = kinds is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
+    if wrong or value is None:
+        raise Unfit(f"input {name}: expected {parameter.type}, found {value!r}")
+    if parameter.choices and value not in parameter.choices:
+        raise Unfit(f"input {name}: {value!r} is not one of {', '.join(map(str, parameter.choices))}")
+    return value
+
+
+def _ask(case: _Case, run: Run) -> Run:
+    if run.mode is not Autonomy.APPROVE:
+        return run
+    steps = ", ".join(step.id for step in case.runbook.steps)
+    inputs = ", ".join(f"{name} {value}" for name, value in run.inputs.items())
+    text = f"May {run.runbook} run ({inputs})? Steps: {steps}. It asks because {run.allowed_by}"
+    team = approvals.owner_of(run, case.runbook.owner)
+    to = approvals.addresses(case.configuration.catalog, team, case.incident)
+    approvals.ask(case.tx, to, approvals.Question(run.id, run.incident, approvals.START, text), case.now)
+    until = min(run.deadline, case.now + START_PATIENCE)
+    return replace(run, next_at=until, reason=f"waits for an approval of {team}")
+
+
+def admit(tx: Transaction, run: Run, runbook: Runbook, now: float) -> Run:
+    """The waiting run, let in, refused or still waiting. Not stored; the lock, if taken, is."""
+    if run.mode is Autonomy.APPROVE and not run.approved_by:
+        late = run.next_at is not None and now >= run.next_at
+        return end(run, End(RunStatus.REFUSED, "nobody approved it in time"), now) if late else run
+    against = _over(tx, run) or stopped(tx, run, runbook)
+    if against is not None:
+        return end(run, End(RunStatus.REFUSED, against), now)
+    if run.lock and not tx.take_lock(run.lock, run.id):
+        reason = f"waits for {run.lock}, which run {tx.lock_holder(run.lock)} holds"
+        return replace(run, reason=reason, next_at=now + LOCK_RETRY)
+    spent = _over_budget(tx, run, runbook, now)
+    if spent is not None:
+        tx.release_lock(run.lock, run.id)
+        return end(run, End(RunStatus.REFUSED, spent), now)
+    return replace(run, status=RunStatus.RUNNING, started_at=now, next_at=None, reason="")
+
+
+def _over(tx: Transaction, run: Run) -> str | None:
+    incident = None if run.incident is None else tx.incident(run.incident)
+    resolved = incident is not None and incident.status is Status.RESOLVED
+    return "the incident was resolved before it could start" if resolved else None
+
+
+def stopped(tx: Transaction, run: Run, runbook: Runbook) -> str | None:
+    """Why `guards.stop_if` says no now, None when it does not. A condition that cannot be told says no."""
+    if runbook.stop_if is None:
+        return None
+    known = {**values.of_start(run.context, {}), **values.of_guards(tx), "inputs": dict(run.inputs)}
+    try:
+        return f"stop_if holds: {runbook.stop_if.source}" if runbook.stop_if.holds(known) else None
+    except EvaluationFault as fault:
+        return f"stop_if cannot be told: {fault}"
+
+
+def _over_budget(tx: Transaction, run: Run, runbook: Runbook, now: float) -> str | None:
+    budget = runbook.budget
+    if budget is None:
+        return None
+    count = tx.count_runs(runbook.name, run.lock, now - budget.per)
+    if count < budget.runs:
+        return None
+    return (
+        f"the budget is spent: {count} runs in {budget.per:g} s on {run.lock or runbook.name}; a person has to decide"
+    )
+
+
+def report(run: Run, detail: str) -> RunReported:
+    """What the run's incident is told. Only for runs that have one."""
+    assert run.incident is not None
+    return RunReported(run.incident, run.id, run.runbook, run.status.value, detail)
