@@ -11,7 +11,7 @@ from itertools import islice
 from fireline.domain.deciding_draft import LIVE, Draft
 from fireline.domain.deciding_words import paged, span
 from fireline.domain.effects import SendPage
-from fireline.domain.incidents import Attached, Attempt, Escalation, Page, PageStatus, Why
+from fireline.domain.incidents import Attached, Attempt, Escalation, Incident, Page, PageStatus, Why
 from fireline.domain.oncall import Policy, PolicyLevel
 from fireline.domain.paging import Candidate, contacts, policy_of, positions, reach
 
@@ -44,6 +44,13 @@ def advance(draft: Draft) -> None:
         _ask(draft, team, escalation.level + 1, escalation.round)
     else:
         _ask(draft, team, 0, escalation.round + 1)
+
+
+def idle(incident: Incident) -> bool:
+    """Whether nobody is on it, nobody is being asked, and not everybody was."""
+    escalation = incident.escalation
+    asking = escalation is not None and (escalation.due_at is not None or escalation.exhausted)
+    return incident.acknowledged_by is None and not asking
 
 
 def stop(draft: Draft) -> None:

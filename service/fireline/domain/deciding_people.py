@@ -8,7 +8,7 @@ from typing import assert_never
 
 from fireline.domain.deciding_closing import arm_ack_timeout, finish
 from fireline.domain.deciding_draft import Decision, Draft
-from fireline.domain.deciding_escalation import advance, close_pages, start, stop
+from fireline.domain.deciding_escalation import advance, close_pages, idle, start, stop
 from fireline.domain.deciding_words import firing, span
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import (
@@ -127,7 +127,7 @@ def change_severity(incident: Incident, asked: ChangeSeverity, world: World, now
     how = "set" if asked.severity else "gave back to the signals:"
     text = f"{world.name(asked.person)} {how} severity {severity} via {asked.via} (was {incident.severity})"
     draft.note("severity", text, actor=asked.person)
-    if incident.acknowledged_by is None and incident.escalation is None and world.severity(severity).pages:
+    if idle(incident) and incident.firing and world.severity(severity).pages:
         start(draft)
     draft.reply = f"{incident.id} is at {severity}"
     return draft.decide()

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from fireline.domain.deciding_closing import reopen, settle
 from fireline.domain.deciding_draft import LIVE, Decision, Draft
-from fireline.domain.deciding_escalation import advance, start, try_next_contact
+from fireline.domain.deciding_escalation import advance, idle, start, try_next_contact
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import (
     DeliveryReported,
@@ -114,11 +114,7 @@ def run_reported(incident: Incident, report: RunReported, world: World, now: flo
     tail = f": {report.detail}" if report.detail else ""
     data = {"run": report.run, "status": report.status}
     draft.note("run", f"Run {report.run} of {report.runbook} {report.status}{tail}", data=data)
-    asking = incident.escalation is not None and (
-        incident.escalation.due_at is not None or incident.escalation.exhausted
-    )
-    attended = incident.acknowledged_by is not None or asking or incident.status is Status.RESOLVED
-    if report.status in _BAD and not attended:
+    if report.status in _BAD and idle(incident) and incident.status is not Status.RESOLVED:
         draft.note("stale", f"Run {report.run} of {report.runbook} {report.status}, and nobody is on it: paging")
         start(draft)
     return draft.decide()

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fireline.domain.deciding_closing import arm_ack_timeout, reopen, settle
 from fireline.domain.deciding_draft import Decision, Draft
-from fireline.domain.deciding_escalation import start
+from fireline.domain.deciding_escalation import idle, start
 from fireline.domain.deciding_words import evidence, labels, span
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun
@@ -179,12 +179,8 @@ def _page_or_say_why_not(draft: Draft, *, rises: bool) -> None:
         elif rises:
             draft.note("unpaged", f"Not paged again: {world.name(incident.acknowledged_by)} is on it")
         return
-    escalation = incident.escalation
-    if (
-        escalation is None
-        or (escalation.due_at is None and not escalation.exhausted)
-        or (rises and escalation.exhausted)
-    ):
+    exhausted = incident.escalation is not None and incident.escalation.exhausted
+    if idle(incident) or (rises and exhausted):
         start(draft)
 
 

@@ -17,7 +17,8 @@ def wall(at: float, zone: str, now: float) -> str:
     there, here = datetime.fromtimestamp(at, UTC).astimezone(tz), datetime.fromtimestamp(now, UTC).astimezone(tz)
     if there.date() == here.date():
         return f"{there:%H:%M}"
-    return f"{there:%a %H:%M}" if abs(at - now) < 6 * 86_400 else f"{there:%a %d %b %H:%M}"
+    days = abs((there.date() - here.date()).days)
+    return f"{there:%a %H:%M}" if days < 7 else f"{there:%a %d %b %H:%M}"
 
 
 def span(seconds: float) -> str:
