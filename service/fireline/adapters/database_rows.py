@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from fireline.adapters.database_tables import Name
 from fireline.engine.ports import StaleVersion
 
 
@@ -28,7 +29,7 @@ class Rows:
     def _lock(self, name: str) -> None:
         """Hold a name, which may have no row yet, until the end of the transaction."""
         if self._locking:
-            self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+            self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(literal(name, Name), 0))))
 
     def _one(self, statement: Select[Any]) -> Any:
         """The single column of the first row, locked until the end of the transaction; None of none."""
