@@ -6,6 +6,7 @@ compacted, about 5 MB or 100,000 records a partition are kept, in memory only. W
 routes) is in the database. It lives in the process that starts it; the supervisor of `fireline up` does.
 """
 
+import secrets
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
@@ -21,9 +22,9 @@ _READY_WITHIN = 10.0
 class EmbeddedBroker:
     """A running broker. `generation` names this start of it: a checkpoint of another one belongs to a log long gone."""
 
-    def __init__(self, generation: str) -> None:
-        """Start it; `generation` is a fresh name (`Clock.token()`). Raises RuntimeError when it does not come up."""
-        self.generation = generation
+    def __init__(self) -> None:
+        """Start it. Raises RuntimeError when it does not come up."""
+        self.generation = secrets.token_hex(8)
         self._host: Producer | None = Producer(
             {
                 "test.mock.num.brokers": "1",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import faust
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from faust.types.transports import SchedulingStrategyT, TransportT
@@ -27,7 +27,15 @@ log = logging.getLogger(__name__)
 Place = tuple[str, int]
 """A topic and a partition of it."""
 
-Record = ConsumerRecord[bytes | None, bytes | None]
+
+class Record(Protocol):
+    """One record as aiokafka read it; `timestamp` in milliseconds since the epoch."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,10 @@ class Positions(Protocol):
         """Delivery stops (a rebalance, the end: whatever is at work should end soon) or goes on."""
         ...
 
+    async def release(self) -> None:
+        """Nothing is at work and the partitions are about to go: the last moment to save what belongs to them."""
+        ...
+
 
 class BatchScheduling(SchedulingStrategyT):
     """Replaces a partition's polled records by one that carries them all, with the last one's offset."""
@@ -70,7 +82,7 @@ class BatchScheduling(SchedulingStrategyT):
                 yield tp, dataclasses.replace(found[-1], key=None, value=found, headers=())
 
 
-class _Schema(faust.Schema):  # type: ignore[misc]  # Faust's classes are untyped here
+class _Schema(faust.Schema[Any, Any]):
     """No decoding: a decode error inside Faust would acknowledge and lose the record."""
 
     def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
@@ -80,15 +92,15 @@ class _Schema(faust.Schema):  # type: ignore[misc]  # Faust's classes are untype
         return message.value
 
 
-class _Thread(AIOKafkaConsumerThread):  # type: ignore[misc]
+class _Thread(AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
         """Faust fixes a wait of 1.5 s, in which a partition that joins the fetch late waits for the others."""
         consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = self.app.fetch_wait_ms
+        consumer._fetch_max_wait_ms = _ours(self.app).fetch_wait_ms
         return consumer
 
 
-class BatchConsumer(Consumer):  # type: ignore[misc]
+class BatchConsumer(Consumer):
     """Faust's consumer with offsets that are not its own."""
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
@@ -103,34 +115,34 @@ class BatchConsumer(Consumer):  # type: ignore[misc]
     def _new_offset(self, tp: TP) -> int | None:
         self._acked[tp].clear()
         self._acked_index[tp].clear()
-        offset: int | None = self.app.positions.committable((tp.topic, tp.partition))
-        return offset
+        return _ours(self.app).positions.committable((tp.topic, tp.partition))
 
-    async def seek_to_committed(self) -> Mapping[TP, int | None]:
+    async def seek_to_committed(self) -> Mapping[TP, int]:
         """Called whenever partitions were assigned: seeks to where `Positions` says, else to what Kafka knows."""
         committed = await super().seek_to_committed()
         known = {(tp.topic, tp.partition): offset for tp, offset in committed.items()}
-        resume = {TP(*place): offset for place, offset in (await self.app.positions.resume(known)).items()}
+        resume = {TP(*place): offset for place, offset in (await _ours(self.app).positions.resume(known)).items()}
         if resume:
             await self.seek_wait(resume)
-        return {TP(tp.topic, tp.partition): resume.get(TP(tp.topic, tp.partition), at) for tp, at in committed.items()}
+        # an aiokafka TopicPartition equals a TP, both being tuples; None says that Kafka knows none
+        return {TP(*tp): resume.get(TP(*tp), at) for tp, at in committed.items()}
 
     def stop_flow(self) -> None:
         """Before a rebalance and at the end."""
         super().stop_flow()
-        self.app.positions.flowing(False)
+        _ours(self.app).positions.flowing(False)
 
     def resume_flow(self) -> None:
         """After a rebalance."""
         super().resume_flow()
-        self.app.positions.flowing(True)
+        _ours(self.app).positions.flowing(True)
 
 
-class _Transport(Transport):  # type: ignore[misc]
+class _Transport(Transport):
     Consumer: ClassVar[type[BatchConsumer]] = BatchConsumer
 
 
-class BatchApp(faust.App):  # type: ignore[misc]
+class BatchApp(faust.App):
     """A Faust app of one worker process that reads batches."""
 
     def __init__(self, group: str, connection: Connection, positions: Positions, **settings: Any) -> None:
@@ -159,6 +171,11 @@ class BatchApp(faust.App):  # type: ignore[misc]
             stream_buffer_maxsize=8,
             **settings,
         )
+        self.on_partitions_revoked.connect(self._release)
+        self.on_before_shutdown.connect(self._release)
+
+    async def _release(self, *_: Any, **__: Any) -> None:
+        await self.positions.release()
 
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)
@@ -168,10 +185,18 @@ class BatchApp(faust.App):  # type: ignore[misc]
 
         async def agent(stream: Any) -> None:
             async for event in stream.events():
+                if event.message.generation_id != self.consumer_generation_id:
+                    continue  # fetched before a rebalance that sought elsewhere
                 records: list[Record] = event.message.value
                 await handle(Batch(event.message.topic, event.message.partition, records))
 
         self.agent(self.topic(*topics, schema=_Schema()), name=name)(agent)
+
+
+def _ours(app: Any) -> BatchApp:
+    """Faust types its parts against a protocol of its own; ours are only ever made by a `BatchApp`."""
+    assert isinstance(app, BatchApp)
+    return app
 
 
 async def work(app: BatchApp) -> None:

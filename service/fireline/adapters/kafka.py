@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,7 @@ _REFUSALS = (
     RecordTooLargeError,
     UnsupportedForMessageFormatError,
 )
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _ANSWER_WITHIN_MS = 10_000
 _GIVE_UP_AFTER = 20.0
 _TRY_AGAIN_AFTER = 2.0
@@ -55,8 +57,8 @@ class Outgoing:
 class Producer:
     """An idempotent producer that awaits all in-sync replicas, replaced by a new one after any failure.
 
-    aiokafka's keeps raising OutOfOrderSequence once a sequence is broken, so a failed one is never used again. It belongs
-    to the event loop of its first `send`.
+    aiokafka's keeps raising OutOfOrderSequence once a sequence is broken, so a failed one is never used again. It
+    belongs to the event loop of its first `send`.
     """
 
     def __init__(self, connection: Connection, *, client_id: str = "fireline", linger_ms: int = 0) -> None:
@@ -157,6 +159,8 @@ class KafkaPublisher:
 
         A record whose fate is unknown is to be put again: readers of these topics keep the last of a key.
         """
+        if not _TOPIC.fullmatch(topic):
+            return Failed(f"{topic!r} cannot be a topic: letters, digits, dots, dashes and underscores, at most 249")
         try:
             record = Outgoing(topic, orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), key=key.encode())
             ((partition, offset),) = await self._producer.send([record])

@@ -1,0 +1,172 @@
+"""`fireline stream`: one Faust worker that ingests, aggregates and judges. As many as there are partitions may run.
+
+Faust does not start inside another framework's loop, so its worker is a process of its own.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fireline.adapters.faust_batches import BatchApp, work
+from fireline.adapters.kafka import Producer
+from fireline.adapters.kafka_connection import Connection
+from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
+from fireline.apps.stream_evaluate import EvaluateSide
+from fireline.apps.stream_ingest import IngestSide
+from fireline.apps.stream_signals import SignalLane
+from fireline.apps.stream_worker import Outside, Rhythm, Sides, StreamWorker
+from fireline.domain.configuration import Configuration
+from fireline.domain.events import Source
+from fireline.domain.rules import Signal
+from fireline.domain.windows import Family
+from fireline.engine.evaluate import Evaluation
+from fireline.engine.ingest import LIVE, Ingest
+from fireline.engine.ports import Clock, Store
+
+log = logging.getLogger("fireline.stream")
+
+STALLED = 70
+"""Exit code of a worker that cannot go on; a new process takes its place."""
+_END_WITHIN = 15.0
+_LOOK_FOR_CHANGES = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """What one worker needs to know. `topics` are those that events come on, `fireline.replay` always beside them.
+
+    `generation` is the embedded broker's, empty for a real one, whose topics tell their own. `directory` is where
+    Faust may keep files (it keeps none of ours).
+    """
+
+    connection: Connection
+    name: str
+    topics: Sequence[str]
+    generation: str = ""
+    group: str = "fireline"
+    partitions: int = 4
+    chunk: int = 4096
+    directory: Path = Path(".fireline")
+    rhythm: Rhythm = field(default_factory=Rhythm)
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """What happens to events: the rules, the measures they name, and how each topic is read (`formats` by topic).
+
+    `on_signal` is called in a thread, in order, again and again until it does not raise. `refresh` reads the
+    configuration anew now and then.
+    """
+
+    configuration: Configuration
+    families: Mapping[str, Family]
+    decode: Source
+    on_signal: Callable[[Signal], object]
+    formats: Mapping[str, Source] = field(default_factory=dict)
+    refresh: Callable[[], Configuration] | None = None
+
+
+async def run_stream(options: StreamOptions, flow: Flow, store: Store, clock: Clock) -> int:
+    """Work until SIGTERM; the exit code: 0, or 70 when the worker could not go on and is to be started again.
+
+    Raises `Unavailable` when Kafka does not answer at the start.
+    """
+    generations = await asyncio.to_thread(_prepare, options)
+    end = _End()
+    producer, ends = Producer(options.connection, client_id=options.name), LogEnds(options.connection)
+    try:
+        partitions = await producer.partitions(PARTIALS)
+        lane = SignalLane(flow.on_signal)
+        evaluate = _evaluate_side(flow, lane, store, clock, generations[PARTIALS])
+        sides = Sides(_ingest_side(options, flow, producer, partitions, generations), evaluate, lane)
+        worker = StreamWorker(options.name, sides, Outside(ends, store, clock, end.doom), options.rhythm)
+        await _work(options, flow, worker)
+    finally:
+        await asyncio.gather(producer.close(), ends.close())
+    return end.code
+
+
+async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker) -> None:
+    app = BatchApp(options.group, options.connection, worker, datadir=str(options.directory / "faust"))
+    app.deliver("ingest", list(_sources(options)), worker.take_events)
+    app.deliver("evaluate", [PARTIALS], worker.take_partials)
+    loops = [asyncio.create_task(worker.run_loops()), asyncio.create_task(_follow(worker, flow))]
+    try:
+        await work(app)
+    finally:
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+
+def _sources(options: StreamOptions) -> dict[str, str]:
+    """The timeline of each topic that events come on."""
+    return dict.fromkeys(options.topics, LIVE) | {REPLAY: "replay"}
+
+
+def _prepare(options: StreamOptions) -> dict[str, str]:
+    """See that all topics exist; the generation of each that is read."""
+    connection, sources = options.connection, list(_sources(options))
+    for fault in ensure_topics(connection, topics_of_fireline(sources, options.partitions)):
+        log.warning("%s", fault)
+    read = [*sources, PARTIALS]
+    return {topic: options.generation or topic_generation(connection, topic) for topic in read}
+
+
+def _ingest_side(
+    options: StreamOptions, flow: Flow, producer: Producer, partitions: int, generations: Mapping[str, str]
+) -> IngestSide:
+    rules = tuple(flow.configuration.rules.values())
+    ingest = Ingest(rules, flow.families, flow.decode, partitions, chunk=options.chunk, formats=flow.formats)
+    sources = {topic: (timeline, generations[topic]) for topic, timeline in _sources(options).items()}
+    return IngestSide(ingest, producer, sources)
+
+
+def _evaluate_side(flow: Flow, lane: SignalLane, store: Store, clock: Clock, generation: str) -> EvaluateSide:
+    return EvaluateSide(
+        lambda rules: Evaluation(rules, flow.families),
+        flow.configuration.rules.values(),
+        lane=lane,
+        store=store,
+        clock=clock,
+        generation=generation,
+    )
+
+
+async def _follow(worker: StreamWorker, flow: Flow) -> None:
+    """Put a changed configuration in force; one that cannot be read leaves the last one in force."""
+    known = flow.configuration
+    while flow.refresh is not None:
+        await asyncio.sleep(_LOOK_FOR_CHANGES)
+        try:
+            current = await asyncio.to_thread(flow.refresh)
+        except Exception:
+            log.exception("the configuration could not be read anew")
+            continue
+        if current.hash != known.hash:
+            worker.reload(current)
+            known = current
+
+
+class _End:
+    """Ends this process in good order when its worker is doomed, and in any order when that takes too long."""
+
+    def __init__(self) -> None:
+        self.code = 0
+
+    def doom(self, fault: Exception) -> None:
+        """Called once or more; the first counts."""
+        if self.code:
+            return
+        log.critical("ending with exit code %d: %s", STALLED, fault)
+        self.code = STALLED
+        hurry = threading.Timer(_END_WITHIN, os._exit, [STALLED])
+        hurry.daemon = True
+        hurry.start()
+        os.kill(os.getpid(), signal.SIGTERM)

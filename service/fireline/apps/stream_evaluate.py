@@ -1,0 +1,171 @@
+"""The evaluate side of a stream worker: partials into signals, and checkpoints that a crash resumes at."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from fireline.adapters.faust_batches import Batch
+from fireline.adapters.kafka_topics import PARTIALS
+from fireline.apps.stream_signals import SignalLane
+from fireline.domain.rules import Rule
+from fireline.engine.evaluate import Evaluation
+from fireline.engine.ports import Checkpoint, Clock, Store, Transaction, Watch, WatchAnswer
+
+log = logging.getLogger("fireline.stream")
+
+
+class Missing(Exception):  # noqa: N818 - records, not a fault of a call
+    """Partials were not delivered although the log has them; the worker must start over at its checkpoint."""
+
+
+@dataclass(slots=True)
+class Part:
+    """One assigned partition of `fireline.partials`: `offset` is the next to read, `saved` the checkpoint's."""
+
+    number: int
+    generation: str
+    evaluation: Evaluation
+    offset: int
+    saved: int
+    saved_at: float
+    read_until: float = 0.0
+    first: bool = True
+
+
+class EvaluateSide:
+    """Holds one `Evaluation` per assigned partition; `generation` names the log of `fireline.partials`."""
+
+    def __init__(
+        self,
+        make: Callable[[tuple[Rule, ...]], Evaluation],
+        rules: Iterable[Rule],
+        *,
+        lane: SignalLane,
+        store: Store,
+        clock: Clock,
+        generation: str,
+    ) -> None:
+        self.parts: dict[int, Part] = {}
+        self.behind: Callable[[float], float] = lambda now: 0.0
+        self._rules = tuple(rules)
+        self._make = make
+        self._lane = lane
+        self._store = store
+        self._clock = clock
+        self._generation = generation
+        self._saving = asyncio.Lock()
+
+    async def resume(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
+        """Take over partitions, given where their logs begin and end: the offsets to go on at.
+
+        That is the checkpoint's, whatever Kafka remembers. A checkpoint of another generation, or beyond the end of
+        the log, belongs to a log that is gone: then everything that is left is read. Raises `Unavailable`.
+        """
+        kept = await asyncio.to_thread(self._load, bounds)
+        self.parts = {number: self._part(number, *kept[number], begin) for number, (begin, _) in bounds.items()}
+        return {number: part.offset for number, part in self.parts.items()}
+
+    async def handle(self, batch: Batch) -> None:
+        """Apply a batch of partials and judge at once. Raises `Missing`."""
+        part = self.parts.get(batch.partition)
+        if part is None:
+            return  # taken away while it waited
+        fresh = [record for record in batch.records if record.offset >= part.offset]
+        if not fresh:
+            return
+        if fresh[0].offset > part.offset and not part.first:
+            raise Missing(f"{PARTIALS}/{part.number}: expected offset {part.offset}, got {fresh[0].offset}")
+        now = self._clock.now()
+        for record in fresh:
+            part.evaluation.apply(record.value or b"", now)
+        part.first = False
+        part.offset = batch.end
+        part.read_until = fresh[-1].timestamp / 1000.0
+        self._judge(part, now)
+
+    def judge_due(self) -> None:
+        """Judge what time alone brings: a `for` that is over, silence, a window that empties."""
+        now = self._clock.now()
+        for part in self.parts.values():
+            wake = part.evaluation.next_wake()
+            if wake is not None and wake <= now:
+                self._judge(part, now)
+
+    def drop(self) -> None:
+        """The partitions are somebody else's now."""
+        self.parts = {}
+
+    def answer(self, watches: Sequence[Watch]) -> list[WatchAnswer]:
+        """What the entities of our partitions say to open watches."""
+        now = self._clock.now()
+        return [answer for part in self.parts.values() for answer in part.evaluation.watches(watches, now)]
+
+    def reload(self, rules: Iterable[Rule]) -> None:
+        """Go on with other rules; windows of rules that stayed are kept."""
+        self._rules = tuple(rules)
+        for part in self.parts.values():
+            part.evaluation.reload(self._rules)
+
+    async def checkpoint(self) -> int:
+        """Save all that changed in one transaction, once the signals derived from it are handled; how many changed.
+
+        Raises `Unavailable`, and `StaleVersion` when another worker went further with one of our partitions.
+        """
+        async with self._saving:
+            taken = [(part, found) for part in self.parts.values() if (found := self._taken(part)) is not None]
+            if not taken:
+                return 0
+            await self._lane.reached(self._lane.accepted)
+            await asyncio.to_thread(self._save, [found for _, found in taken])
+            now = self._clock.now()
+            for part, found in taken:
+                part.evaluation.saved()
+                part.saved, part.saved_at = found.offset, now
+            return len(taken)
+
+    def oldest_checkpoint(self, now: float) -> float:
+        """Seconds since the longest unsaved partition was saved, 0.0 when all that was read is saved."""
+        return max((now - part.saved_at for part in self.parts.values() if part.offset != part.saved), default=0.0)
+
+    def _judge(self, part: Part, now: float) -> None:
+        for signal in part.evaluation.judge(now, self.behind(now)):
+            self._lane.put(signal)
+
+    def _part(self, number: int, generation: str, kept: Checkpoint | None, begin: int) -> Part:
+        evaluation = self._make(self._rules)
+        offset = begin
+        if kept is not None:
+            evaluation.restore(kept.windows, kept.header)
+            offset = max(kept.offset, begin)
+        return Part(number, generation, evaluation, offset, offset, self._clock.now())
+
+    def _taken(self, part: Part) -> Checkpoint | None:
+        changes = dict(part.evaluation.changes())
+        if not changes and part.offset == part.saved:
+            return None
+        header = part.evaluation.header()
+        return Checkpoint(PARTIALS, part.number, part.generation, part.offset, header, changes)
+
+    def _load(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, tuple[str, Checkpoint | None]]:
+        with self._store.transaction() as tx:
+            return {number: self._usable(tx, number, end) for number, (_, end) in bounds.items()}
+
+    def _usable(self, tx: Transaction, number: int, end: int) -> tuple[str, Checkpoint | None]:
+        """The generation in force and its checkpoint: a log that lost its end is a new one, though its name is not."""
+        fact = f"shortened:{PARTIALS}:{number}"
+        known = tx.fact(fact)
+        generation = str(known[0]["generation"]) if known and known[0]["of"] == self._generation else self._generation
+        kept = tx.load_checkpoint(PARTIALS, number, generation)
+        if kept is None or kept.offset <= end:
+            return generation, kept
+        log.warning("%s/%d: the checkpoint at %d is beyond the log's end %d", PARTIALS, number, kept.offset, end)
+        now = self._clock.now()
+        generation = f"{self._generation}@{now:.0f}"
+        tx.put_fact(fact, {"of": self._generation, "generation": generation}, now)
+        return generation, None
+
+    def _save(self, checkpoints: Sequence[Checkpoint]) -> None:
+        with self._store.transaction() as tx:
+            for checkpoint in checkpoints:
+                tx.save_checkpoint(checkpoint)

@@ -1,0 +1,126 @@
+"""The ingest side of a stream worker: batches from source topics in, acknowledged partials and dead letters out."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fireline.adapters.faust_batches import Batch, Place
+from fireline.adapters.kafka import MAX_RECORD_BYTES, Outgoing, Producer
+from fireline.adapters.kafka_topics import DEAD_LETTER, PARTIALS
+from fireline.engine.ingest import DeadLetter, Ingest, Ingested, Record, SourceRef
+from fireline.engine.ports import Unavailable
+
+log = logging.getLogger("fireline.stream")
+
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 5.0
+_KEEP_BYTES = MAX_RECORD_BYTES - 50_000
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted since the worker started. `newest` is the highest event time, in seconds since the epoch."""
+
+    events: int = 0
+    newest: float = 0.0
+    dead: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class IngestSide:
+    """Takes batches one at a time; `sources` gives each topic its timeline and the generation of its log."""
+
+    def __init__(self, ingest: Ingest, producer: Producer, sources: Mapping[str, tuple[str, str]]) -> None:
+        self.ingest = ingest
+        self.tally = Tally()
+        self.positions: dict[Place, int] = {}
+        self.read_until: dict[Place, float] = {}
+        self.commits: dict[Place, int] = {}
+        self.flows = False
+        self._producer = producer
+        self._sources = sources
+
+    def resume(self, positions: Mapping[Place, int]) -> None:
+        """Start over on newly assigned partitions at these offsets: what was in memory of any is rebuilt."""
+        for place in {*self.positions, *positions}:
+            self.ingest.forget(self._ref(place))
+        self.positions = dict(positions)
+        self.read_until.clear()
+        self.commits.clear()
+
+    async def handle(self, batch: Batch) -> None:
+        """Aggregate a batch and see its partials acknowledged; abandoned, to be read again, when delivery stops."""
+        place = (batch.topic, batch.partition)
+        records = [
+            Record(r.offset, r.timestamp / 1000.0, r.key, r.value, r.headers)
+            for r in batch.records
+            if r.offset >= self.positions.get(place, 0)
+        ]
+        if not records:
+            return
+        source = self._ref(place)
+        ingested = self.ingest.batch(source, records)
+        if not await self._deliver(_outgoing(source, ingested)):
+            return
+        self.positions[place] = batch.end
+        self.read_until[place] = records[-1].timestamp
+        self.commits[place] = ingested.commit
+        self._count(ingested)
+
+    def _ref(self, place: Place) -> SourceRef:
+        timeline, generation = self._sources[place[0]]
+        return SourceRef(place[0], place[1], timeline, generation)
+
+    async def _deliver(self, records: Sequence[Outgoing]) -> bool:
+        pause = FIRST_PAUSE
+        while self.flows:
+            try:
+                await self._producer.send(records)
+            except Unavailable as fault:
+                log.warning("%d records not acknowledged, again in %.1f s: %s", len(records), pause, fault)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return True
+        return False
+
+    def _count(self, ingested: Ingested) -> None:
+        self.tally.events += ingested.events
+        self.tally.newest = max(self.tally.newest, ingested.newest)
+        self.tally.dead.update(letter.reason for letter in ingested.dead)
+        self.tally.refused.update(ingested.refused)
+
+
+def _outgoing(source: SourceRef, ingested: Ingested) -> list[Outgoing]:
+    """The batch's records, dead letters last: a partial must not wait for them."""
+    partials = [
+        Outgoing(PARTIALS, payload, partition=partition)
+        for partition, payloads in ingested.partials.items()
+        for payload in payloads
+    ]
+    return partials + [dead_letter(source, letter) for letter in ingested.dead]
+
+
+def dead_letter(source: SourceRef, letter: DeadLetter) -> Outgoing:
+    """The record as it came (bytes, key, headers), with where it was and why it was not counted as headers beside.
+
+    Bytes beyond what a broker takes with our headers are cut off, which a header tells.
+    """
+    record = letter.record
+    headers = [
+        *record.headers,
+        ("fireline-reason", letter.reason.encode()),
+        ("fireline-detail", letter.detail[:2000].encode()),
+        ("fireline-topic", source.topic.encode()),
+        ("fireline-partition", str(source.partition).encode()),
+        ("fireline-offset", str(record.offset).encode()),
+        ("fireline-timestamp", f"{record.timestamp:.3f}".encode()),
+    ]
+    value, key = record.value, record.key
+    room = _KEEP_BYTES - sum(len(name) + len(held or b"") for name, held in headers) - len(key or b"")
+    if value is not None and len(value) > max(room, 0):
+        headers.append(("fireline-truncated", str(len(value)).encode()))
+        value = value[: max(room, 0)]
+    return Outgoing(DEAD_LETTER, value, key=key, headers=headers)

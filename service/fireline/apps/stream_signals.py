@@ -1,0 +1,69 @@
+"""Handing signals on: in order, one at a time, each repeated until it was handled."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+
+from fireline.domain.rules import Signal
+
+log = logging.getLogger("fireline.stream")
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+
+
+class SignalLane:
+    """Signals on their way to `on_signal`, which runs in a thread and may raise: then it is called again, later.
+
+    Nothing overtakes. A checkpoint waits for `reached(lane.accepted)`, so a signal is derived again after a crash
+    unless it was handled.
+    """
+
+    def __init__(self, on_signal: Callable[[Signal], object]) -> None:
+        self._on_signal = on_signal
+        self._queue: deque[Signal] = deque()
+        self._arrived = asyncio.Event()
+        self._progress = asyncio.Condition()
+        self.accepted = 0
+        self.handled = 0
+
+    @property
+    def waiting(self) -> int:
+        """Signals not handled yet."""
+        return self.accepted - self.handled
+
+    def put(self, signal: Signal) -> None:
+        """Accept a signal."""
+        self._queue.append(signal)
+        self.accepted += 1
+        self._arrived.set()
+
+    async def reached(self, number: int) -> None:
+        """Wait until the first `number` accepted signals were handled."""
+        async with self._progress:
+            await self._progress.wait_for(lambda: self.handled >= number)
+
+    async def run(self) -> None:
+        """Handle signals until cancelled."""
+        while True:
+            while not self._queue:
+                self._arrived.clear()
+                await self._arrived.wait()
+            await self._handle(self._queue[0])
+            self._queue.popleft()
+            async with self._progress:
+                self.handled += 1
+                self._progress.notify_all()
+
+    async def _handle(self, signal: Signal) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await asyncio.to_thread(self._on_signal, signal)
+            except Exception as fault:
+                log.warning("signal %s of %s not handled, again in %.1f s: %r", signal.id, signal.rule, pause, fault)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+            else:
+                return

@@ -1,0 +1,241 @@
+"""One stream worker at work: both sides of the flow, who owns its offsets, and the loops beside them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+
+from fireline.adapters.faust_batches import Batch, Place
+from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_topics import PARTIALS
+from fireline.apps.stream_evaluate import EvaluateSide
+from fireline.apps.stream_ingest import IngestSide
+from fireline.apps.stream_signals import SignalLane
+from fireline.apps.stream_watchdog import Watchdog
+from fireline.domain.configuration import Configuration
+from fireline.engine.ports import Clock, StaleVersion, Store, Unavailable, Watch, WatchAnswer
+
+log = logging.getLogger("fireline.stream")
+
+FACT = "stream"
+UNKNOWN_LAG = 365 * 86_400.0
+"""Seconds we count as behind while nobody knows: silence is then nobody's fault but ours."""
+
+
+class Stalled(Exception):  # noqa: N818
+    """Consumption stands still; only a new process is known to help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often, in seconds, a worker does what it does beside events."""
+
+    judge: float = 0.05
+    checkpoint: float = 2.0
+    report: float = 1.0
+    look_at_ends: float = 2.0
+    release_within: float = 8.0
+    patience: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The two halves of the flow, and the way of signals out of it."""
+
+    ingest: IngestSide
+    evaluate: EvaluateSide
+    lane: SignalLane
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a worker stands on. `doom` is called with what makes going on impossible."""
+
+    ends: LogEnds
+    store: Store
+    clock: Clock
+    doom: Callable[[Exception], None]
+
+
+class StreamWorker:
+    """One worker; satisfies `faust_batches.Positions`."""
+
+    def __init__(self, name: str, sides: Sides, outside: Outside, rhythm: Rhythm) -> None:
+        self.name = name
+        self.ingest, self.evaluate, self._lane = sides.ingest, sides.evaluate, sides.lane
+        self._ends, self._store, self._clock = outside.ends, outside.store, outside.clock
+        self._doom = outside.doom
+        self._rhythm = rhythm
+        self._doomed = False
+        self._watchdog = Watchdog(rhythm.patience)
+        self._known_ends: Mapping[Place, int] = {}
+        self._reported: tuple[float, int] = (self._clock.now(), 0)
+        self.evaluate.behind = self.behind
+
+    # offsets
+    async def resume(self, committed: Mapping[Place, int | None]) -> Mapping[Place, int]:
+        """Where to go on: at the checkpoint for partials, at what Kafka knows (or the beginning) for sources."""
+        pause = 0.2
+        while True:
+            try:
+                return await self._resume(committed)
+            except Unavailable as fault:
+                log.warning("cannot take over partitions, again in %.1f s: %s", pause, fault)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 5.0)
+
+    async def _resume(self, committed: Mapping[Place, int | None]) -> Mapping[Place, int]:
+        begins, ends = await self._ends.beginnings(committed), await self._ends.ends(committed)
+        bounds = {place[1]: (begins[place], ends[place]) for place in committed if place[0] == PARTIALS}
+        partials = {(PARTIALS, number): at for number, at in (await self.evaluate.resume(bounds)).items()}
+        sources = {place: at or begins[place] for place, at in committed.items() if place[0] != PARTIALS}
+        self.ingest.resume(sources)
+        self._known_ends = ends
+        self._watchdog.forgive()
+        log.info("%s reads %d partitions of events and %d of partials", self.name, len(sources), len(partials))
+        return partials
+
+    def committable(self, place: Place) -> int | None:
+        """Chunk starts for sources, checkpoints for partials."""
+        if place[0] != PARTIALS:
+            return self.ingest.commits.get(place)
+        part = self.evaluate.parts.get(place[1])
+        return part.saved if part is not None and part.saved else None
+
+    def flowing(self, flows: bool) -> None:
+        """Delivery stops or goes on; a batch that waits for Kafka is given up when it stops."""
+        self.ingest.flows = flows
+
+    async def release(self) -> None:
+        """The last checkpoint before the partitions go; without it the next owner reads a little more."""
+        try:
+            async with asyncio.timeout(self._rhythm.release_within):
+                if not self._doomed:
+                    await self.evaluate.checkpoint()
+        except (Unavailable, StaleVersion, TimeoutError) as fault:
+            log.warning("no checkpoint while letting go of partitions: %r", fault)
+        self.evaluate.drop()
+
+    # events
+    async def take_events(self, batch: Batch) -> None:
+        """A batch of a source topic; never raises. Nothing that follows a failed batch may be committed."""
+        if not self._doomed:
+            await self._guarded(self.ingest.handle(batch))
+
+    async def take_partials(self, batch: Batch) -> None:
+        """A batch of partials; never raises."""
+        if not self._doomed:
+            await self._guarded(self.evaluate.handle(batch))
+
+    def reload(self, configuration: Configuration) -> None:
+        """Go on with other rules; windows of rules whose hash stays are kept."""
+        rules = tuple(configuration.rules.values())
+        self.ingest.ingest.reload(rules)
+        self.evaluate.reload(rules)
+        log.info("%d rules in force, configuration %s", len(rules), configuration.hash[:12])
+
+    def behind(self, now: float) -> float:
+        """By how many seconds this worker lags the logs it reads."""
+        return max((self._behind(place, at, now) for place, at in self._positions().items()), default=0.0)
+
+    # loops
+    async def run_loops(self) -> None:
+        """Everything that happens without an event, until cancelled; a fault of ours in any dooms the worker."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._guarded(self._lane.run()))
+            group.create_task(self._guarded(self._every(self._rhythm.judge, self._judge)))
+            group.create_task(self._guarded(self._every(self._rhythm.checkpoint, self._checkpoint)))
+            group.create_task(self._guarded(self._every(self._rhythm.report, self._report)))
+            group.create_task(self._guarded(self._every(self._rhythm.look_at_ends, self._look_at_ends)))
+
+    async def _every(self, seconds: float, act: Callable[[], Coroutine[None, None, None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await act()
+            except Unavailable as fault:
+                log.warning("later: %s", fault)
+
+    async def _guarded(self, act: Coroutine[None, None, None]) -> None:
+        """An exception that left a Faust agent would acknowledge and lose its batch: stop, and read it again."""
+        try:
+            await act
+        except Exception as fault:
+            log.exception("this worker cannot go on")
+            self._doomed = True
+            self._doom(fault)
+
+    async def _judge(self) -> None:
+        self.evaluate.judge_due()
+
+    async def _checkpoint(self) -> None:
+        await self.evaluate.checkpoint()
+
+    async def _report(self) -> None:
+        now = self._clock.now()
+        watches = await asyncio.to_thread(self._tell, now, self._facts(now))
+        answers = self.evaluate.answer(watches) if watches else []
+        if answers:
+            await asyncio.to_thread(self._answer, answers)
+
+    async def _look_at_ends(self) -> None:
+        positions = self._positions()
+        try:
+            self._known_ends = await self._ends.ends(positions)
+        except Unavailable:
+            self._watchdog.forgive()
+            raise
+        stalled = self._watchdog.observe(time.monotonic(), self._positions(), self._known_ends)
+        if stalled and self.ingest.flows:
+            raise Stalled(f"nothing was read for {self._rhythm.patience:.0f} s although there is more: {stalled}")
+
+    def _positions(self) -> dict[Place, int]:
+        parts = {(PARTIALS, number): part.offset for number, part in self.evaluate.parts.items()}
+        return {**self.ingest.positions, **parts}
+
+    def _behind(self, place: Place, position: int, now: float) -> float:
+        end = self._known_ends.get(place)
+        if end is not None and position >= end:
+            return 0.0
+        if place[0] == PARTIALS:
+            part = self.evaluate.parts.get(place[1])
+            read_until = part.read_until if part is not None else 0.0
+        else:
+            read_until = self.ingest.read_until.get(place, 0.0)
+        return max(0.0, now - read_until) if read_until else UNKNOWN_LAG
+
+    def _facts(self, now: float) -> dict[str, object]:
+        tally, positions = self.ingest.tally, self._positions()
+        before, events = self._reported
+        self._reported = (now, tally.events)
+        lag = sum(max(0, self._known_ends.get(place, at) - at) for place, at in positions.items())
+        behind = self.behind(now)
+        parts = self.evaluate.parts.values()
+        return {
+            "worker": self.name,
+            "partitions": len(positions),
+            "events": tally.events,
+            "events_per_second": round((tally.events - events) / max(now - before, 1e-3), 1),
+            "newest": tally.newest,
+            "lag": lag,
+            "lag_seconds": round(behind, 3) if behind < UNKNOWN_LAG else None,
+            "dead_letters": tally.dead.total(),
+            "dead": dict(tally.dead),
+            "late": tally.dead["late"],
+            "refused": dict(tally.refused),
+            "entities": sum(part.evaluation.entities for part in parts),
+            "signals": self._lane.handled,
+            "signals_waiting": self._lane.waiting,
+            "checkpoint_age": round(self.evaluate.oldest_checkpoint(now), 3),
+        }
+
+    def _tell(self, now: float, facts: Mapping[str, object]) -> list[Watch]:
+        with self._store.transaction() as tx:
+            tx.put_fact(FACT, facts, now)
+            tx.put_fact(f"{FACT}:{self.name}", facts, now)
+            return list(tx.watches(now))
+
+    def _answer(self, answers: list[WatchAnswer]) -> None:
+        with self._store.transaction() as tx:
+            tx.answer(answers)

@@ -1,0 +1,163 @@
+"""Brokers for tests: the embedded one, and Apache Kafka (one KRaft node) in a process of its own."""
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fireline.adapters.embedded_broker import EmbeddedBroker
+from fireline.adapters.kafka_connection import Connection
+
+REPOSITORY = Path(__file__).parent.parent.parent
+JARS = REPOSITORY / ".tools" / "kafka"
+PROPERTIES = REPOSITORY / "deploy" / "kafka" / "server.properties"
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+class ApacheKafka:
+    """One KRaft node on loopback that a test may stop, kill, pause and start again on the same ports and data."""
+
+    def __init__(self, directory: Path, heap: str = "400m") -> None:
+        self.directory, self.heap = directory, heap
+        self.port, self._controller_port = free_port(), free_port()
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self.connection = Connection(self.bootstrap)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._properties = directory / "server.properties"
+        self._properties.write_text(
+            PROPERTIES.read_text()
+            + f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}\n"
+            + f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}\n"
+            + f"controller.quorum.voters=1@127.0.0.1:{self._controller_port}\n"
+            + f"log.dirs={directory / 'data'}\n"
+        )
+        self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties))
+
+    def start(self, within: float = 60.0) -> None:
+        with (self.directory / "kafka.log").open("ab") as said:
+            self._process = subprocess.Popen(
+                self._command("kafka.Kafka", str(self._properties)), stdout=said, stderr=said, cwd=self.directory
+            )
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                raise RuntimeError(f"Kafka ended with {self._process.returncode}:\n{self.log()[-3000:]}")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise RuntimeError(f"Kafka did not listen within {within:.0f} s:\n{self.log()[-3000:]}")
+
+    def stop(self) -> None:
+        """In good order."""
+        self._signal(signal.SIGTERM)
+        self._wait()
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+        self._wait()
+
+    def pause(self) -> None:
+        """It hangs: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def log(self) -> str:
+        return (self.directory / "kafka.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.resume()
+            self.kill()
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, number)
+
+    def _wait(self) -> None:
+        assert self._process is not None
+        self._process.wait(30)
+
+    def _java(self, *words: str) -> None:
+        done = subprocess.run(self._command(*words), capture_output=True, text=True, cwd=self.directory, check=False)
+        if done.returncode:
+            raise RuntimeError(f"{words[0]} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+
+    def _command(self, main: str, *words: str) -> list[str]:
+        options = [f"-Xmx{self.heap}", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        quiet = ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        return ["java", *options, *quiet, "-cp", f"{JARS}/*", main, *words]
+
+
+def _cluster_id() -> str:
+    return urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
+
+
+def start_apache_kafka(heap: str = "400m") -> ApacheKafka:
+    """A started node in a new directory; the caller closes it and removes the directory."""
+    if not JARS.is_dir() or shutil.which("java") is None:
+        raise RuntimeError("Apache Kafka for tests is not installed: run `bash deploy/test-tools.sh`")
+    kafka = ApacheKafka(Path(tempfile.mkdtemp(prefix="fireline-kafka-")), heap)
+    try:
+        kafka.start()
+    except BaseException:
+        kafka.close()
+        raise
+    return kafka
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """Apache Kafka for the whole session: use topics and groups of your own, and leave it running."""
+    kafka = start_apache_kafka()
+    try:
+        yield kafka
+    finally:
+        kafka.close()
+        shutil.rmtree(kafka.directory, ignore_errors=True)
+
+
+@pytest.fixture
+def own_apache_kafka() -> Iterator[ApacheKafka]:
+    """Apache Kafka of one test, to be stopped, killed, paused or wiped."""
+    kafka = start_apache_kafka()
+    try:
+        yield kafka
+    finally:
+        kafka.close()
+        shutil.rmtree(kafka.directory, ignore_errors=True)
+
+
+@pytest.fixture
+def embedded_broker() -> Iterator[EmbeddedBroker]:
+    """A fresh embedded broker."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture
+def embedded(embedded_broker: EmbeddedBroker) -> Connection:
+    """How to reach the embedded broker of this test."""
+    return Connection(embedded_broker.bootstrap, embedded=True)
