@@ -24,10 +24,9 @@ from fireline.apps.web_health import metrics_text, read_health
 from fireline.apps.web_json import Answer
 from fireline.apps.web_ofrep import ofrep
 from fireline.apps.web_page import page_template, page_values
-from fireline.apps.web_store import WebStore
 from fireline.apps.web_table import Table, route_json
 from fireline.domain.incidents import Incident
-from fireline.engine.ports import Clock, Settings, StaleVersion, Unavailable
+from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,7 @@ POLICY = "default-src 'none'; style-src 'nonce-{0}'; script-src 'nonce-{0}'; con
 
 
 def create_app(
-    store: WebStore,
+    store: Store,
     settings: Settings,
     responder: Handles,
     controls: Controls,
@@ -128,7 +127,7 @@ def _streams(changes: Changes) -> APIRouter:
     return router
 
 
-def _status(store: WebStore, settings: Settings, clock: Clock, changes: Changes) -> APIRouter:
+def _status(store: Store, settings: Settings, clock: Clock, changes: Changes) -> APIRouter:
     router, template = APIRouter(), page_template()
 
     @router.get("/", tags=["page"])

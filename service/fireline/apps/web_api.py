@@ -12,11 +12,10 @@ from fireline.apps.web_changes import Changes
 from fireline.apps.web_guard import Problem
 from fireline.apps.web_json import Answer, incident_json, run_json, timeline_json
 from fireline.apps.web_oncall import on_call
-from fireline.apps.web_store import WebStore
 from fireline.apps.web_table import route_json
 from fireline.domain.incidents import Acknowledge, AddNote, EscalateNow, Incident, Input, Resolve
 from fireline.domain.runbooks import Run
-from fireline.engine.ports import Clock, Settings
+from fireline.engine.ports import Clock, Settings, Store
 
 VIA = "api"
 _NUMBER = re.compile(r"^(?:INC-)?([1-9][0-9]{0,8})$", re.IGNORECASE)
@@ -91,7 +90,7 @@ class Reroute(Body):
 class Api:
     """The parts that the paths need."""
 
-    store: WebStore
+    store: Store
     settings: Settings
     responder: Handles
     controls: Controls

@@ -5,10 +5,9 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
-from fireline.apps.web_store import WebStore
 from fireline.apps.web_table import Table, table_of
 from fireline.domain.routes import Route
-from fireline.engine.ports import Clock, Settings, Unavailable
+from fireline.engine.ports import Clock, Settings, Store, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -16,7 +15,7 @@ log = logging.getLogger(__name__)
 class Changes:
     """Follows the store by asking cheaply and often. While it is away the last table stands, and `away` says why."""
 
-    def __init__(self, store: WebStore, settings: Settings, clock: Clock, every: float = 0.02) -> None:
+    def __init__(self, store: Store, settings: Settings, clock: Clock, every: float = 0.02) -> None:
         self._store, self._settings, self._clock, self._every = store, settings, clock, every
         self._seen: object = object()
         self._stored: tuple[Route, ...] = ()

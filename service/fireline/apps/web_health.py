@@ -11,9 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from fireline.apps.web_store import WebStore
 from fireline.domain.catalog import Catalog
-from fireline.engine.ports import Clock, Settings, Transaction, Unavailable
+from fireline.engine.ports import Clock, Settings, Store, Transaction, Unavailable
 
 STREAM_FACT = "stream"
 SWEEPER_FACT = "sweeper"
@@ -39,7 +38,7 @@ class Health:
         return float(value) if isinstance(value, int | float) else None
 
 
-def read_health(store: WebStore, settings: Settings, clock: Clock) -> Health:
+def read_health(store: Store, settings: Settings, clock: Clock) -> Health:
     """Read everything in one transaction; a database that does not answer is a health, not a fault."""
     try:
         with store.reading() as tx:

@@ -35,7 +35,9 @@ def page_values(
     now: float,
 ) -> dict[str, object]:
     """Everything the template shows, as texts."""
+    ranks = {severity.name: severity.rank for severity in configuration.catalog.severities}
     open_ = [i for i in incidents if i.resolved_at is None]
+    open_.sort(key=lambda i: (ranks.get(i.severity, 99), -i.opened_at))
     recent = [i for i in incidents if i.resolved_at is not None and now - i.resolved_at < RECENT]
     return {
         "now": _clock(now),
