@@ -14,13 +14,13 @@ from fireline.engine.ports import Checkpoint, MessageRef, StaleVersion, Watch, W
 from .examples import incident, run, say
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What a block raises that changed its mind."""
 
 
 def refuse(after: object) -> None:
     assert after is not None
-    raise Refused
+    raise RefusedError
 
 
 def test_an_input_is_new_once(store: DatabaseStore) -> None:
@@ -35,14 +35,14 @@ def test_an_input_is_new_once(store: DatabaseStore) -> None:
 def test_numbers_count_from_one_and_a_rollback_leaves_no_gap(store: DatabaseStore) -> None:
     with store.transaction() as tx:
         assert [tx.next_number("incident"), tx.next_number("incident"), tx.next_number("run")] == [1, 2, 1]
-    with pytest.raises(Refused), store.transaction() as tx:
+    with pytest.raises(RefusedError), store.transaction() as tx:
         refuse(after=tx.next_number("incident"))
     with store.transaction() as tx:
         assert tx.next_number("incident") == 3
 
 
 def test_a_rollback_takes_back_everything(store: DatabaseStore) -> None:
-    with pytest.raises(Refused), store.transaction() as tx:
+    with pytest.raises(RefusedError), store.transaction() as tx:
         refuse(
             after=(
                 tx.first_time("x", 1.0),

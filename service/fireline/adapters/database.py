@@ -9,13 +9,14 @@ half-way for having read what somebody else changed.
 PostgreSQL runs READ COMMITTED with row locks (`FOR UPDATE`), and advisory locks for names that have no row yet.
 """
 
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from fireline.adapters import database_outbox, database_runs
@@ -227,5 +228,5 @@ def _faults_translated() -> Iterator[None]:
         raise
     except PoolTimeout as fault:
         raise Unavailable("all database connections are in use") from fault
-    except (SQLAlchemyError, OSError):
-        raise
+    except sqlite3.Error as fault:  # while connecting, before SQLAlchemy puts it in its own words
+        raise Unavailable(str(fault)) from fault

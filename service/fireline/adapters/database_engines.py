@@ -7,6 +7,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
+from fireline.engine.ports import Unavailable
+
 PATIENCE = 10.0
 """Seconds to wait for a lock or a connection before the database counts as away."""
 
@@ -20,6 +22,14 @@ _POSTGRES_OPTIONS = " ".join(
         "-c idle_in_transaction_session_timeout=60s",  # a process that hangs in a transaction lets go of its locks
     )
 )
+
+_POSTGRES_LIVENESS = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": int(PATIENCE * 1000),
+    "keepalives_idle": 10,  # the system's default would notice a vanished server after two hours
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
 
 
 def build_engine(url: str) -> Engine:
@@ -64,7 +74,7 @@ def _sqlite(url: URL) -> Engine:
     if in_memory(url):
         engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
     else:
-        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(Path(str(url.database)).parent)
         engine = create_engine(
             url,
             poolclass=QueuePool,
@@ -76,6 +86,13 @@ def _sqlite(url: URL) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_directory(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise Unavailable(f"the directory of the database cannot be made: {fault}") from fault
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -91,8 +108,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgres(url: URL) -> Engine:
-    options: dict[str, object] = {"connect_timeout": 5, "tcp_user_timeout": int(PATIENCE * 1000)}
-    options |= {"application_name": "fireline", "options": _POSTGRES_OPTIONS}
+    options: dict[str, object] = {"application_name": "fireline", "options": _POSTGRES_OPTIONS, **_POSTGRES_LIVENESS}
     chosen = {name: value for name, value in options.items() if name not in url.query}
     return create_engine(
         url,
