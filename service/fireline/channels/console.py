@@ -86,7 +86,7 @@ def told(message: Message) -> list[Text]:
     """The whole message as lines."""
     if message.kind == "say":
         body = f": {_one(message.body)}" if clean(message.body) else ""
-        return [Text(f"    {_one(message.title)}{body}{_mark(message)}", style="dim")]
+        return [Text(f"    {_title(message)}{body}{_mark(message)}", style="dim")]
     lines = [Text(""), _headline(message)]
     lines += [Text(f"    {line}") for line in cut(clean(message.body), 4000, note=True).splitlines()]
     lines += [Text(f"    {_one(label)}: {_one(value)}") for label, value in message.fields]
@@ -100,7 +100,7 @@ def changed(before: Message, after: Message) -> list[Text]:
     """One line about what changed since the message was last printed; none when nothing did."""
     changes = []
     if after.title != before.title:
-        changes.append(_one(after.title))
+        changes.append(_title(after))
     if after.severity != before.severity:
         changes.append(f"{before.severity or 'no severity'} -> {after.severity or 'no severity'}")
     if after.status != before.status:
@@ -111,7 +111,7 @@ def changed(before: Message, after: Message) -> list[Text]:
         changes.append(_one(after.body))
     if not changes:
         return []
-    subject = "" if after.title != before.title else f"{_one(after.title)}: "
+    subject = "" if after.title != before.title else f"{_title(after)}: "
     return [Text(f"  ~ {subject}{', '.join(changes)}", style=_COLOURS.get(after.severity, ""))]
 
 
@@ -139,7 +139,7 @@ def _headline(message: Message) -> Text:
     lead = f"[{_one(' '.join(words))}] " if words else ""
     head = f"{kind[message.kind]}: " if message.kind in kind else ""
     style = _COLOURS.get(message.severity, "bold")
-    return Text(f"{head}{lead}{_one(message.title)}{_mark(message)}", style=style)
+    return Text(f"{head}{lead}{_title(message)}{_mark(message)}", style=style)
 
 
 def _mark(message: Message) -> str:
@@ -148,3 +148,7 @@ def _mark(message: Message) -> str:
 
 def _one(text: str) -> str:
     return cut(clean(text, lines=False), 1000)
+
+
+def _title(message: Message) -> str:
+    return _one(message.title) or "Fireline"

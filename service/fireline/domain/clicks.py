@@ -9,7 +9,10 @@ ACTION_PREFIX = "fireline:"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a button is about, read from its value: an incident as it was at `version`, or a step of a run."""
+    """What a button is about, read from its value: an incident as it was at `version`, or a step of a run.
+
+    `step` is empty for whichever step of the run waits for an answer.
+    """
 
     incident: int | None = None
     version: int | None = None
@@ -36,7 +39,7 @@ def _number(value: object) -> int | None:
 
 
 def subject_of(value: str) -> Subject | None:
-    """What a button's `value` names; None when it is not JSON of ours or names neither an incident nor a step."""
+    """What a button's `value` names; None when it is not JSON of ours or names neither an incident nor a run."""
     try:
         data = json.loads(value)
     except (ValueError, RecursionError):
@@ -46,6 +49,6 @@ def subject_of(value: str) -> Subject | None:
     incident, run = _number(data.get("incident")), _number(data.get("run"))
     step = data.get("step")
     step = step if isinstance(step, str) else ""
-    if incident is None and (run is None or not step):
+    if incident is None and run is None:
         return None
     return Subject(incident, _number(data.get("version")), _number(data.get("page")), run, step)
