@@ -68,7 +68,7 @@ class Settings(BaseSettings):
 
     database: str = "sqlite:///.fireline/fireline.db"
     kafka: str | None = None
-    kafka_generation: str = ""
+    kafka_generation: str | None = None  # set by `fireline up` for its embedded broker
     kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     kafka_user: str | None = None
