@@ -23,7 +23,7 @@ BEAT = 1.0
 LATE = 5.0
 """Seconds without a beat after which the scheduler counts as dead."""
 AGAIN = 0.1
-"""Seconds until a wake that failed, or found the one before still at work, is repeated."""
+"""Seconds until a wake that failed is repeated."""
 
 Callback = Callable[[], Awaitable[None]]
 
@@ -34,16 +34,18 @@ class Wakes:
     def __init__(self, clock: Clock, *, late: float = LATE) -> None:
         self._clock = clock
         self._late = late
-        self._callback: Callback | None = None
+        self._worker: asyncio.Task[None] | None = None
+        self._due = asyncio.Event()
         self._scheduler: AsyncIOScheduler | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._beat_at = 0.0
+        self._suspected = False
         self._wanted: float | None = None
         self.restarts = 0
 
     def start(self, callback: Callback) -> None:
-        """Begin; `callback` is awaited at each wake, never twice at once, so it is short: it sets an event."""
-        self._callback = callback
+        """Begin; `callback` is awaited at each wake, never twice at once. When it raises, it is woken again."""
+        self._worker = asyncio.get_running_loop().create_task(self._work(callback))
         self._build()
         self._keep_watch()
 
@@ -63,7 +65,9 @@ class Wakes:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
-        self._callback = None
+        if self._worker is not None:
+            self._worker.cancel()
+            self._worker = None
         self._drop()
 
     def _build(self) -> None:
@@ -89,9 +93,19 @@ class Wakes:
             self._scheduler.add_job(self._wake, "date", run_date=run_date, id="wake", replace_existing=True)
 
     async def _wake(self) -> None:
+        """Only says so: what is woken works in a task of its own, which a new start of the scheduler leaves alone."""
         self._wanted = None
-        if self._callback is not None:
-            await self._callback()
+        self._due.set()
+
+    async def _work(self, callback: Callback) -> None:
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await callback()
+            except Exception:
+                LOG.exception("what was woken failed; it is woken again in %g s", AGAIN)
+                self.at(self._clock.now() + AGAIN)
 
     async def _beat(self) -> None:
         self._beat_at = self._clock.now()
@@ -103,9 +117,12 @@ class Wakes:
             self.at(self._clock.now() + AGAIN)
 
     def _keep_watch(self) -> None:
-        if self.age > self._late:
+        """A beat is late twice before it counts: after a blocked loop the scheduler has its turn first."""
+        late = self.age > self._late
+        if late and self._suspected:
             LOG.warning("the scheduler has not beaten for %.1f s: it is started anew", self.age)
             self.restarts += 1
             self._drop()
             self._build()
-        self._watch = asyncio.get_running_loop().call_later(self._late / 2, self._keep_watch)
+        self._suspected = late and not self._suspected
+        self._watch = asyncio.get_running_loop().call_later(self._late / 4, self._keep_watch)
