@@ -106,7 +106,7 @@ def test_a_page_shows_all_there_is() -> None:
     shown = "\n".join(texts(render(page()).blocks))
     for part in (
         "🔴 INC-7 p99 of fraud-scoring in eu is 2310 ms",
-        "*OUTAGE* · triggered",
+        "*OUTAGE* · *triggered*",
         "p99 > 2000.0 && n >= 50 has held for 30 s",
         "*Owner*\npayments-ml",
         "*Why you*\nfraud_latency -&gt; fraud-scoring",
@@ -119,6 +119,14 @@ def test_a_page_shows_all_there_is() -> None:
 def test_the_notification_says_how_bad_it_is() -> None:
     first = render(page()).text.splitlines()[0]
     assert first == "🔴 INC-7 p99 of fraud-scoring in eu is 2310 ms [OUTAGE · triggered]"
+
+
+def test_what_the_title_or_a_field_says_is_not_said_again() -> None:
+    message = card(title="OUTAGE INC-7 fraud-scoring: slow", fields=(("Status", "triggered"),))
+    assert render(message).text.splitlines()[0] == "🔴 OUTAGE INC-7 fraud-scoring: slow [triggered]"
+    shown = texts(render(message).blocks)
+    assert sum(t.casefold().count("outage") for t in shown) == 1
+    assert sum("triggered" in t for t in shown) == 1
 
 
 def test_buttons_name_their_action_and_carry_their_value() -> None:

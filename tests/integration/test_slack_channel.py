@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import pytest_asyncio
-from tests.channels.messages import FixedClock, card, page
+from tests.channels.messages import FixedClock, approval, card, page
 from tests.servers.slack import ANN, BOT_TOKEN, ROOM, LocalSlack
 from tests.servers.slack_proxy import Fault, SlackProxy, limited, running
 
@@ -63,6 +63,19 @@ async def test_a_line_goes_into_the_thread_of_the_card(slack: Slack, local_slack
     await slack.deliver(Message("say-1", "say", ROOM, "Ann acknowledged", thread=root))
     messages = local_slack.call("conversations.replies", channel=ROOM, ts=root.ref["ts"])["messages"]
     assert [m["text"] for m in messages][1:] == ["Ann acknowledged"]
+
+
+async def test_an_approval_in_a_thread_is_seen_in_the_room_too(slack: Slack, proxy: SlackProxy) -> None:
+    root = ref(await slack.deliver(card()))
+    await slack.deliver(approval(address=ROOM, thread=root))
+    sent = proxy.calls[-1][1]
+    assert (sent["thread_ts"], sent["reply_broadcast"]) == (root.ref["ts"], True)
+
+
+async def test_the_thread_of_another_room_is_not_answered_in(slack: Slack, proxy: SlackProxy) -> None:
+    root = ref(await slack.deliver(card()))
+    await slack.deliver(approval(address=ANN, thread=root))
+    assert "thread_ts" not in proxy.calls[-1][1]
 
 
 async def test_metadata_carries_the_key(slack: Slack, proxy: SlackProxy) -> None:

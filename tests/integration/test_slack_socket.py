@@ -24,9 +24,9 @@ from tests.servers.slack import (
     run,
     until,
 )
-from tests.servers.slack_proxy import SlackProxy, running
+from tests.servers.slack_proxy import Fault, SlackProxy, running
 
-from fireline.adapters.slack import SlackSocket, slack_client
+from fireline.adapters.slack import SlackSocket, slack_client, who_am_i
 from fireline.adapters.slack_interactions import Asked
 from fireline.channels.slack import Slack, SlackSettings
 from fireline.domain.clicks import ApprovalGiven
@@ -267,6 +267,15 @@ async def test_two_sockets_one_click_one_record(proxy: SlackProxy, recorder: Rec
     await both.close()
     assert both.connected == 0
     assert len(recorder.inputs) == 1
+
+
+async def test_a_token_says_who_it_is_or_why_not(proxy: SlackProxy) -> None:
+    assert "Fireline" in await who_am_i(BOT_TOKEN, proxy.api)
+    proxy.next("auth.test", Fault(error="invalid_auth"))
+    with pytest.raises(Unavailable, match="invalid_auth"):
+        await who_am_i(BOT_TOKEN, proxy.api)
+    with pytest.raises(Unavailable, match="cannot be reached"):
+        await who_am_i(BOT_TOKEN, "http://127.0.0.1:9/api/")
 
 
 @pytest.mark.slow

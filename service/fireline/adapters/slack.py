@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 
 import aiohttp
-from slack_sdk.errors import SlackClientError
+from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.signature import Clock as SignatureClock
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
@@ -49,6 +49,18 @@ _OUTSIDE = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError, ValueE
 def slack_client(bot_token: str, base_url: str = "https://slack.com/api/") -> AsyncWebClient:
     """A client for what a socket needs: its address, and answers that only one person sees."""
     return AsyncWebClient(token=bot_token, base_url=base_url, timeout=10, retry_handlers=[])
+
+
+async def who_am_i(bot_token: str, base_url: str) -> str:
+    """The app's name and workspace, as Slack knows this token; raises `Unavailable` saying why it does not."""
+    try:
+        answer = await slack_client(bot_token, base_url).auth_test()
+    except SlackApiError as fault:
+        said = fault.response.get("error") if isinstance(fault.response.data, dict) else fault.response.status_code
+        raise Unavailable(f"Slack does not take the token: {said}") from None
+    except _OUTSIDE as fault:
+        raise Unavailable(f"Slack cannot be reached: {fault or type(fault).__name__}") from None
+    return f"{answer.get('user', '?')} in {answer.get('team', '?')}"
 
 
 def person_by_slack_id(catalog: Catalog, user: str) -> str | None:

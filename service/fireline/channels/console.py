@@ -135,7 +135,8 @@ def _answers(buttons: Iterable[Button]) -> Iterable[Text]:
 
 def _headline(message: Message) -> Text:
     kind = {"page": f"PAGE to {_one(message.address)}", "approval": f"APPROVAL asked of {_one(message.address)}"}
-    words = [word for word in (message.severity.upper(), message.status) if word]
+    title = message.title.casefold()
+    words = [w for w in (message.severity.upper(), message.status) if w and w.casefold() not in title]
     lead = f"[{_one(' '.join(words))}] " if words else ""
     head = f"{kind[message.kind]}: " if message.kind in kind else ""
     style = _COLOURS.get(message.severity, "bold")

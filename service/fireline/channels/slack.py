@@ -51,7 +51,7 @@ class SlackSettings(BaseModel):
 
     bot_token: SecretStr
     base_url: str = "https://slack.com/api/"
-    timeout: float = Field(default=10.0, gt=0, le=60)
+    timeout: float = Field(default=8.0, gt=0, le=60)
     posts_per_second: float = Field(default=1.0, gt=0)
     edits_per_minute: float = Field(default=50.0, gt=0)
     reconcile: bool = True
@@ -98,9 +98,9 @@ class Slack:
         bucket = self._limits.post(message.address, self._clock.now())
         if wait := bucket.take(self._clock.now()):
             return RetryLater(wait, "Slack takes about one message a second and room")
-        thread = _place(message.thread.ref) if message.thread else None
+        thread = _thread(message)
         try:
-            answer = await self._send(message, rendered, thread[1] if thread else None)
+            answer = await self._send(message, rendered, thread)
         except SlackApiError as fault:
             self._close_bucket(bucket, fault)
             raise
@@ -114,6 +114,7 @@ class Slack:
                 text=rendered.text,
                 blocks=list(rendered.blocks) or None,
                 thread_ts=thread,
+                reply_broadcast=True if thread and message.kind == "approval" else None,
                 metadata={"event_type": EVENT_TYPE, "event_payload": {"key": message.key}},
                 parse="none",
                 link_names=False,
@@ -158,13 +159,11 @@ class Slack:
     async def _find(self, message: Message) -> Mapping[str, object] | None:
         """Where a message with this key is already; None when there is none, or the app may not look."""
         web = self._client()
-        thread = _place(message.thread.ref) if message.thread else None
+        thread = _thread(message)
         try:
             room = await self._room(message.address)
             if thread:
-                answer = await web.conversations_replies(
-                    channel=room, ts=thread[1], limit=100, include_all_metadata=True
-                )
+                answer = await web.conversations_replies(channel=room, ts=thread, limit=100, include_all_metadata=True)
             else:
                 answer = await web.conversations_history(channel=room, limit=50, include_all_metadata=True)
         except (SlackApiError, *_UNREACHED):
@@ -197,6 +196,14 @@ def _place(ref: Mapping[str, object]) -> tuple[str, str] | None:
     """Channel and time stamp of a reference; None when it is not one of Slack's."""
     channel, ts = ref.get("channel"), ref.get("ts")
     return (channel, ts) if isinstance(channel, str) and isinstance(ts, str) else None
+
+
+def _thread(message: Message) -> str | None:
+    """The thread to answer in: one in the message's own room, for time stamps of other rooms mean nothing there."""
+    if message.thread is None or message.thread.address != message.address:
+        return None
+    place = _place(message.thread.ref)
+    return place[1] if place else None
 
 
 def _key(message: object) -> object:

@@ -74,11 +74,18 @@ def _line(message: Message) -> str:
     return f"{_icon(message)} {title}".strip()
 
 
+def standing(message: Message) -> tuple[str, ...]:
+    """Severity and status, as far as the title does not say them already."""
+    title = message.title.casefold()
+    words = (clean(message.severity, lines=False).upper(), clean(message.status, lines=False))
+    return tuple(word for word in words if word and word.casefold() not in title)
+
+
 def fallback(message: Message) -> str:
     """The top-level text: what a notification shows and a screen reader reads, with the severity in words."""
     mark = _mark(message)
-    standing = " · ".join(clean(word, lines=False) for word in (message.severity.upper(), message.status) if word)
-    head = cut(_line(message), TITLE, escape=escaped) + (f" [{cut(standing, 80, escape=escaped)}]" if standing else "")
+    extra = " · ".join(standing(message))
+    head = cut(_line(message), TITLE, escape=escaped) + (f" [{cut(extra, 80, escape=escaped)}]" if extra else "")
     room = TEXT_LIMIT - length(head) - length(mark) - 1
     body = cut(clean(message.body), min(BODY, room), escape=escaped, note=True)
     return f"{head}{mark}" + (f"\n{body}" if body else "")
@@ -93,10 +100,10 @@ def _header(message: Message) -> Iterable[Json]:
 
 
 def _standing(message: Message) -> Iterable[Json]:
-    words = [message.severity.upper() and f"*{cut(message.severity.upper(), LABEL, escape=escaped)}*"]
-    words.append(cut(message.status, LABEL, escape=escaped))
-    if any(words):
-        yield {"type": "context", "elements": [_markup(" · ".join(word for word in words if word))]}
+    told = {value.casefold() for _, value in message.fields}
+    words = [cut(word, LABEL, escape=escaped) for word in standing(message) if word.casefold() not in told]
+    if words:
+        yield {"type": "context", "elements": [_markup(" · ".join(f"*{word}*" for word in words))]}
 
 
 def _body(message: Message) -> Iterable[Json]:
