@@ -1,9 +1,10 @@
 """What all parts of a transaction share: the connection, the two databases' small differences, versioned saving."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, literal, select, update
+from sqlalchemy import Connection, Executable, Select, Table, and_, bindparam, func, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fireline.adapters.database_tables import Name
@@ -24,7 +25,7 @@ class Rows:
         self._key = key
 
     def _insert(self, table: Table) -> "postgresql.Insert | sqlite.Insert":
-        return postgresql.insert(table) if self._on_postgres else sqlite.insert(table)
+        return insert_into(table, self._on_postgres)
 
     def _lock(self, name: str) -> None:
         """Hold a name, which may have no row yet, until the end of the transaction."""
@@ -39,22 +40,45 @@ class Rows:
         return list(self._connection.execute(statement).scalars())
 
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
-        """Insert, or replace what has the same primary key."""
-        keys = [column.name for column in table.primary_key]
-        statement = self._insert(table).values(row)
-        changes = {name: statement.excluded[name] for name in row if name not in keys}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes))
+        """Insert, or replace what has the same primary key; the row has all columns."""
+        self._connection.execute(_upsert(table, self._on_postgres), row)
 
     def _put_new(self, table: Table, row: Mapping[str, object]) -> bool:
         """Insert; False when the row's unique key was there already."""
-        statement = self._insert(table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
-        return self._connection.execute(statement).first() is not None
+        return self._connection.execute(_insert_once(table, self._on_postgres), row).first() is not None
 
-    def _save(self, table: Table, row: dict[str, object], version: int) -> None:
+    def _save(self, table: Table, row: Mapping[str, object], version: int) -> None:
         """Insert, or replace the row that has the version before; StaleVersion otherwise."""
-        keys: list[ColumnElement[bool]] = [column == row[column.name] for column in table.primary_key]
-        before = and_(*keys, table.c.version == version - 1)
-        replaced = self._connection.execute(update(table).where(before).values(row)).rowcount == 1
+        identity = {f"this_{column.name}": row[column.name] for column in table.primary_key}
+        change = {**row, **identity, "version_before": version - 1}
+        replaced = self._connection.execute(_replace_version(table), change).rowcount == 1
         if not replaced and not self._put_new(table, row):
-            name = ", ".join(str(row[column.name]) for column in table.primary_key)
+            name = ", ".join(str(value) for value in identity.values())
             raise StaleVersion(f"{table.name} {name}: somebody else saved version {version} or later")
+
+
+# Building a statement costs SQLAlchemy more than SQLite takes to run it, so each is built once.
+
+
+def insert_into(table: Table, on_postgres: bool) -> "postgresql.Insert | sqlite.Insert":
+    """An INSERT that knows ON CONFLICT, in the dialect's own class."""
+    return postgresql.insert(table) if on_postgres else sqlite.insert(table)
+
+
+@cache
+def _upsert(table: Table, on_postgres: bool) -> Executable:
+    statement = insert_into(table, on_postgres)
+    keys = [column.name for column in table.primary_key]
+    changes = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changes)
+
+
+@cache
+def _insert_once(table: Table, on_postgres: bool) -> Executable:
+    return insert_into(table, on_postgres).on_conflict_do_nothing().returning(*table.primary_key)
+
+
+@cache
+def _replace_version(table: Table) -> Executable:
+    same = [column == bindparam(f"this_{column.name}") for column in table.primary_key]
+    return update(table).where(and_(*same, table.c.version == bindparam("version_before")))
