@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient
 
 from fireline.adapters.embedded_broker import EmbeddedBroker
 from fireline.adapters.kafka_connection import Connection
@@ -83,6 +84,13 @@ class ApacheKafka:
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic and wait until it is gone."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        admin.delete_topics([topic], operation_timeout=10)[topic].result(15)
+        while topic in admin.list_topics(timeout=10).topics:
+            time.sleep(0.05)
 
     def log(self) -> str:
         return (self.directory / "kafka.log").read_text(errors="replace")

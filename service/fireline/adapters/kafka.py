@@ -124,6 +124,7 @@ class Producer:
             acks="all",
             enable_idempotence=True,
             max_request_size=MAX_RECORD_BYTES + 40_000,
+            max_batch_size=256 * 1024,
             request_timeout_ms=_ANSWER_WITHIN_MS,
         )
         try:

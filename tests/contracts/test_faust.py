@@ -1,0 +1,163 @@
+"""What we rely on inside Faust and aiokafka, pinned against the installed versions: a change of it is seen."""
+
+import asyncio
+import inspect
+import os
+import signal
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.structs import ConsumerRecord
+from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.consumer import ThreadDelegateConsumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types import TP
+
+from fireline.adapters.faust_batches import Batch, BatchApp, BatchConsumer, BatchScheduling, Place, work
+from fireline.adapters.kafka import Outgoing, Producer
+from fireline.adapters.kafka_connection import Connection
+
+# Faust's own code warns of its own use of deprecated calls
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::ResourceWarning")
+
+
+class Offsets:
+    """Positions that a test decides about."""
+
+    def __init__(self, resume: Mapping[Place, int] | None = None) -> None:
+        self.told: list[dict[Place, int | None]] = []
+        self.flow: list[bool] = []
+        self.commits: dict[Place, int] = {}
+        self.released = 0
+        self._resume = resume or {}
+
+    async def resume(self, committed: Mapping[Place, int | None]) -> Mapping[Place, int]:
+        self.told.append(dict(committed))
+        return {place: at for place, at in self._resume.items() if place in committed}
+
+    def committable(self, place: Place) -> int | None:
+        return self.commits.get(place)
+
+    def flowing(self, flows: bool) -> None:
+        self.flow.append(flows)
+
+    async def release(self) -> None:
+        self.released += 1
+
+
+async def fill(connection: Connection, topic: str, count: int, partition: int = 0) -> None:
+    producer = Producer(connection)
+    await producer.send([Outgoing(topic, b"%d" % i, key=b"k", partition=partition) for i in range(count)])
+    await producer.close()
+
+
+async def read(connection: Connection, offsets: Offsets, directory: Path, want: int, topic: str = "t") -> list[Batch]:
+    """Run a worker until `want` records came, let it commit, and end it as a supervisor does."""
+    batches: list[Batch] = []
+    enough = asyncio.Event()
+
+    async def handle(batch: Batch) -> None:
+        batches.append(batch)
+        if sum(len(b.records) for b in batches) >= want:
+            enough.set()
+
+    async def end() -> None:
+        async with asyncio.timeout(20):
+            await enough.wait()
+        await asyncio.sleep(1.3)  # a commit interval
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    app = BatchApp("g", connection, offsets, datadir=str(directory))
+    app.deliver("agent", [topic], handle)
+    ending = asyncio.create_task(end())
+    await work(app)
+    await ending
+    return batches
+
+
+def test_the_versions_these_facts_were_read_in():
+    assert version("faust-streaming").startswith("0.15.")
+    assert version("aiokafka").startswith("0.14.")
+
+
+def test_one_carrier_holds_all_records_of_a_partition_and_has_the_last_offset():
+    records = [ConsumerRecord("t", 0, i, 5, 0, b"k", b"v%d" % i, None, 1, 2, ()) for i in (7, 8, 9)]
+    ((tp, carrier),) = BatchScheduling().iterate({TP("t", 0): records, TP("t", 1): []})
+    assert (tp, carrier.offset, carrier.value) == (TP("t", 0), 9, records)
+    assert Batch("t", 0, carrier.value).end == 10
+
+
+def test_the_places_where_faust_is_overridden_are_still_called_so():
+    assert inspect.iscoroutinefunction(BaseConsumer._add_gap)
+    assert list(inspect.signature(BaseConsumer._add_gap).parameters)[1:] == ["tp", "offset_from", "offset_to"]
+    assert list(inspect.signature(BaseConsumer._new_offset).parameters)[1:] == ["tp"]
+    assert list(inspect.signature(BaseConsumer._filter_tps_with_pending_acks).parameters)[1:] == ["topics"]
+    assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
+    assert "seek_to_committed()" in inspect.getsource(BaseConsumer.perform_seek)
+    for name in ("_add_gap", "_new_offset", "_filter_tps_with_pending_acks", "seek_to_committed", "stop_flow"):
+        assert name in vars(BatchConsumer)
+
+
+def test_faust_counts_the_delivered_offset_into_the_gap_before_it():
+    """Which is why what may be committed is not derived from gaps: after a carrier the commit would stand still."""
+    assert "self._add_gap(tp, r_offset + 1, offset)" in inspect.getsource(BaseConsumer._drain_messages)
+
+
+def test_the_driver_fixes_a_long_wait_and_the_fetcher_takes_it_from_the_consumer():
+    assert "fetch_max_wait_ms=1500" in inspect.getsource(AIOKafkaConsumerThread._create_worker_consumer)
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
+    assert "fetch_max_wait_ms" in inspect.signature(Fetcher.__init__).parameters
+
+
+async def test_many_records_come_as_few_batches_and_what_we_say_is_committed(embedded_broker, embedded, tmp_path):
+    embedded_broker.create(["t"])
+    await fill(embedded, "t", 3000)
+    offsets = Offsets()
+    offsets.commits = {("t", 0): 2048}  # neither what was read nor what was acknowledged
+    batches = await read(embedded, offsets, tmp_path, 3000)
+    assert [r.value for b in batches for r in b.records] == [b"%d" % i for i in range(3000)]
+    assert len(batches) < 30
+    assert offsets.told[0][("t", 0)] is None
+    assert offsets.flow[0] is True
+    assert offsets.flow[-1] is False
+    assert offsets.released >= 1
+
+    again = Offsets()
+    batches = await read(embedded, again, tmp_path, 952)
+    assert again.told[0][("t", 0)] == 2048
+    assert batches[0].records[0].offset == 2048
+
+
+async def test_where_we_resume_wins_over_what_kafka_remembers(embedded_broker, embedded, tmp_path):
+    embedded_broker.create(["t"])
+    await fill(embedded, "t", 100)
+    first = Offsets()
+    first.commits = {("t", 0): 100}
+    await read(embedded, first, tmp_path, 100)
+
+    earlier = Offsets({("t", 0): 40})
+    batches = await read(embedded, earlier, tmp_path, 60)
+    assert earlier.told[0][("t", 0)] == 100
+    assert [r.offset for b in batches for r in b.records] == list(range(40, 100))
+
+    from_the_start = Offsets({("t", 0): 0})
+    batches = await read(embedded, from_the_start, tmp_path, 100)
+    assert [r.offset for b in batches for r in b.records] == list(range(100))
+
+
+async def test_bytes_that_are_no_json_and_no_text_are_delivered_as_they_are(embedded_broker, embedded, tmp_path):
+    embedded_broker.create(["t"])
+    producer = Producer(embedded)
+    sent = [b"\xff\xfe", b"", b"{", b"null"]
+    await producer.send([Outgoing("t", value, key=b"\xff", partition=0, headers=[("h", b"\x00")]) for value in sent])
+    await producer.send([Outgoing("t", None, key=b"tombstone", partition=0)])
+    await producer.close()
+    batches = await read(embedded, Offsets(), tmp_path, 5)
+    records = [r for b in batches for r in b.records]
+    assert [r.value for r in records] == [*sent, None]
+    assert records[0].key == b"\xff"
+    assert list(records[0].headers) == [("h", b"\x00")]
