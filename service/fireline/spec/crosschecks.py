@@ -1,0 +1,230 @@
+"""Cross checks: what can be checked only when all files are known, of rules, runbooks, catalog and on-call together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from fireline.domain.catalog import Service
+from fireline.domain.oncall import OnCall
+from fireline.domain.rota import gaps
+from fireline.domain.rules import Match, Matcher, Rule
+from fireline.spec.catalog import Entries as CatalogEntries
+from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
+from fireline.spec.durations import written
+from fireline.spec.findings import Findings, suggestion
+from fireline.spec.rules import Placed
+from fireline.spec.runbooks import PlacedRunbook
+
+GIVEN = frozenset({"service", "severity"})
+"""Inputs that an incident gives to any runbook, beside the labels of its signal."""
+LOOK_AHEAD = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that was read; what could not be read is None, and what depends on it is not checked."""
+
+    rules: Sequence[Placed]
+    runbooks: Sequence[PlacedRunbook]
+    names: frozenset[str]
+    """The names of all rules as written, unsound ones included."""
+    runbook_names: frozenset[str]
+    catalog: CatalogEntries | None
+    catalog_document: Document
+    oncall: OnCall | None
+    oncall_document: Document
+    today: date | None
+
+
+def check(world: World, findings: Findings) -> None:
+    """Note everything that does not fit together."""
+    _check_duplicates(world, findings)
+    for placed in world.rules:
+        _check_rule(placed, world, findings)
+    for runbook in world.runbooks:
+        _check_runbook(runbook, world, findings)
+    if world.catalog is not None:
+        _check_policies(world.catalog, world, findings)
+        _check_services(world.catalog, world, findings)
+    _check_coverage(world, findings)
+
+
+def _check_duplicates(world: World, findings: Findings) -> None:
+    first: dict[str, str] = {}
+    for placed in world.rules:
+        name = placed.rule.name
+        if name in first:
+            message = f"the rule `{name}` is here twice; the first is at {first[name]}"
+            findings.error(placed.document, (*placed.path, "name"), message, "rename one of them")
+        first.setdefault(name, placed.rule.where_file)
+    files: dict[str, str] = {}
+    for runbook in world.runbooks:
+        name = runbook.runbook.name
+        if name in files:
+            findings.error(runbook.document, ("name",), f"the runbook `{name}` is also in {files[name]}", "rename one")
+        files.setdefault(name, runbook.document.file)
+
+
+def _check_rule(placed: Placed, world: World, findings: Findings) -> None:
+    rule, document, path = placed.rule, placed.document, placed.path
+    if world.catalog is not None and rule.owner is not None and rule.owner not in world.catalog.teams:
+        hint = suggestion(rule.owner, world.catalog.teams)
+        findings.error(document, (*path, "owner"), f"there is no team `{rule.owner}`", hint)
+    _check_rule_service(placed, world, findings)
+    runbooks = {each.runbook.name: each for each in world.runbooks}
+    for index, name in enumerate(rule.runbooks):
+        place = (*path, "runbooks", index)
+        if name not in world.runbook_names:
+            findings.error(document, place, f"there is no runbook `{name}`", suggestion(name, world.runbook_names))
+        elif name in runbooks:
+            _check_inputs(placed, place, runbooks[name], findings)
+            _check_fallbacks(placed, place, runbooks[name], world, findings=findings)
+
+
+def _check_rule_service(placed: Placed, world: World, findings: Findings) -> None:
+    if world.catalog is None:
+        return
+    rule, known = placed.rule, _service_names(world.catalog)
+    source = rule.service.source
+    if isinstance(source, str) and "{{" not in source:
+        if source not in known:
+            path = (*placed.path, "service")
+            place = path if placed.document.node(path) is not None else (*placed.path, "where", "service")
+            findings.error(placed.document, place, f"there is no service `{source}`", suggestion(source, known))
+        return
+    for name in _values(rule.where, "service"):
+        if name not in known:
+            path = (*placed.path, "where", "service")
+            hint = suggestion(name, known)
+            findings.warning(placed.document, path, f"the catalog has no service `{name}`", hint)
+
+
+def _check_inputs(placed: Placed, place: Path, runbook: PlacedRunbook, findings: Findings) -> None:
+    given = GIVEN | set(placed.rule.by)
+    for name in runbook.required:
+        if name not in given:
+            message = f"nothing gives the input `{name}` of `{runbook.runbook.name}`"
+            hint = f"give it a default, or add `{name}` to `by`"
+            findings.error(placed.document, place, message, hint)
+
+
+def _check_fallbacks(placed: Placed, place: Path, runbook: PlacedRunbook, world: World, *, findings: Findings) -> None:
+    if world.catalog is None or "catalog.services.*.fallback" not in runbook.names:
+        return
+    for service in _services_of(placed.rule, world.catalog):
+        if service.fallback is None:
+            message = f"`{runbook.runbook.name}` routes to a fallback, and the service `{service.id}` has none"
+            findings.warning(placed.document, place, message, "add a `fallback` to the service in the catalog")
+
+
+def _services_of(rule: Rule, catalog: CatalogEntries) -> list[Service]:
+    source = rule.service.source
+    constant = [source] if isinstance(source, str) and "{{" not in source else []
+    found = (_service(name, catalog) for name in constant or _values(rule.where, "service"))
+    return [service for service in found if service is not None]
+
+
+def _service(name: str, catalog: CatalogEntries) -> Service | None:
+    return next((s for s in catalog.services.values() if name == s.id or name in s.aliases), None)
+
+
+def _service_names(catalog: CatalogEntries) -> frozenset[str]:
+    return frozenset(catalog.services).union(*(service.aliases for service in catalog.services.values()))
+
+
+def _values(matchers: Sequence[Matcher], label: str) -> tuple[str, ...]:
+    return tuple(value for m in matchers if m.label == label and m.how is Match.ANY_OF for value in m.values)
+
+
+def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> None:
+    runbook, document = placed.runbook, placed.document
+    if world.catalog is not None and runbook.owner not in world.catalog.teams:
+        hint = suggestion(runbook.owner, world.catalog.teams)
+        findings.error(document, ("owner",), f"there is no team `{runbook.owner}`", hint)
+    _check_rule_names(document, ("steps",), document.node(("steps",)), world, findings)
+    _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
+
+
+def _check_rule_names(document: Document, path: Path, node: Node | None, world: World, findings: Findings) -> None:
+    """Any option called `rule` names a rule."""
+    match node:
+        case Entries():
+            for key, part in node.nodes.items():
+                place = (*path, key)
+                if (
+                    key == "rule"
+                    and isinstance(part, Scalar)
+                    and "{{" not in part.text
+                    and part.text not in world.names
+                ):
+                    hint = suggestion(part.text, world.names)
+                    findings.error(document, place, f"there is no rule `{part.text}`", hint)
+                _check_rule_names(document, place, part, world, findings)
+        case Items():
+            for index, part in enumerate(node.nodes):
+                _check_rule_names(document, (*path, index), part, world, findings)
+        case _:
+            return
+
+
+def _check_policies(catalog: CatalogEntries, world: World, findings: Findings) -> None:
+    if world.oncall is None:
+        return
+    for name, team in catalog.teams.items():
+        if team.policy not in world.oncall.policies:
+            path: Path = ("teams", name, "policy")
+            hint = suggestion(team.policy, world.oncall.policies)
+            message = f"there is no escalation policy `{team.policy}`, so nobody of `{name}` would be paged"
+            findings.error(world.catalog_document, path, message, hint)
+
+
+_WANTED: Mapping[int, tuple[tuple[str, str], ...]] = {
+    1: (
+        ("what", "what it does"),
+        ("rollback", "how it is rolled back"),
+        ("fallback", "where its traffic goes when it fails"),
+        ("stop_conditions", "when it must be stopped"),
+        ("reviewed", "when it was last reviewed"),
+    ),
+    2: (("what", "what it does"), ("rollback", "how it is rolled back"), ("reviewed", "when it was last reviewed")),
+}
+
+
+def _check_services(catalog: CatalogEntries, world: World, findings: Findings) -> None:
+    document = world.catalog_document
+    for name, service in catalog.services.items():
+        path: Path = ("services", name)
+        missing = [(word, says) for word, says in _WANTED.get(service.tier, ()) if not getattr(service, word)]
+        for word, says in missing:
+            message = f"the tier {service.tier} service `{name}` does not say {says}"
+            findings.warning(document, path, message, f"add `{word}:`", key=True)
+        _check_review(document, path, service.reviewed, service.review_every, world, findings=findings)
+
+
+def _check_review(
+    document: Document, path: Path, reviewed: str | None, every: float | None, world: World, *, findings: Findings
+) -> None:
+    if world.today is None or reviewed is None or every is None:
+        return
+    due = date.fromisoformat(reviewed) + timedelta(seconds=every)
+    if due < world.today:
+        days = (world.today - due).days
+        message = f"the review is overdue by {days} day{'s' if days != 1 else ''} (every {written(every)})"
+        findings.warning(document, (*path, "reviewed"), message, "review it, and write the new date")
+
+
+def _check_coverage(world: World, findings: Findings) -> None:
+    if world.today is None or world.oncall is None:
+        return
+    start = datetime.combine(world.today, time(), UTC)
+    for name, schedule in world.oncall.schedules.items():
+        found = gaps(schedule, start, start + LOOK_AHEAD)
+        if found:
+            begins, ends = found[0]
+            message = (
+                f"nobody is on call in `{name}` from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
+                f" ({len(found)} such gap{'s' if len(found) != 1 else ''} in the next {LOOK_AHEAD.days} days)"
+            )
+            findings.warning(
+                world.oncall_document, ("schedules", name), message, "add a layer that covers it", key=True
+            )

@@ -1,0 +1,137 @@
+"""Expressions of a document: compiled and checked, or their faults noted at the character that is wrong."""
+
+from collections.abc import Iterable, Mapping
+
+from fireline.domain.expressions import EvaluationFault
+from fireline.spec.conditions import CelCondition, compile_condition
+from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
+from fireline.spec.faults import SyntaxFault
+from fireline.spec.findings import Findings
+from fireline.spec.names import Tree, unknown_names
+from fireline.spec.templates import JinjaTemplate, compile_template
+
+_TYPE_FAULTS = ("No such overload", "Unsupported operation", "not a valid regex", "not true or false")
+_TRIALS = (0.0, 1.0, 1e9)
+
+
+def read_condition(
+    document: Document, path: Path, text: str | None, findings: Findings, known: Tree | None = None
+) -> CelCondition | None:
+    """The condition at `path`; None when there is none, or its faults are noted. `known` are the names it may use."""
+    if text is None:
+        return None
+    try:
+        condition = compile_condition(text)
+    except SyntaxFault as fault:
+        findings.inside(document, path, fault)
+        return None
+    if known is not None and _note_unknown(document, path, text, condition.names, known, findings=findings):
+        return None
+    return condition
+
+
+def read_template(
+    document: Document, path: Path, value: object, findings: Findings, known: Tree | None = None
+) -> JinjaTemplate | None:
+    """The template at `path`, checked text by text so that each fault is at its own place."""
+    before = findings.count()
+    _check_texts(document, path, document.node(path), findings, known)
+    if findings.count() > before:
+        return None
+    try:
+        return compile_template(value)
+    except SyntaxFault as fault:
+        findings.inside(document, path, fault)
+        return None
+
+
+def try_types(
+    document: Document,
+    path: Path,
+    condition: CelCondition,
+    findings: Findings,
+    *,
+    numbers: Iterable[str],
+    texts: Iterable[str],
+) -> None:
+    """Evaluate on made-up values, so that comparing a number with a text is found at load."""
+    labels = dict.fromkeys(texts, "x")
+    numbers = tuple(numbers)
+    for value in _TRIALS:
+        fault = _fault(condition, {**labels, **dict.fromkeys(numbers, value)})
+        if fault is not None:
+            message, hint = fault, "measures are numbers, labels are texts; both sides must fit"
+            findings.error(document, path, message, hint)
+            return
+
+
+def is_template(node: Node | None) -> bool:
+    """Whether a text with `{{` stands anywhere in the node."""
+    match node:
+        case None:
+            return False
+        case Scalar():
+            return "{{" in node.text
+        case Items():
+            return any(is_template(part) for part in node.nodes)
+        case Entries():
+            return any("{{" in key for key in node.nodes) or any(is_template(part) for part in node.nodes.values())
+
+
+def _fault(condition: CelCondition, values: Mapping[str, object]) -> str | None:
+    try:
+        condition.holds(values)
+    except EvaluationFault as fault:
+        return str(fault) if any(words in str(fault) for words in _TYPE_FAULTS) else None
+    return None
+
+
+def _check_texts(document: Document, path: Path, node: Node | None, findings: Findings, known: Tree | None) -> None:
+    match node:
+        case None:
+            return
+        case Scalar():
+            if isinstance(node.value, str):
+                _check_text(document, path, node.value, findings, known)
+        case Items():
+            for index, part in enumerate(node.nodes):
+                _check_texts(document, (*path, index), part, findings, known)
+        case Entries():
+            for key, part in node.nodes.items():
+                _check_text(document, (*path, key), key, findings, known, key=True)
+                _check_texts(document, (*path, key), part, findings, known)
+
+
+def _check_text(
+    document: Document, path: Path, text: str, findings: Findings, known: Tree | None, *, key: bool = False
+) -> None:
+    try:
+        names = compile_template(text).variables
+    except SyntaxFault as fault:
+        if key:
+            findings.error(document, path, str(fault), fault.hint, key=True)
+        else:
+            findings.inside(document, path, fault)
+        return
+    if known is not None:
+        _note_unknown(document, path, text, names, known, findings=findings, key=key)
+
+
+def _note_unknown(
+    document: Document,
+    path: Path,
+    text: str,
+    names: Iterable[str],
+    known: Tree,
+    *,
+    findings: Findings,
+    key: bool = False,
+) -> bool:
+    unknown = unknown_names(names, known)
+    for each in unknown:
+        offset = text.find(each.name)
+        if key or offset < 0:
+            findings.error(document, path, each.message, each.hint, key=key)
+        else:
+            findings.inside(document, path, SyntaxFault(each.message, hint=each.hint, offset=offset))
+    return bool(unknown)

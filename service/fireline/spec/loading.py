@@ -1,0 +1,190 @@
+"""Loading: both directories into one configuration, or every fault of every file in one run."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from fireline.domain.catalog import Catalog, Severity
+from fireline.domain.configuration import Configuration, Problem, Response
+from fireline.domain.oncall import OnCall
+from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
+from fireline.spec.crosschecks import World, check
+from fireline.spec.documents import MAX_BYTES, START, Document, Fault, Items, plain, read_document
+from fireline.spec.findings import Findings
+from fireline.spec.oncall import read_oncall
+from fireline.spec.plugins import ActionSchema, MeasureSchema, Plugins
+from fireline.spec.rules import Placed, read_rules
+from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
+
+__all__ = [
+    "ActionSchema",
+    "Loaded",
+    "MeasureSchema",
+    "Plugins",
+    "UnreadableRunbook",
+    "load",
+    "read_runbook",
+]
+
+CATALOG, ONCALL, SEVERITIES = "catalog.yaml", "oncall.yaml", "severities.yaml"
+_SUFFIXES = frozenset({".yaml", ".yml"})
+_NOT_RUNBOOKS = frozenset({"templates"})
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading: the configuration, None when there is any error, and all problems by file and place."""
+
+    configuration: Configuration | None
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The documents of a directory by their names relative to it."""
+
+    directory: Path
+    documents: Mapping[str, Document]
+
+    def get(self, name: str) -> Document | None:
+        return self.documents.get(name)
+
+    def absent(self, name: str) -> Document:
+        return Document((self.directory / name).as_posix(), "", None)
+
+
+def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | None = None) -> Loaded:
+    """Read and check both directories; never raises for what is in them.
+
+    `today` is when reviews and gaps in schedules are judged; without it they are not.
+    """
+    findings = Findings()
+    rule_files, runbook_files = _read_all(rules_dir, findings), _read_all(runbooks_dir, findings, _NOT_RUNBOOKS)
+    severities, response = _severities(rule_files, findings)
+    catalog = _catalog(rule_files, plugins, findings)
+    oncall = _oncall(rule_files, catalog, findings)
+    documents = [d for name, d in rule_files.documents.items() if name not in {CATALOG, ONCALL, SEVERITIES}]
+    rules = [rule for document in documents for rule in _rules(document, plugins, severities, findings)]
+    runbooks = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings))]
+    world = World(
+        rules=rules,
+        runbooks=runbooks,
+        names=_rule_names(documents),
+        runbook_names=_runbook_names(runbook_files.documents.values()),
+        catalog=catalog,
+        catalog_document=rule_files.get(CATALOG) or rule_files.absent(CATALOG),
+        oncall=oncall,
+        oncall_document=rule_files.get(ONCALL) or rule_files.absent(ONCALL),
+        today=today,
+    )
+    check(world, findings)
+    if findings.count() or catalog is None or oncall is None or severities is None:
+        return Loaded(None, findings.sorted())
+    texts = {
+        **{f"rules/{name}": document.text for name, document in rule_files.documents.items()},
+        **{f"runbooks/{name}": document.text for name, document in runbook_files.documents.items()},
+    }
+    configuration = Configuration(
+        rules={placed.rule.name: placed.rule for placed in rules},
+        runbooks={placed.runbook.name: placed.runbook for placed in runbooks},
+        catalog=Catalog(catalog.services, catalog.teams, catalog.people, tuple(severities), catalog.default_team),
+        oncall=oncall,
+        response=response,
+        hash=_hash(texts),
+        files=texts,
+    )
+    return Loaded(configuration, findings.sorted())
+
+
+def _read_all(directory: Path, findings: Findings, without: frozenset[str] = frozenset()) -> _Files:
+    documents: dict[str, Document] = {}
+    if not directory.is_dir():
+        message = "there is no such directory"
+        document = Document(directory.as_posix(), "", None, (Fault(START, message, "see `fireline init`"),))
+        findings.form(document)
+        return _Files(directory, documents)
+    for path in sorted(directory.rglob("*")):
+        name = path.relative_to(directory)
+        if path.suffix in _SUFFIXES and not without.intersection(name.parts) and path.is_file():
+            documents[name.as_posix()] = _read(path)
+    return _Files(directory, documents)
+
+
+def _read(path: Path) -> Document:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        message = f"the file cannot be read: {error.strerror or error}"
+        return Document(path.as_posix(), "", None, (Fault(START, message),))
+    return read_document(path.as_posix(), content)
+
+
+def _severities(files: _Files, findings: Findings) -> tuple[Sequence[Severity] | None, Response]:
+    document = files.get(SEVERITIES)
+    if document is None:
+        return DEFAULT_SEVERITIES, Response()
+    findings.form(document)
+    read = read_severities(document, findings) if document.root is not None else None
+    if read is None and document.root is None and not document.faults:
+        return DEFAULT_SEVERITIES, Response()
+    return read or (None, Response())
+
+
+def _catalog(files: _Files, plugins: Plugins, findings: Findings) -> Entries | None:
+    document = files.get(CATALOG)
+    if document is None:
+        message = "the catalog is missing: an incident needs somebody who answers for it"
+        findings.error(files.absent(CATALOG), (), message, "write `people:`, `teams:` and `services:`")
+        return None
+    findings.form(document)
+    if document.root is None:
+        if not document.faults:
+            findings.error(document, (), "the catalog is empty", "write `people:`, `teams:` and `services:`")
+        return None
+    return read_catalog(document, plugins, findings)
+
+
+def _oncall(files: _Files, catalog: Entries | None, findings: Findings) -> OnCall | None:
+    document = files.get(ONCALL)
+    if document is None:
+        message = "the on-call file is missing: nobody would be paged"
+        findings.error(files.absent(ONCALL), (), message, "write `schedules:` and `policies:`")
+        return None
+    findings.form(document)
+    if document.root is None:
+        if not document.faults:
+            findings.error(document, (), "the on-call file is empty", "write `schedules:` and `policies:`")
+        return None
+    return read_oncall(document, catalog, findings)
+
+
+def _rules(
+    document: Document, plugins: Plugins, severities: Sequence[Severity] | None, findings: Findings
+) -> list[Placed]:
+    findings.form(document)
+    if document.root is None:
+        return []
+    return read_rules(document, plugins, severities, findings)
+
+
+def _rule_names(documents: Iterable[Document]) -> frozenset[str]:
+    names: set[str] = set()
+    for document in documents:
+        rules = document.node(("rules",))
+        count = len(rules.nodes) if isinstance(rules, Items) else 0
+        names |= {str(plain(document.node(("rules", index, "name")))) for index in range(count)}
+    return frozenset(names)
+
+
+def _runbook_names(documents: Iterable[Document]) -> frozenset[str]:
+    return frozenset(str(plain(document.node(("name",)))) for document in documents if document.node(("name",)))
+
+
+def _hash(texts: Mapping[str, str]) -> str:
+    digest = hashlib.sha256()
+    for name, text in sorted(texts.items()):
+        digest.update(f"{name}\n{hashlib.sha256(text.encode()).hexdigest()}\n".encode())
+    return digest.hexdigest()

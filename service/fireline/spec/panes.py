@@ -1,0 +1,36 @@
+"""Panes: how finely a window is cut when the author does not say."""
+
+import math
+
+FINEST = 0.25
+COARSEST = 60.0
+MOST = 20_000
+_NICE = (0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
+
+
+def pane_for(window: float) -> float:
+    """Seconds of a pane: about a sixtieth of the window, within bounds, rounded to a nice length that divides it."""
+    wanted = min(max(window / 60, FINEST), COARSEST)
+    fitting = [nice for nice in _NICE if _divides(nice, window)]
+    coarser = [nice for nice in fitting if nice >= wanted]
+    if coarser:
+        return coarser[0]
+    if fitting:
+        return fitting[-1]
+    return window / max(1, round(window / wanted))
+
+
+def pane_fault(window: float, pane: float) -> str:
+    """What is wrong with a pane of this length; empty when nothing is."""
+    if pane > window:
+        return "the pane is longer than the window"
+    if not _divides(pane, window):
+        return "the window is not a whole number of panes"
+    if window / pane > MOST:
+        return f"the window has {window / pane:.0f} panes, at most {MOST} are allowed; set a longer `pane`"
+    return ""
+
+
+def _divides(pane: float, window: float) -> bool:
+    count = window / pane
+    return count >= 1 and math.isclose(count, round(count), rel_tol=1e-9)

@@ -1,0 +1,33 @@
+"""Plugins: what the YAML files may name of measures, actions and channels; passed in, so that no plugin is imported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSchema:
+    """A measure family: the model of its own settings, and whether it measures a field or counts by a condition."""
+
+    options: type[BaseModel]
+    takes_of: bool = False
+    takes_condition: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSchema:
+    """An action: the model of its `with`, its outputs by name with what they are, and whether it changes anything."""
+
+    options: type[BaseModel]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    mutates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plugins:
+    """All of them, by the names used in YAML."""
+
+    measures: Mapping[str, MeasureSchema]
+    actions: Mapping[str, ActionSchema]
+    channels: frozenset[str]

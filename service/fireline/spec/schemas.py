@@ -1,0 +1,28 @@
+"""Schemas: JSON Schemas of the YAML files, for editors and for `fireline schema`."""
+
+from collections.abc import Mapping
+
+from pydantic import BaseModel
+
+from fireline.spec.catalog_forms import CatalogFile, SeveritiesFile
+from fireline.spec.oncall_forms import OnCallFile
+from fireline.spec.rule_forms import RulesFile
+from fireline.spec.runbook_forms import RunbookForm
+
+_FILES: Mapping[str, type[BaseModel]] = {
+    "rules": RulesFile,
+    "runbooks": RunbookForm,
+    "catalog": CatalogFile,
+    "oncall": OnCallFile,
+    "severities": SeveritiesFile,
+}
+
+
+def schemas() -> dict[str, dict[str, object]]:
+    """The JSON Schema of each kind of file, by name."""
+    return {name: _schema(name, model) for name, model in _FILES.items()}
+
+
+def _schema(name: str, model: type[BaseModel]) -> dict[str, object]:
+    schema: dict[str, object] = model.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"Fireline {name}"}
