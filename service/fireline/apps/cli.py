@@ -56,19 +56,19 @@ def stream(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
 
     Start as many as there are partitions. Exits 70 when consumption stalls, so that a supervisor starts it again.
     """
-    raise typer.Exit(load("stream").run(rules=rules, runbooks=runbooks))
+    raise typer.Exit(load("role_stream").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
 def respond(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run one responder: pages and cards, escalation deadlines, runbooks, the Slack socket. Several may run."""
-    raise typer.Exit(load("respond").run(rules=rules, runbooks=runbooks))
+    raise typer.Exit(load("role_respond").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
 def web(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run the web role: routes over OFREP and SSE for gateways, the HTTP API, the status page, metrics."""
-    raise typer.Exit(load("web").run(rules=rules, runbooks=runbooks))
+    raise typer.Exit(load("role_web").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")

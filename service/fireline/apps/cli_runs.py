@@ -8,6 +8,7 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="See runs of runbooks; approve, reject, abort.")
 
 RunArgument = Annotated[int, typer.Argument(help="A run's number")]
+StepArgument = Annotated[str | None, typer.Argument(help="A step, or `start` [whatever the run waits for]")]
 AsOption = Annotated[str | None, typer.Option("--as", help="Who you are in the catalog [your system user name]")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
@@ -27,15 +28,15 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command("approve")
-def approve(run: RunArgument, step: Annotated[str, typer.Argument()] = "start", person: AsOption = None) -> None:
-    """Approve the step that waits for it (or the start of a run that asks for it)."""
+def approve(run: RunArgument, step: StepArgument = None, person: AsOption = None) -> None:
+    """Approve the step that waits for it, or the start of a run that asks for it."""
     raise typer.Exit(importlib.import_module("fireline.apps.runs").answer(run, step, person, True, ""))
 
 
 @app.command("reject")
 def reject(
     run: RunArgument,
-    step: Annotated[str, typer.Argument()] = "start",
+    step: StepArgument = None,
     reason: Annotated[str, typer.Option(help="Why")] = "",
     person: AsOption = None,
 ) -> None:

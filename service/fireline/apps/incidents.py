@@ -29,7 +29,7 @@ class Told:
 def find(parts: Parts, text: str) -> Told:
     """The incident called `text`; raises Refused when there is none."""
     number = number_of(text)
-    with parts.store.transaction() as tx:
+    with parts.store.reading() as tx:
         incident = tx.incident(number)
         if incident is None:
             raise Refused(f"there is no incident INC-{number}; `fireline incidents ls --all` lists all")
@@ -56,7 +56,7 @@ def summary(incident: Incident) -> dict[str, object]:
 def ls(everything: bool, limit: int, as_json: bool) -> int:
     """List incidents, newest first."""
     parts = assemble(settings_with())
-    with parts.store.transaction() as tx:
+    with parts.store.reading() as tx:
         incidents = tx.incidents(open_only=not everything, limit=limit)
     if as_json:
         print_json([summary(incident) for incident in incidents])

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fireline.adapters.embedded_broker import EmbeddedBroker
+from fireline.adapters.kafka_topics import REPLAY, topics_of_fireline
 from fireline.apps import lifeline, logs
-from fireline.apps.bootstrap import assemble, settings_with
+from fireline.apps.bootstrap import BROKER_FACT, assemble, settings_with
 from fireline.apps.output import err
 from fireline.apps.settings import PREFIX, Settings
 from fireline.apps.supervisor import Supervisor
@@ -16,7 +17,6 @@ from fireline.apps.supervisor import Supervisor
 log = logging.getLogger("fireline.up")
 
 ROLES = ("stream", "respond", "web")
-BROKER_FACT = "broker"
 
 
 def run(*, rules: Path | None, runbooks: Path | None) -> int:
@@ -30,6 +30,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         kafka, generation = settings.kafka, ""
         if kafka is None:
             broker = held.enter_context(EmbeddedBroker())
+            broker.create(topic.name for topic in topics_of_fireline([*settings.topics, REPLAY]))
             kafka, generation = broker.bootstrap, broker.generation
             environment |= {PREFIX + "KAFKA": kafka, PREFIX + "KAFKA_GENERATION": generation}
         with parts.store.transaction() as tx:

@@ -1,0 +1,148 @@
+"""Builds the parts of `fireline respond` and runs them: outbox, deadlines, runs, the Slack socket."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import assert_never
+
+from fireline.actions import build_actions
+from fireline.actions.schema import Ports
+from fireline.adapters.kafka import KafkaPublisher
+from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_client
+from fireline.adapters.slack_interactions import Asked
+from fireline.adapters.wakes import Wakes
+from fireline.apps import lifeline, logs
+from fireline.apps.bootstrap import Parts, assemble, channels_of, connection_of, follow_files, runs_of, settings_with
+from fireline.domain.clicks import ApprovalGiven
+from fireline.domain.effects import StartRun, Timer
+from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
+from fireline.domain.outcomes import Outcome
+from fireline.engine.perform import Performer
+from fireline.engine.ports import Channel, Publisher, StaleVersion, Unavailable
+from fireline.engine.routes import Changed, lease_due
+from fireline.engine.runs import Runs
+from fireline.engine.timers import Sweeper
+
+log = logging.getLogger("fireline.respond")
+
+RESTART_AFTER = 1.0
+"""Seconds until a loop that a fault of ours ended begins again; the others go on meanwhile."""
+
+
+def run(*, rules: Path | None, runbooks: Path | None) -> int:
+    """Respond until SIGTERM."""
+    settings = settings_with(rules, runbooks)
+    logs.set_up("respond", settings.log_level, settings.secrets())
+    lifeline.hold()
+    asyncio.run(_respond(assemble(settings)))
+    return 0
+
+
+async def _respond(parts: Parts) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    owner = f"respond-{parts.clock.token()[:8]}"
+    async with AsyncExitStack() as held:
+        channels = _open_channels(parts, held)
+        publisher = KafkaPublisher(connection_of(parts))
+        held.push_async_callback(publisher.close)
+        ports = Ports(parts.store, parts.files, parts.clock, parts.responder, fetch=None)
+        runs = runs_of(parts, build_actions(ports), owner)
+        if (socket := _slack(parts, runs)) is not None:
+            socket.start()
+            held.push_async_callback(socket.close)
+        performer, sweeper = _performer(parts, channels, publisher, runs, owner), _sweeper(parts, owner)
+        loops: Mapping[str, Callable[[asyncio.Event], Coroutine[None, None, None]]] = {
+            "outbox": performer.run,
+            "deadlines": sweeper.run,
+            "runs": runs.run,
+            "files": lambda _: follow_files(parts.files),
+        }
+        await _keep_all(loops, stop)
+
+
+def _open_channels(parts: Parts, held: AsyncExitStack) -> Mapping[str, Channel]:
+    channels = channels_of(parts)
+    for channel in channels.values():
+        held.push_async_callback(channel.close)
+    return channels
+
+
+def _performer(
+    parts: Parts, channels: Mapping[str, Channel], publisher: Publisher, runs: Runs, owner: str
+) -> Performer:
+    async def start(effect: StartRun) -> Outcome:
+        return await asyncio.to_thread(runs.start, effect)
+
+    return Performer(parts.store, channels, publisher, start, parts.clock, owner, responder=parts.responder)
+
+
+def _sweeper(parts: Parts, owner: str) -> Sweeper:
+    async def due(timer: Timer) -> None:
+        await asyncio.to_thread(_route_lease_due, parts, timer)
+
+    return Sweeper(parts.store, parts.responder, parts.clock, owner, wakes=Wakes(parts.clock), run_due=due)
+
+
+def _route_lease_due(parts: Parts, timer: Timer) -> None:
+    """A fallback that no incident watches over ends; runs need no waking, they look at their own times."""
+    with parts.store.transaction() as tx:
+        if timer.kind != "route_lease":
+            tx.disarm(timer.key)
+            return
+        service = timer.key.partition("/")[2]
+        done = lease_due(tx, parts.files.current, service, parts.clock.now())
+    if isinstance(done, Changed):
+        log.warning("the lease of the fallback of %s ended: %s", service, done.route.reason)
+
+
+def _slack(parts: Parts, runs: Runs) -> SlackSocket | None:
+    settings = parts.settings
+    if settings.slack_bot_token is None or settings.slack_app_token is None:
+        return None
+
+    def click(asked: Asked) -> str:
+        match asked:
+            case ApprovalGiven():
+                return str(runs.approve(asked.run, asked.step, asked.person, asked.approved, asked.reason))
+            case Acknowledge() | EscalateNow() | Resolve():
+                decision = parts.responder.handle(asked)
+                return decision.reply or decision.reason
+            case _:
+                assert_never(asked)
+
+    web = slack_client(settings.slack_bot_token.get_secret_value(), settings.slack_base_url)
+    return SlackSocket(
+        settings.slack_app_token.get_secret_value(),
+        web,
+        click,
+        lambda user: person_by_slack_id(parts.files.current.catalog, user),
+    )
+
+
+async def _keep_all(
+    loops: Mapping[str, Callable[[asyncio.Event], Coroutine[None, None, None]]], stop: asyncio.Event
+) -> None:
+    tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in loops.items()]
+    await stop.wait()
+    _done, late = await asyncio.wait(tasks, timeout=5.0)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _keep(name: str, work: Callable[[asyncio.Event], Coroutine[None, None, None]], stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await work(stop)
+        except (Unavailable, StaleVersion) as fault:
+            log.warning("%s waits: %s", name, fault)
+        except Exception:
+            log.exception("%s failed; it begins again in %g s", name, RESTART_AFTER)
+        if not stop.is_set():
+            await asyncio.sleep(RESTART_AFTER)

@@ -1,0 +1,35 @@
+"""Builds the parts of `fireline web` and runs them."""
+
+import asyncio
+from pathlib import Path
+
+from fireline.apps import lifeline, logs
+from fireline.apps.bootstrap import assemble, follow_files, settings_with
+from fireline.apps.controls import Controls
+from fireline.apps.faults import Refused
+from fireline.apps.web import create_app, listen, serve
+
+
+def run(*, rules: Path | None, runbooks: Path | None) -> int:
+    """Serve until SIGTERM."""
+    settings = settings_with(rules, runbooks)
+    logs.set_up("web", settings.log_level, settings.secrets())
+    lifeline.hold()
+    parts = assemble(settings)
+    token = settings.api_token.get_secret_value() if settings.api_token else None
+    app = create_app(parts.store, parts.files, parts.responder, Controls(parts), parts.clock, token=token)
+    try:
+        sock = listen(settings.web_host, settings.web_port)
+    except OSError as fault:
+        place = f"{settings.web_host}:{settings.web_port}"
+        raise Refused(f"cannot listen on {place}: {fault.strerror}; choose another with FIRELINE_WEB_PORT") from None
+
+    async def work() -> None:
+        follow = asyncio.create_task(follow_files(parts.files))
+        try:
+            await serve(app, sock)
+        finally:
+            follow.cancel()
+
+    asyncio.run(work())
+    return 0

@@ -1,0 +1,113 @@
+"""The work behind `fireline runs`."""
+
+from fireline.apps.bootstrap import Parts, assemble, settings_with
+from fireline.apps.controls import Controls
+from fireline.apps.faults import Refused
+from fireline.apps.output import ago, instant, out, pairs, print_json, table
+from fireline.apps.web_api import Verdict
+from fireline.domain.runbooks import Run, StepRun
+
+
+def ls(everything: bool, as_json: bool) -> int:
+    """Runs, newest first."""
+    parts = assemble(settings_with())
+    with parts.store.reading() as tx:
+        runs = tx.runs(active_only=not everything)
+    if as_json:
+        print_json([_document(run) for run in runs])
+        return 0
+    now = parts.clock.now()
+    rows = [
+        (
+            run.id,
+            run.runbook,
+            run.status.value,
+            f"INC-{run.incident}" if run.incident else "-",
+            ago(run.created_at, now),
+            run.reason,
+        )
+        for run in runs
+    ]
+    table(("run", "runbook", "status", "incident", "since", "reason"), rows, "No run is under way.")
+    return 0
+
+
+def show(number: int, as_json: bool) -> int:
+    """One run with its steps and its journal."""
+    parts = assemble(settings_with())
+    run = _find(parts, number)
+    with parts.store.reading() as tx:
+        journal = [(version, what) for version, what, _ in tx.journal(number)]
+    if as_json:
+        print_json({**_document(run), "steps": [_step(s) for s in run.steps], "journal": [w for _, w in journal]})
+        return 0
+    console = out()
+    console.print(f"run {run.id} of {run.runbook}: {run.status.value} {run.reason}", markup=False, style="bold")
+    console.print(f"inputs {pairs(run.inputs)}; mode {run.mode.value}; {run.allowed_by}", markup=False)
+    rows = [
+        (s.id, s.status.value, s.attempt, instant(s.started_at), pairs(s.output) or "-", s.error or "-")
+        for s in run.steps
+    ]
+    table(("step", "status", "attempt", "started", "outputs", "error"), rows, "It has no steps.")
+    console.print()
+    table(("version", "what changed"), journal, "Nothing was journaled.")
+    return 0
+
+
+def _find(parts: Parts, number: int) -> Run:
+    with parts.store.reading() as tx:
+        run = tx.run(number)
+    if run is None:
+        raise Refused(f"there is no run {number}; `fireline runs ls --all` lists all")
+    return run
+
+
+def answer(number: int, step: str | None, person: str | None, approved: bool, reason: str) -> int:
+    """Approve or reject; 1 when it was not taken."""
+    parts = assemble(settings_with())
+    who = parts.person(person).id
+    return _told(Controls(parts).answer_run(number, step, who, approved, reason))
+
+
+def abort(number: int, person: str | None, reason: str) -> int:
+    """End a run; 1 when it was over already."""
+    parts = assemble(settings_with())
+    who = parts.person(person).id
+    return _told(Controls(parts).abort_run(number, who, reason))
+
+
+def _told(verdict: Verdict) -> int:
+    out().print(verdict.reason, markup=False)
+    return 0 if verdict.done else 1
+
+
+def _incident(run: Run) -> str | None:
+    return None if run.incident is None else f"INC-{run.incident}"
+
+
+def _document(run: Run) -> dict[str, object]:
+    return {
+        "id": run.id,
+        "runbook": run.runbook,
+        "status": run.status.value,
+        "incident": _incident(run),
+        "mode": run.mode.value,
+        "allowed_by": run.allowed_by,
+        "inputs": dict(run.inputs),
+        "created_at": run.created_at,
+        "ended_at": run.ended_at,
+        "reason": run.reason,
+    }
+
+
+def _step(step: StepRun) -> dict[str, object]:
+    return {
+        "id": step.id,
+        "status": step.status.value,
+        "attempt": step.attempt,
+        "input": dict(step.rendered),
+        "output": dict(step.output),
+        "started_at": step.started_at,
+        "ended_at": step.ended_at,
+        "error": step.error,
+    }

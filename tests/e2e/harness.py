@@ -1,0 +1,145 @@
+"""A whole Fireline of real processes for tests: `fireline up` on free ports and a database of its own."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from confluent_kafka import Producer
+
+from fireline.adapters.database import DatabaseStore, open_store
+from fireline.apps.bootstrap import BROKER_FACT
+from fireline.domain.incidents import Incident
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(what: str, found: Callable[[], object], seconds: float = 30.0, every: float = 0.1) -> object:
+    """The first truthy answer of `found`; fails naming `what` when there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = found()
+        if answer:
+            return answer
+        time.sleep(every)
+    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+
+
+class Fireline:
+    """`fireline up` and a look into its database."""
+
+    def __init__(self, home: Path, repository: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.home = home
+        self.port = free_port()
+        self.database = f"sqlite:///{home / 'fireline.db'}"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("FIRELINE_")},
+            "FIRELINE_DATABASE": self.database,
+            "FIRELINE_STATE_DIR": str(home),
+            "FIRELINE_WEB_PORT": str(self.port),
+            "FIRELINE_RULES": str(repository / "rules"),
+            "FIRELINE_RUNBOOKS": str(repository / "runbooks"),
+            **(environment or {}),
+        }
+        if "FIRELINE_DATABASE" in (environment or {}):
+            self.database = self.environment["FIRELINE_DATABASE"]
+        self.log = home / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._store: DatabaseStore | None = None
+        self._producer: Producer | None = None
+
+    def __enter__(self) -> "Fireline":
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "fireline.apps", "up"],
+                env=self.environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            eventually("all roles run", lambda: len(self.roles()) == 3, 30)
+            self._store = open_store(self.database)
+            eventually("the stream worker says that it runs", lambda: self.streaming(), 45)
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        process = self._process
+        if process is None:
+            return
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(25)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait(5)
+
+    @property
+    def store(self) -> DatabaseStore:
+        assert self._store is not None
+        return self._store
+
+    def roles(self) -> dict[str, int]:
+        """The running roles and their process ids."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"`fireline up` ended with {self._process.returncode}:\n{self.log.read_text()[-4000:]}")
+        found = {}
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            with contextlib.suppress(OSError, IndexError):
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if parent == self._process.pid and b"fireline.apps" in words:
+                    found[words[words.index(b"fireline.apps") + 1].decode()] = int(entry.name)
+        return found
+
+    def kill(self, role: str) -> int:
+        """kill -9 of a role; its process id."""
+        pid = self.roles()[role]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def streaming(self) -> bool:
+        with self.store.transaction() as tx:
+            return tx.fact(STREAM_FACT) is not None
+
+    @property
+    def bootstrap(self) -> str:
+        with self.store.transaction() as tx:
+            fact = tx.fact(BROKER_FACT)
+        assert fact is not None
+        return str(fact[0]["bootstrap"])
+
+    def produce(self, topic: str, key: str, value: bytes) -> None:
+        if self._producer is None:
+            self._producer = Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, "linger.ms": 1})
+        self._producer.produce(topic, value, key)
+        self._producer.poll(0)
+
+    def flush(self) -> None:
+        if self._producer is not None:
+            self._producer.flush(10)
+
+    def incidents(self) -> list[Incident]:
+        with self.store.transaction() as tx:
+            return list(tx.incidents())
