@@ -18,6 +18,12 @@ UNKNOWN_ATTEMPTS = 3
 UNDO_ATTEMPTS = 3
 """An undo is tried this often at least: half a compensation helps nobody."""
 
+ASKED = "asked"
+"""Where a step's memory keeps when it asked a person; a step without it waits for nobody."""
+
+DOUBT = "doubt"
+"""Marks in a step's memory that the question is whether to repeat a step of unknown outcome."""
+
 _OPEN = frozenset({StepStatus.PENDING, StepStatus.STARTED, StepStatus.WAITING})
 
 
@@ -205,6 +211,7 @@ def begin(run: Run, runbook: Runbook, todo: Do, rendered: Rendered, now: float) 
         undo_rendered=rendered.undo if first else step.undo_rendered,
         started_at=now if first else step.started_at,
         due_at=due if first else step.due_at,
+        memory={} if DOUBT in step.memory else step.memory,
         next_at=None,
     )
     return put(run, changed)
@@ -305,6 +312,13 @@ def _undo_failed(run: Run, step: StepRun, reason: str, now: float) -> Run:
     failed = replace(step, status=StepStatus.UNDO_FAILED, error=reason, next_at=None, due_at=None, ended_at=now)
     after = put(run, failed)
     return replace(after, reason=f"{run.reason}; undoing {step.id} failed: {reason}")
+
+
+def doubt(run: Run, step: str, now: float) -> Run:
+    """The run with a step of unknown outcome waiting for a person's word whether to do it again."""
+    found = step_of(run, step)
+    memory = {**found.memory, ASKED: now, DOUBT: True}
+    return put(run, replace(found, status=StepStatus.WAITING, memory=memory, next_at=found.due_at))
 
 
 def skip(run: Run, step: str, reason: str, now: float) -> Run:

@@ -7,7 +7,7 @@ from fireline.domain.catalog import Catalog, Service
 from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import Incident
 from fireline.domain.runbooks import Run, RunStatus, StepRun, StepStatus
-from fireline.domain.running import End, end, remember
+from fireline.domain.running import ASKED, End, end, remember
 from fireline.engine.ports import Transaction
 
 START = "start"
@@ -15,9 +15,6 @@ START = "start"
 
 ANSWER = "answer"
 """Where a step's memory keeps what was answered: `{"approved": bool, "by": person, "reason": text, "at": seconds}`."""
-
-ASKED = "asked"
-"""Where a step's memory keeps when it asked; a step without it waits for nobody."""
 
 
 class Reply(str):
@@ -73,18 +70,19 @@ def _responder(incident: Incident | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What step `step` of a run wants to know."""
+    """What step `step` of a run wants to know; another `round` asks the same step anew."""
 
     run: int
     incident: int | None
     step: str
     text: str
+    round: int = 0
 
 
 def ask(tx: Transaction, to: Iterable[tuple[str, str]], question: Question, now: float) -> None:
     """Queue the question once per place."""
     for channel, address in to:
-        key = f"run-{question.run}.{question.step}/ask/{channel}:{address}"
+        key = f"run-{question.run}.{question.step}/ask-{question.round}/{channel}:{address}"
         effect = AskApproval(key, question.incident, question.run, question.step, channel, address, question.text)
         tx.enqueue(effect, now)
 
@@ -141,7 +139,7 @@ def _unheard(run: Run, step: str, person: str, names: Mapping[str, str], may: fr
     found = next((s for s in run.steps if s.id == step), None)
     if found is None:
         return Reply(f"Run {run.id} has no step {step}.")
-    before = answered(found.memory) or answered(found.output)
+    before = answered(found.memory) or (found.output if found.output.get("by") else None)
     if before is not None:
         return _already(before, names)
     return _not_asking(run, found)

@@ -1,0 +1,48 @@
+"""What an action is to the rest: its options as a pydantic model, its outputs, whether it changes anything."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from fireline.domain.outcomes import Waiting
+from fireline.engine.driving import Hears
+from fireline.engine.outgoing import Fetch
+from fireline.engine.ports import Action, Clock, Settings, StepContext, Store
+
+AWAY = 0.5
+"""Seconds until an action that found the database away, or busy, looks again."""
+
+
+class Options(BaseModel):
+    """The base of all `with` models: unknown names are faults, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What actions may use of the outside. `responder` is told of changed routes; without `fetch` there is no HTTP."""
+
+    store: Store
+    settings: Settings
+    clock: Clock
+    responder: Hears
+    fetch: Fetch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionKind:
+    """An action as runbooks may use it. `outputs` by name with what they are; `example` is a step in YAML."""
+
+    options: type[BaseModel]
+    outputs: Mapping[str, str]
+    mutates: bool
+    build: Callable[[Ports], Action]
+    page: str
+    example: str
+
+
+def away(context: StepContext, fault: Exception) -> Waiting:
+    """The database is away or busy: nothing is lost, the step looks again with what it remembers."""
+    return Waiting(AWAY, f"the database is not available: {fault}", context.memory)

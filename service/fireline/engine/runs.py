@@ -1,0 +1,244 @@
+"""Runs: starting, answering, aborting them, and driving all that are active, a lease each.
+
+A run is leased to one responder while it is driven; any other takes over when the lease runs out. Starting is in
+`engine/starting`, driving one run in `engine/driving`, what is next in `domain/running`.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from pydantic import BaseModel
+
+from fireline.domain import running
+from fireline.domain.effects import StartRun
+from fireline.domain.outcomes import Done, Outcome, RetryLater
+from fireline.domain.runbooks import Run, Runbook, RunStatus, StepStatus
+from fireline.engine import approvals, starting
+from fireline.engine.approvals import Answer, Reply
+from fireline.engine.driving import Driver, Hears
+from fireline.engine.ports import Action, Clock, Settings, StaleVersion, Store, Unavailable
+from fireline.engine.starting import Started, Wanted
+from fireline.engine.stepping import Steps
+
+LOG = logging.getLogger(__name__)
+
+LEASE = 15.0
+"""Seconds a run stays with the responder that drives it, unless renewed."""
+
+AGAIN = 1.0
+"""Seconds until a run that another responder has, or that the database did not let us drive, is tried again."""
+
+AFTER_FAULT = 10.0
+"""Seconds until a run that a fault of ours stopped is tried again."""
+
+POLL = 0.1
+"""Seconds between two looks whether another process changed a run."""
+
+
+class Runs:
+    """Starts, drives and ends runs. `start`, `request`, `approve` and `abort` are synchronous, from any thread."""
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        settings: Settings,
+        clock: Clock,
+        actions: Mapping[str, Action],
+        options: Mapping[str, type[BaseModel]],
+        read_runbook: Callable[[str], Runbook],
+        responder: Hears,
+        owner: str,
+        lease: float = LEASE,
+    ) -> None:
+        self._store = store
+        self._settings = settings
+        self._clock = clock
+        self._responder = responder
+        self._owner = owner
+        self._lease = lease
+        self._driver = Driver(
+            store=store,
+            settings=settings,
+            clock=clock,
+            steps=Steps(settings, actions, options),
+            read_runbook=read_runbook,
+            responder=responder,
+        )
+        self._due: dict[int, tuple[int | None, float]] = {}
+        self._driving: dict[int, asyncio.Task[None]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wake = asyncio.Event()
+
+    # starting, approving, aborting
+    def start(self, effect: StartRun) -> Outcome:
+        """Start the run an incident asked for, once per key; Done even when guards refuse it, with the reason."""
+        try:
+            started = self.request(Wanted(effect.key, effect.runbook, effect.incident, effect.inputs))
+        except (Unavailable, StaleVersion) as fault:
+            return RetryLater(0.2, str(fault))
+        return Done({"run": None if started.run is None else started.run.id, "reason": started.reason})
+
+    def request(self, wanted: Wanted) -> Started:
+        """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key."""
+        with self._store.transaction() as tx:
+            started = starting.start(tx, self._settings.current, wanted, self._clock.now())
+        for told in started.tell:
+            self._responder.handle(told)
+        self.wake()
+        return started
+
+    def approve(self, run: int, step: str | None, person: str, approved: bool, reason: str = "") -> Reply:
+        """Answer for a step that asks (or for the start: `start`); None is whatever the run waits for."""
+        given = Answer(person, approved, reason, self._clock.now())
+        with self._store.transaction() as tx:
+            found = tx.run(run)
+            if found is None:
+                return Reply(f"There is no run {run}.")
+            changed, reply = self._answered(found, step or _asking(found), given)
+            if changed != found:
+                self._driver.save(tx, found, changed, str(reply))
+        if reply.done and changed.over:
+            self._driver.tell(changed, changed.reason)
+        self.wake()
+        return reply
+
+    def _answered(self, run: Run, step: str, given: Answer) -> tuple[Run, Reply]:
+        catalog = self._settings.current.catalog
+        team = approvals.owner_of(run, self._driver.book(run).owner)
+        asked = next((str(s.memory["of"]) for s in run.steps if s.id == step and "of" in s.memory), team)
+        may = approvals.approvers(catalog, asked, str(run.context.get("service", run.inputs.get("service", ""))))
+        names = {person.id: person.name for person in catalog.people.values()}
+        return approvals.answer(run, step, given, names, may)
+
+    def abort(self, run: int, person: str, reason: str = "", *, undo: bool = False) -> Reply:
+        """End a run where it stands, or undo first what it did."""
+        now = self._clock.now()
+        with self._store.transaction() as tx:
+            found = tx.run(run)
+            if found is None:
+                return Reply(f"There is no run {run}.")
+            if found.over:
+                return Reply(f"Run {run} is over already: {found.status.value} ({found.reason}).")
+            ended = running.abort(found, person, reason, now, undo=undo)
+            self._driver.save(tx, found, ended, ended.reason)
+        self._driver.tell(ended, ended.reason)
+        self.wake()
+        return Reply(f"Run {run} of {found.runbook} {ended.status.value}.", done=True)
+
+    def wake(self) -> None:
+        """Have `run` look at once, from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._wake.set)
+
+    # driving
+    async def run(self, stop: asyncio.Event) -> None:
+        """Drive all runs until `stop`; what is under way then is left to whoever comes next."""
+        self._loop = asyncio.get_running_loop()
+        try:
+            while not stop.is_set():
+                self._wake.clear()
+                with suppress(Unavailable):
+                    await self._dispatch()
+                await self._pause(stop)
+        finally:
+            self._loop = None
+            for task in list(self._driving.values()):
+                task.cancel()
+            await asyncio.gather(*self._driving.values(), return_exceptions=True)
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Wait until something changed, something is due, or it is time to go."""
+        seen = await asyncio.to_thread(self._store.changed)
+        while not (stop.is_set() or self._wake.is_set()):
+            waits = [at - self._clock.now() for _, at in self._due.values()]
+            if min(waits, default=POLL) <= 0:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), min([POLL, *waits]))
+            if self._store.changed() != seen:
+                return
+
+    async def run_once(self) -> float | None:
+        """Drive every run as far as it goes now; when the next one is due, None when none is active."""
+        await self._dispatch()
+        while self._driving:
+            await asyncio.gather(*self._driving.values())
+        return min((at for _, at in self._due.values()), default=None)
+
+    async def _dispatch(self) -> None:
+        active = await asyncio.to_thread(self._active)
+        self._due = {number: due for number, due in self._due.items() if number in active}
+        for number, version in active.items():
+            seen, at = self._due.get(number, (None, 0.0))
+            if number not in self._driving and (at <= self._clock.now() or seen not in (None, version)):
+                task = asyncio.create_task(self._driven(number), name=f"run-{number}")
+                self._driving[number] = task
+
+    def _active(self) -> dict[int, int]:
+        with self._store.reading() as tx:
+            return {run.id: run.version for run in tx.runs(active_only=True, limit=1000)}
+
+    async def _driven(self, number: int) -> None:
+        try:
+            await self.drive(number)
+        except (Unavailable, StaleVersion):
+            self._due[number] = (None, self._clock.now() + AGAIN)
+        except Exception:
+            LOG.exception("run %d cannot be driven; trying again in %g s", number, AFTER_FAULT)
+            self._due[number] = (None, self._clock.now() + AFTER_FAULT)
+        finally:
+            self._driving.pop(number, None)
+            self._wake.set()
+
+    async def drive(self, number: int) -> float | None:
+        """Take the run as far as it goes now. When to look again; None when it is over or somebody else drives it."""
+        now = self._clock.now()
+        if not await asyncio.to_thread(self._store.claim_run, number, self._owner, now, self._lease):
+            self._due[number] = (None, now + AGAIN)
+            return None
+        try:
+            async with self._kept(number):
+                later = await self._driver.advance(number)
+        finally:
+            await asyncio.to_thread(self._store.release_run, number, self._owner)
+        if later is None:
+            self._due.pop(number, None)
+            return None
+        self._due[number] = later
+        return later[1]
+
+    @asynccontextmanager
+    async def _kept(self, number: int) -> AsyncIterator[None]:
+        """Renew the lease while the block lasts; raises StaleVersion when it went to somebody else."""
+        keeper = asyncio.create_task(self._keep(number, asyncio.current_task()))
+        try:
+            yield
+        except asyncio.CancelledError:
+            if keeper.done() and not keeper.cancelled():
+                raise StaleVersion(f"run {number} went to another responder") from None
+            raise
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+    async def _keep(self, number: int, driver: "asyncio.Task[object] | None") -> None:
+        while True:
+            await asyncio.sleep(self._lease / 3)
+            with suppress(Unavailable):
+                now = self._clock.now()
+                if not await asyncio.to_thread(self._store.claim_run, number, self._owner, now, self._lease):
+                    if driver is not None:
+                        driver.cancel()
+                    return
+
+
+def _asking(run: Run) -> str:
+    """What the run waits for a person's word on: its start, or a step."""
+    if run.status is RunStatus.WAITING:
+        return approvals.START
+    asking = (s.id for s in run.steps if s.status is StepStatus.WAITING and running.ASKED in s.memory)
+    return next(asking, approvals.START)
