@@ -109,7 +109,7 @@ def test_a_page_shows_all_there_is() -> None:
         "*OUTAGE* · *triggered*",
         "p99 > 2000.0 && n >= 50 has held for 30 s",
         "*Owner*\npayments-ml",
-        "*Why you*\nfraud_latency -&gt; fraud-scoring",
+        "Why you: fraud_latency -> fraud-scoring",
         "opened 03:12:04 UTC",
         "Acknowledge",
     ):

@@ -58,7 +58,7 @@ def _markup(text: str) -> Json:
 
 def _icon(message: Message) -> str:
     if message.kind == "approval":
-        return "✋"
+        return "✋" if message.buttons else "☑"
     if message.kind == "say":
         return ""
     return _STATUS_ICONS.get(message.status) or _ICONS.get(message.severity, "🔔")
@@ -122,11 +122,11 @@ def _fields(message: Message) -> Iterable[Json]:
 
 def _why(message: Message) -> Iterable[Json]:
     if clean(message.why):
-        yield {"type": "section", "text": _markup("*Why you*\n" + cut(message.why, WHY, escape=escaped, note=True))}
+        yield {"type": "section", "text": _plain(f"Why you: {clean(message.why)}", WHY, note=True)}
 
 
 def _facts(message: Message, dropped: Sequence[str]) -> Iterable[Json]:
-    facts = [cut(fact, FACT, escape=escaped) for fact in message.facts if clean(fact)]
+    facts = [fact for fact in message.facts if clean(fact)]
     left_out = len(message.fields) - MOST_FIELDS
     notes = list(dropped)
     if left_out > 0:
@@ -136,7 +136,7 @@ def _facts(message: Message, dropped: Sequence[str]) -> Iterable[Json]:
         notes.append(f"{len(facts) - room + 1} more lines are not shown")
         facts = facts[: room - 1]
     if facts or notes:
-        yield {"type": "context", "elements": [_markup(text) for text in (*facts, *notes)]}
+        yield {"type": "context", "elements": [_plain(text, FACT) for text in (*facts, *notes)]}
 
 
 def _button(button: Button, action_id: str) -> Json:
