@@ -5,17 +5,38 @@ and again at `next_wake()`; every few seconds save `changes()` and `header()` to
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from fireline.domain.rules import Rule, Signal
-from fireline.domain.windows import Family
+from fireline.domain.judging import EntityState, Reading, judge, next_due
+from fireline.domain.rules import Entity, Rule, Signal, State
+from fireline.domain.windows import Family, pane_of
+from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.ports import Watch, WatchAnswer
+from fireline.engine.windows import Held, Series
+from fireline.engine.windows_checkpoint import key_of, pack, pack_header, unpack, unpack_header
+from fireline.engine.windows_reading import answer, read
+from fireline.engine.windows_timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is said of an entity now: `severity` is the one that fires, also while the verdict is unknown."""
+
+    rule: str
+    entity: Entity
+    timeline: str
+    state: State
+    severity: str | None
+    reason: str
 
 
 class Evaluation:
     """The windows and verdicts of one partition. Not thread safe; does no I/O.
 
     Live entities are judged at the `now` that is passed in; those of any other timeline at the highest event time seen
-    in it. Counters for telemetry: `malformed`, `stale`, `refused`, `entities`.
+    in it, and on the way there at the end of every pane that changed. Counters for telemetry: `malformed` payloads and
+    windows, `stale` rows (of other rules or versions of rules), `expired` rows (older than any window), `refused` rows
+    (over a rule's `max_entities`), `faults` of measure families.
     """
 
     def __init__(
@@ -24,43 +45,232 @@ class Evaluation:
         families: Mapping[str, Family],
         allowed_lateness: float = 30.0,
         replay_lateness: float = 3600.0,
-    ) -> None: ...
+    ) -> None:
+        self.malformed = self.stale = self.expired = self.refused = self.faults = 0
+        self._families = families
+        self._lateness = (allowed_lateness, replay_lateness)
+        self._rules = {rule.name: rule for rule in rules}
+        self._timelines: dict[str, Timeline] = {}
+        self._high: dict[SourceRef, int] = {}
+        self._watched: dict[str, float] = {}
+        self._changed: dict[tuple[str, str, Values], None] = {}
+        self._handed: dict[tuple[str, str, Values], None] = {}
+
+    @property
+    def entities(self) -> int:
+        """How many entities are held."""
+        return sum(timeline.size() for timeline in self._timelines.values())
 
     def apply(self, payload: bytes, now: float) -> None:
         """Take one record of `fireline.partials`; applying it again changes nothing. Malformed ones are counted."""
-        raise NotImplementedError
+        try:
+            partial = decode(payload)
+        except BadPayload:
+            self.malformed += 1
+            return
+        timeline = self._timeline(partial.source.timeline)
+        timeline.high = max(timeline.high, partial.newest)
+        if partial.start < self._high.get(partial.source, partial.start):
+            return  # a chunk that was complete before a later one came: nothing of it can be new
+        self._high[partial.source] = partial.start
+        at = now if timeline.name == LIVE else timeline.high
+        for entry in partial.entries:
+            self._put(timeline, partial, entry, at)
+
+    def _timeline(self, name: str) -> Timeline:
+        timeline = self._timelines.get(name)
+        if timeline is None:
+            timeline = self._timelines[name] = Timeline(name)
+        return timeline
+
+    def _put(self, timeline: Timeline, partial: Partial, entry: Entry, at: float) -> None:
+        rule = self._rules.get(entry.rule)
+        if rule is None or rule.hash != entry.hash:
+            self.stale += 1
+            return
+        values = entry.entity
+        if len(entry.cell.states) != len(rule.measures) or (values is not None and len(values) != len(rule.by)):
+            self.malformed += 1
+            return
+        if entry.pane < self._oldest(timeline, rule, at):
+            self.expired += 1
+            return
+        series = timeline.get(rule.name, values)
+        if series is None:
+            if timeline.count(rule.name) >= rule.max_entities:
+                self.refused += 1
+                return
+            series = self._series(timeline, rule, values)
+        new = not (entry.pane in series.open or entry.pane in series.settled)
+        try:
+            changed = series.put(partial.source, entry.pane, Held(partial.start, partial.end, entry.cell))
+        except Exception:  # a family is a plugin, and its states come from outside: a fault costs this row alone
+            self.faults += 1
+            return
+        if changed:
+            self._changed[timeline.name, rule.name, values] = None
+            timeline.touch(series, entry.pane if new else None)
+
+    def _series(self, timeline: Timeline, rule: Rule, values: Values) -> Series:
+        entity = tuple(zip(rule.by, values or (), strict=values is not None))
+        series = Series(rule, families_of(rule, self._families), values, EntityState(entity, timeline.name))
+        timeline.add(series)
+        return series
+
+    def _oldest(self, timeline: Timeline, rule: Rule, at: float) -> int:
+        """The oldest pane of a rule that may still matter: to its window, to a late event, or to an open watch."""
+        late = self._lateness[0 if timeline.name == LIVE else 1]
+        return pane_of(at - max(rule.window, self._watched.get(rule.name, 0.0)) - late, rule.pane)
 
     def judge(self, now: float, behind: float = 0.0) -> list[Signal]:
         """Judge the entities that changed or whose time came. Ids are deterministic.
 
         `behind` is by how many seconds this worker lags the log: silence is not counted for that long.
         """
-        raise NotImplementedError
+        signals: list[Signal] = []
+        for timeline in self._timelines.values():
+            if timeline.name == LIVE:
+                for series in timeline.due(now):
+                    signals += self._judge(timeline, series, now, behind)
+                continue
+            while (woken := timeline.woken()) is not None:
+                series, at = woken
+                signals += self._judge(timeline, series, at, 0.0)
+            for series in timeline.due(timeline.high):
+                signals += self._judge(timeline, series, timeline.high, 0.0)
+        return sorted(signals, key=lambda signal: (signal.at, signal.rule, signal.entity, signal.timeline))
+
+    def _judge(self, timeline: Timeline, series: Series, now: float, behind: float) -> Sequence[Signal]:
+        rule = series.rule
+        now = max(now, series.judged)
+        self.faults += (reading := read(series, timeline.pool(rule.name), now)).faults
+        state, signals = series.state, tuple[Signal, ...]()
+        if series.entity is not None:
+            state, signals = judge(rule, state, reading.shown, now, behind)
+        if signals or (state.levels, state.severity) != (series.state.levels, series.state.severity):
+            self._changed[timeline.name, rule.name, series.entity] = None
+        series.state, series.judged = state, now
+        self._rest(timeline, series, reading.shown, now, behind)
+        return signals
+
+    def _rest(self, timeline: Timeline, series: Series, reading: Reading, now: float, behind: float) -> None:
+        """Drop what is too old, and set when to look again; an entity of which nothing is left is forgotten."""
+        rule = series.rule
+        key = (timeline.name, rule.name, series.entity)
+        if series.prune(self._oldest(timeline, rule, now)):
+            self._changed[key] = None
+        empty = not series.settled and not series.open
+        waits = rule.no_data is not None and series.entity is not None
+        if empty and series.state.severity is None and not series.state.levels and not waits:
+            timeline.remove(series)
+            self._changed[key] = None
+            return
+        times = [series.slides(now), next_due(rule, series.state, reading, now)]
+        if behind > 0.0 and waits:
+            times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
+        if not empty and all(at is None for at in times):
+            kept = max(series.panes()) + 2 - self._oldest(timeline, rule, now)
+            times.append(now + kept * rule.pane)  # by then the last pane is too old
+        timeline.set_wake(series, min((at for at in times if at is not None), default=None))
 
     def next_wake(self) -> float | None:
         """When `judge` has something to do although nothing arrives (live time), None of never."""
-        raise NotImplementedError
+        timeline = self._timelines.get(LIVE)
+        return timeline.next_wake() if timeline is not None else None
 
     def watches(self, watches: Sequence[Watch], now: float) -> list[WatchAnswer]:
         """Answer open watches for the entities of this partition, on panes entirely after `since`."""
-        raise NotImplementedError
+        self._watched = {}
+        answers: list[WatchAnswer] = []
+        for watch in watches:
+            self._watched[watch.rule] = max(watch.window, self._watched.get(watch.rule, 0.0))
+            timeline = self._timelines.get(watch.timeline)
+            if timeline is None or watch.rule not in self._rules:
+                continue
+            at = now if watch.timeline == LIVE else timeline.high
+            pool = timeline.pool(watch.rule)
+            for series in timeline.of(watch.rule):
+                labels = dict(series.state.entity)
+                if series.entity is not None and all(labels.get(k) == v for k, v in watch.entity.items()):
+                    answers.append(answer(watch, series, pool, at))
+        return answers
+
+    def verdicts(self) -> list[Verdict]:
+        """What is said of every entity now, in the order of timeline, rule and entity."""
+        found = [
+            Verdict(s.rule.name, s.state.entity, t.name, s.state.verdict, s.state.severity, s.state.reason)
+            for t in self._timelines.values()
+            for s in t.all()
+            if s.entity is not None
+        ]
+        return sorted(found, key=lambda verdict: (verdict.timeline, verdict.rule, verdict.entity))
 
     def changes(self) -> Mapping[str, bytes | None]:
         """The windows that changed since the last `saved()`, for a checkpoint; None deletes one."""
-        raise NotImplementedError
+        self._handed.update(self._changed)
+        self._changed.clear()
+        found: dict[str, bytes | None] = {}
+        for timeline, rule, values in self._handed:
+            series = self._timeline(timeline).get(rule, values)
+            if series is not None:
+                series.settle(self._high)
+            found[key_of(timeline, rule, values)] = pack(series) if series is not None else None
+        return found
 
     def header(self) -> bytes:
         """What the checkpoint keeps beside the windows: chunks seen per source, and times of the timelines."""
-        raise NotImplementedError
+        return pack_header(self._high, {name: timeline.high for name, timeline in self._timelines.items()})
 
     def saved(self) -> None:
         """The checkpoint of the last `changes()` is durable."""
-        raise NotImplementedError
+        self._handed.clear()
 
     def restore(self, windows: Mapping[str, bytes | None], header: bytes) -> None:
         """Start from a checkpoint; windows of rules that changed or went are dropped, firing states are kept."""
-        raise NotImplementedError
+        try:
+            self._high, times = unpack_header(header)
+        except BadPayload:
+            self.malformed += 1
+            times = {}
+        for name, high in times.items():
+            self._timeline(name).high = high
+        for key, packed in windows.items():
+            if packed is not None:
+                self._restore(key, packed)
+
+    def _restore(self, key: str, packed: bytes) -> None:
+        try:
+            found = unpack(key, packed, self._rules, self._families)
+        except BadPayload:
+            self.malformed += 1
+            return
+        if found.series is None:
+            self._changed[found.timeline, found.rule, found.entity] = None
+            return
+        timeline = self._timeline(found.timeline)
+        timeline.add(found.series)
+        timeline.touch(found.series, None)
 
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules, as `restore` would."""
-        raise NotImplementedError
+        self._rules = {rule.name: rule for rule in rules}
+        for timeline in self._timelines.values():
+            for series in list(timeline.all()):
+                self._replace(timeline, series)
+
+    def _replace(self, timeline: Timeline, series: Series) -> None:
+        """Put an entity under the rule as it is now; what another version of it aggregated is of no use."""
+        rule = self._rules.get(series.rule.name)
+        timeline.remove(series)
+        self._changed[timeline.name, series.rule.name, series.entity] = None
+        if rule is None:
+            return
+        if rule.hash == series.rule.hash:
+            series.rule, series.families = rule, families_of(rule, self._families)
+            timeline.add(series)
+        elif series.state.severity is not None and [name for name, _ in series.state.entity] == list(rule.by):
+            kept = self._series(timeline, rule, series.entity)
+            kept.state, kept.newest, series = series.state, series.newest, kept
+        else:
+            return
+        timeline.touch(series, None)

@@ -6,24 +6,26 @@ partial with a higher end, so sending one again counts nothing twice; and becaus
 the chunk in progress, whoever resumes there rebuilds the same aggregates.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from fireline.domain.events import Source
+from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
-from fireline.domain.windows import Family
+from fireline.domain.windows import Family, Fields, pane_of
+from fireline.engine.ingest_plans import EVERYWHERE, Admission, Plan, Target, lanes_of
+from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
 
-LIVE = "live"
+__all__ = ["LIVE", "DeadLetter", "Ingest", "Ingested", "Record", "SourceRef"]
 
+ADMISSION_PERIOD = 3600.0
+"""Seconds after which entities are counted afresh against `max_entities`."""
 
-@dataclass(frozen=True, slots=True)
-class SourceRef:
-    """Where records come from. `generation` names the log: offsets of another generation say nothing of this one."""
+REPORT_PERIOD = 60.0
+"""Seconds between two reports of refused entities."""
 
-    topic: str
-    partition: int
-    timeline: str = LIVE
-    generation: str = ""
+_Key = tuple[str, Values, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,36 @@ class Ingested:
     refused: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _Chunk:
+    """The chunk in progress of one source partition. `high` is the highest event time in it."""
+
+    start: int
+    next: int
+    high: float = 0.0
+    cells: dict[_Key, tuple[int, Rule, Cell]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one call of `batch` collects."""
+
+    source: SourceRef
+    newest: float
+    dead: list[DeadLetter] = field(default_factory=list)
+    payloads: dict[int, list[bytes]] = field(default_factory=dict)
+    events: int = 0
+    touched: list[Plan] = field(default_factory=list)
+    late: Counter[tuple[Target, int]] = field(default_factory=Counter)
+
+
 class Ingest:
     """The ingest side of one worker, for any number of source partitions. Not thread safe; does no I/O.
 
     `decode` reads every topic that `formats` (topic -> source) does not name. `partitions` is the number of partitions
-    of `fireline.partials`. `chunk` must not change while a generation lives.
+    of `fireline.partials`. `chunk` must not change while a generation lives. Live events more than `allowed_lateness`
+    seconds older than their record, or `future_bound` newer, are dead letters; in other timelines an event may be
+    `replay_lateness` seconds older than the newest of its chunk. `faults` counts exceptions of measure families.
     """
 
     def __init__(
@@ -81,20 +108,203 @@ class Ingest:
         chunk: int = 4096,
         allowed_lateness: float = 30.0,
         future_bound: float = 300.0,
+        replay_lateness: float = 3600.0,
         formats: Mapping[str, Source] | None = None,
-    ) -> None: ...
+    ) -> None:
+        self.faults: Counter[str] = Counter()
+        self._families = families
+        self._decode = decode
+        self._formats = dict(formats or {})
+        self._partitions = partitions
+        self._size = chunk
+        self._lateness = allowed_lateness
+        self._future = future_bound
+        self._replay_lateness = replay_lateness
+        self._chunks: dict[SourceRef, _Chunk] = {}
+        self._newest: dict[SourceRef, float] = {}
+        self._admission = Admission()
+        self._admitted_at = self._reported_at = float("-inf")
+        self._refused: Counter[str] = Counter()
+        self.reload(rules)
+
+    def reload(self, rules: Iterable[Rule]) -> None:
+        """Go on with other rules; aggregates of rules whose `hash` stays are kept."""
+        self._rules = {rule.name: rule for rule in rules}
+        self._measured = {
+            name: tuple(zip(families_of(rule, self._families), rule.measures, strict=True))
+            for name, rule in self._rules.items()
+        }
+        self._admission.clear()
+        self._lanes = lanes_of(self._rules.values(), self._families, self._admission, self._partitions)
+        hashes = {name: rule.hash for name, rule in self._rules.items()}
+        for chunk in self._chunks.values():
+            chunk.cells = {key: held for key, held in chunk.cells.items() if hashes.get(held[1].name) == held[1].hash}
+
+    def forget(self, source: SourceRef) -> None:
+        """Drop what is held of a source partition that was taken away; no fault when nothing is."""
+        self._chunks.pop(source, None)
+        self._newest.pop(source, None)
 
     def batch(self, source: SourceRef, records: Sequence[Record]) -> Ingested:
         """Aggregate records of one source partition, in offset order. Never raises for what is in them.
 
-        After a start, a rebalance or a seek the first record must be at a chunk start (the committed offset).
+        After a start, a rebalance or a seek the first record must be at a chunk start (the committed offset). A batch
+        whose partials were not acknowledged may be given again: it is not counted twice, and sent again in full.
         """
-        raise NotImplementedError
+        batch = _Batch(source, self._newest.get(source, 0.0))
+        fresh, again = self._unseen(source, records)
+        for start, group in groupby(fresh, key=lambda record: record.offset - record.offset % self._size):
+            self._advance(batch, start, list(group))
+        chunk = self._chunks.get(source)
+        if again and chunk is not None:
+            self._emit(batch, chunk, list(chunk.cells))
+        self._newest[source] = batch.newest
+        commit = chunk.next - chunk.next % self._size if chunk is not None else 0
+        partials = {partition: tuple(payloads) for partition, payloads in batch.payloads.items()}
+        return Ingested(partials, batch.dead, commit, batch.events, batch.newest, self._report(records))
 
-    def forget(self, source: SourceRef) -> None:
-        """Drop what is held of a source partition that was taken away; no fault when nothing is."""
-        raise NotImplementedError
+    def _unseen(self, source: SourceRef, records: Sequence[Record]) -> tuple[Sequence[Record], bool]:
+        """The records that are not counted yet, and whether some were: then all of the chunk is to be sent again."""
+        chunk = self._chunks.get(source)
+        if chunk is None or not records or records[0].offset >= chunk.next:
+            return records, False
+        if records[0].offset <= chunk.start:
+            del self._chunks[source]
+            return records, False
+        return [record for record in records if record.offset >= chunk.next], True
 
-    def reload(self, rules: Iterable[Rule]) -> None:
-        """Go on with other rules; aggregates of rules whose `hash` stays are kept."""
-        raise NotImplementedError
+    def _report(self, records: Sequence[Record]) -> Mapping[str, int]:
+        """Refusals, once a period; and the hourly new count of entities."""
+        now = records[-1].timestamp if records else 0.0
+        if now - self._admitted_at > ADMISSION_PERIOD:
+            self._admitted_at = now
+            self._admission.clear()
+            for lane in self._lanes.values():
+                lane.plans.clear()
+        if not self._refused or now - self._reported_at < REPORT_PERIOD:
+            return {}
+        self._reported_at = now
+        refused, self._refused = dict(self._refused), Counter()
+        return refused
+
+    def _advance(self, batch: _Batch, start: int, records: list[Record]) -> None:
+        """Take records of one chunk: collect by label set, fold, and send what they touched."""
+        chunk = self._chunks.get(batch.source)
+        if chunk is None or chunk.start != start:
+            chunk = self._chunks[batch.source] = _Chunk(start, start)
+        self._collect(batch, chunk, records)
+        chunk.next = records[-1].offset + 1
+        touched: dict[_Key, None] = {}
+        for plan in batch.touched:
+            rows, plan.rows = plan.rows, []
+            self._refused.update(dict.fromkeys(plan.refused, len(rows)))
+            self._fold_plan(chunk, plan, rows, touched)
+        for (target, pane), late in batch.late.items():
+            self._add(chunk, target, pane, Cell(0, late, 0.0, (None,) * len(target.rule.measures)), touched)
+        batch.touched.clear()
+        batch.late.clear()
+        self._emit(batch, chunk, list(touched))
+
+    def _collect(self, batch: _Batch, chunk: _Chunk, records: list[Record]) -> None:
+        """Put every event with its plan. This loop runs once an event, hence its local names and its flat shape."""
+        source = self._formats.get(batch.source.topic, self._decode)
+        lanes, touched, live = self._lanes, batch.touched, batch.source.timeline == LIVE
+        latest = self._lateness if live else self._replay_lateness
+        earliest = -self._future if live else float("-inf")
+        high, newest, events = chunk.high, batch.newest, 0
+        for record, quick in zip(records, source.rows([record.value for record in records]), strict=True):
+            for row in (quick,) if quick is not None else self._slow(batch, source, record):
+                kind, at, fields = row
+                events += 1
+                high = at if at > high else high
+                age = (record.timestamp if live else high) - at
+                if not earliest <= age <= latest:
+                    self._untimely(batch, record, row, age)
+                    continue
+                newest = at if at > newest else newest
+                lane = lanes.get(kind)
+                if lane is None:
+                    continue
+                try:
+                    plan = lane.quick[tuple(map(fields.get, lane.names, lane.empty))]
+                except (KeyError, TypeError):
+                    plan = lane.plan(fields)
+                rows = plan.rows
+                if not rows:
+                    touched.append(plan)
+                rows.append(row)
+        chunk.high, batch.newest = high, newest
+        batch.events += events
+
+    def _slow(self, batch: _Batch, source: Source, record: Record) -> Iterable[Row]:
+        """The events of a record that is out of the ordinary; a malformed one becomes a dead letter."""
+        decoded = source.decode(record.value, record.headers)
+        if isinstance(decoded, Malformed):
+            batch.dead.append(DeadLetter(record, decoded.reason, decoded.detail))
+            return ()
+        return [(event.kind, event.at, dict(event.fields)) for event in decoded]
+
+    def _untimely(self, batch: _Batch, record: Record, row: Row, age: float) -> None:
+        """Dead-letter an event that is too late or too early; the rules it was meant for count the late ones."""
+        kind, at, fields = row
+        if age < 0:
+            detail = f"event time {at:.3f} is {-age:.3f} s after its record's; at most {self._future:g} s are allowed"
+            batch.dead.append(DeadLetter(record, "future", detail))
+            return
+        live = batch.source.timeline == LIVE
+        behind, allowed = ("its record's", self._lateness) if live else ("the newest seen", self._replay_lateness)
+        detail = f"event time {at:.3f} is {age:.3f} s before {behind}; at most {allowed:g} s are allowed"
+        batch.dead.append(DeadLetter(record, "late", detail))
+        lane = self._lanes.get(kind)
+        for target in lane.plan(fields).targets if lane is not None else ():
+            batch.late[target, pane_of(at + age, target.rule.pane)] += 1
+
+    def _fold_plan(self, chunk: _Chunk, plan: Plan, rows: list[Row], touched: dict[_Key, None]) -> None:
+        times = [row[1] for row in rows]
+        fields: list[Fields] = [row[2] for row in rows]
+        first, last = min(times), max(times)
+        for target in plan.targets:
+            size = target.rule.pane
+            if pane_of(first, size) == pane_of(last, size):
+                cell = self._fold(plan.kind, target, fields, times)
+                self._add(chunk, target, pane_of(first, size), cell, touched)
+                continue
+            by_pane: dict[int, list[int]] = {}
+            for place, at in enumerate(times):
+                by_pane.setdefault(pane_of(at, size), []).append(place)
+            for pane, places in by_pane.items():
+                cell = self._fold(plan.kind, target, [fields[p] for p in places], [times[p] for p in places])
+                self._add(chunk, target, pane, cell, touched)
+
+    def _fold(self, kind: Kind, target: Target, fields: Sequence[Fields], times: Sequence[float]) -> Cell:
+        measured = self._measured[target.rule.name]
+        states: list[object] = [None] * len(measured)
+        for place in target.measures:
+            family, measure = measured[place]
+            try:
+                states[place] = family.fold(family.column(kind, fields, measure), times, measure.options)
+            except Exception:  # a family is a plugin: its fault must cost its own value, not the stream
+                self.faults[measure.agg] += 1
+        return Cell(len(times), 0, max(times), tuple(states)) if target.counts else Cell(0, 0, 0.0, tuple(states))
+
+    def _add(self, chunk: _Chunk, target: Target, pane: int, cell: Cell, touched: dict[_Key, None]) -> None:
+        key = (target.rule.name, target.entity, pane)
+        held = chunk.cells.get(key)
+        if held is not None:
+            cell = join(held[2], cell, [family for family, _ in self._measured[target.rule.name]])
+        chunk.cells[key] = (target.partition, target.rule, cell)
+        touched[key] = None
+
+    def _emit(self, batch: _Batch, chunk: _Chunk, keys: Iterable[_Key]) -> None:
+        """Write the cells of `keys` for the partitions they go to; a replay's time passes in all of them."""
+        everyone = range(self._partitions)
+        live = batch.source.timeline == LIVE
+        entries: dict[int, list[Entry]] = {} if live else {partition: [] for partition in everyone}
+        for name, entity, pane in keys:
+            target, rule, cell = chunk.cells[name, entity, pane]
+            entry = Entry(name, rule.hash, entity, pane, cell)
+            for partition in everyone if target == EVERYWHERE else (target,):
+                entries.setdefault(partition, []).append(entry)
+        for partition, rows in entries.items():
+            partial = Partial(batch.source, chunk.start, chunk.next, batch.newest, rows)
+            batch.payloads.setdefault(partition, []).extend(encode(partial))

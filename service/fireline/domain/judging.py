@@ -1,0 +1,308 @@
+"""Judging: a rule's verdict on one entity, from what its window shows now and what was said before. Pure.
+
+Every level of the rule is judged by itself: its condition must hold for `for`, and once it fires it stays until
+`until` (or the condition's end) has lasted `keep_firing_for`. The entity's severity is the highest level that fires.
+What cannot be told (too few samples, a measure without a value, a fault in the expression) neither fires a level nor
+clears one. Silence is judged by `no_data` alone.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from fireline.domain.expressions import Condition, EvaluationFault, Template
+from fireline.domain.rules import Entity, Evidence, Level, Rule, Signal, State
+
+_DEFAULT_ORDER = ("safety", "outage", "degraded", "notice")
+_SLACK = 1e-6  # seconds: a deadline met to within rounding is met
+_APART = 0.001  # seconds between two episodes that would begin at the same time
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a window shows: the measures' values (None: no value), its samples, and its bounds in seconds.
+
+    `newest` is the event time of the entity's newest sample at all, also before the window; None when none is known.
+    """
+
+    values: Mapping[str, float | None]
+    samples: int
+    start: float
+    end: float
+    newest: float | None
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A level whose condition holds, or held when it fired: since when, on an event of what time, and until when."""
+
+    since: float
+    event: float
+    last: float
+    firing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EntityState:
+    """What was said of an entity so far. `severity` is the one that was signalled last, None when it is clear.
+
+    `sequence` counts the signals of the episode; `verdict` and `reason` are the latest judgement, also when it changed
+    nothing; `silent` is told once an episode.
+    """
+
+    entity: Entity
+    timeline: str = "live"
+    levels: Mapping[str, Held] = field(default_factory=dict)
+    severity: str | None = None
+    episode: float = 0.0
+    started: float = 0.0
+    sequence: int = 0
+    silent: bool = False
+    verdict: State = State.UNKNOWN
+    reason: str = "not judged yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whether something holds, None when that cannot be told, and why."""
+
+    holds: bool | None
+    why: str
+
+
+def tell(condition: Condition, values: Mapping[str, object]) -> Told:
+    """Whether a condition holds; it cannot be told when a name it refers to has no value."""
+    missing = sorted(name for name in condition.variables if values.get(name) is None)
+    if missing:
+        return Told(None, f"`{condition.source}` cannot be told: {', '.join(missing)} has no value")
+    try:
+        holds = condition.holds(values)
+    except EvaluationFault as fault:
+        return Told(None, str(fault))
+    return Told(holds, f"`{condition.source}` {'holds' if holds else 'does not hold'}")
+
+
+def tell_level(level: Level, entity: Entity, reading: Reading, min_samples: int | None = None) -> Told:
+    """Whether the condition of a level holds on a reading with enough samples."""
+    needed = level.min_samples if min_samples is None else min_samples
+    if reading.samples < needed:
+        return Told(None, f"{reading.samples} samples in the window, at least {needed} are needed")
+    return tell(level.when, {**dict(entity), **reading.values})
+
+
+def _over(level: Level, told: Told, entity: Entity, reading: Reading) -> Told:
+    """Whether what fires is over: `until` holds or, without it, `when` does not."""
+    if told.holds:
+        return Told(False, told.why)
+    if level.until is None or reading.samples < level.min_samples:
+        return Told(None if told.holds is None else True, told.why)
+    return tell(level.until, {**dict(entity), **reading.values})
+
+
+def _step(
+    rule: Rule, level: Level, held: Held | None, *, told: Told, over: Told, now: float, event: float
+) -> Held | None:
+    """A level's next state, None when its condition does not hold and it does not fire."""
+    if held is not None and held.firing:
+        if over.holds is False:
+            return replace(held, last=now)
+        ended = over.holds is True and now - held.last >= level.keep_firing_for - _SLACK
+        return None if ended else held
+    if told.holds is None:
+        return held
+    if not told.holds:
+        return None
+    if held is None or now - held.last > rule.window:
+        held = Held(now, event, now)  # first, or so long untold that it is a new beginning
+    return replace(held, last=now, firing=now - held.since >= level.for_ - _SLACK)
+
+
+def _silence(rule: Rule, reading: Reading, now: float, behind: float) -> float | None:
+    """For how long the entity has been silent, None when it is not or silence means nothing."""
+    if rule.no_data is None or reading.newest is None:
+        return None
+    silent = now - reading.newest
+    return silent if silent - behind >= rule.no_data.after - _SLACK else None
+
+
+def _gone_quiet(rule: Rule, reading: Reading, now: float, behind: float) -> bool:
+    """Whether the window is empty, and not because we lag."""
+    return reading.samples == 0 and reading.newest is not None and now - behind - reading.newest > rule.window
+
+
+def _rank(rule: Rule, severity: str) -> float:
+    order = [level.severity for level in rule.levels]
+    if severity in order:
+        return order.index(severity)
+    known = [name for name in order if name in _DEFAULT_ORDER]
+    if severity in _DEFAULT_ORDER and len(known) == len(order):
+        worse = [name for name in order if _DEFAULT_ORDER.index(name) < _DEFAULT_ORDER.index(severity)]
+        return len(worse) - 0.5
+    return -0.5  # not comparable: rather one page too many
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What is true of the entity now: the levels, the severity to signal, and the evidence's condition and reason."""
+
+    levels: Mapping[str, Held]
+    severity: str | None
+    verdict: State
+    condition: str
+    reason: str
+
+
+def _weigh(rule: Rule, state: EntityState, reading: Reading, now: float, behind: float) -> _Judgement:
+    levels: dict[str, Held] = {}
+    whys: dict[str, Told] = {}
+    event = reading.newest if reading.newest is not None else now
+    for level in rule.levels:
+        told = tell_level(level, state.entity, reading)
+        over = _over(level, told, state.entity, reading)
+        held = _step(rule, level, state.levels.get(level.severity), told=told, over=over, now=now, event=event)
+        whys[level.severity] = over if held is not None and held.firing else told
+        if held is not None:
+            levels[level.severity] = held
+    silence = _silence(rule, reading, now, behind)
+    firing = [name for name, held in levels.items() if held.firing]
+    if silence is not None and rule.no_data is not None:
+        return _silent(rule, levels, firing, silence)
+    top = firing[0] if firing else None
+    return _conclude(rule, state, levels, top, whys)
+
+
+def _silent(rule: Rule, levels: Mapping[str, Held], firing: list[str], silence: float) -> _Judgement:
+    assert rule.no_data is not None
+    severity = min([rule.no_data.severity, *firing], key=lambda name: _rank(rule, name))
+    reason = f"no data for {silence:.0f} s; an event was expected within {rule.no_data.after:.0f} s"
+    return _Judgement(levels, severity, State.FIRING, f"no data for {rule.no_data.after:g}s", reason)
+
+
+def _conclude(
+    rule: Rule, state: EntityState, levels: Mapping[str, Held], top: str | None, whys: Mapping[str, Told]
+) -> _Judgement:
+    by_name = {level.severity: level for level in rule.levels}
+    told = {name: why for name, why in whys.items() if why.holds is None}
+    if top is not None:
+        level, why = by_name[top], whys[top]
+        if why.holds is None:
+            reason = f"still firing, for it cannot be told whether it is over: {why.why}"
+            return _Judgement(levels, top, State.UNKNOWN, level.when.source, reason)
+        lasting = f" for {level.for_:g} s" if level.for_ else ""
+        return _Judgement(levels, top, State.FIRING, level.when.source, f"{why.why}{lasting}")
+    ended = by_name.get(state.severity or "")
+    condition = (ended.until or ended.when).source if ended is not None else ""
+    if told:
+        return _Judgement(levels, None, State.UNKNOWN, condition, next(iter(told.values())).why)
+    pending = next((f"; {name} is pending" for name in levels), "")
+    ending = whys[ended.severity].why if ended is not None else "no level's condition holds"
+    return _Judgement(levels, None, State.CLEAR, condition, ending + pending)
+
+
+def judge(
+    rule: Rule, state: EntityState, reading: Reading, now: float, behind: float = 0.0
+) -> tuple[EntityState, tuple[Signal, ...]]:
+    """The entity's next state, and the signal if the verdict changed.
+
+    `now` never goes back for one entity. `behind` is by how many seconds the judging lags the events: so much silence
+    is our own. A firing entity that goes silent without `no_data` keeps firing, and says so once an episode.
+    """
+    found = _weigh(rule, state, reading, now, behind)
+    after = replace(state, levels=found.levels, verdict=found.verdict, reason=found.reason)
+    if found.severity == state.severity:
+        if found.severity is None or state.silent or not _gone_quiet(rule, reading, now, behind):
+            return after, ()
+        since = f" since {datetime.fromtimestamp(reading.newest or 0.0, UTC):%Y-%m-%d %H:%M:%S} UTC"
+        found = replace(found, reason=f"no data{since}; {found.reason}")
+        after = replace(after, silent=True, sequence=state.sequence + 1, reason=found.reason)
+        return after, (_signal(rule, after, State.UNKNOWN, found=found, reading=reading, now=now),)
+    if state.severity is None:
+        after = _begin(rule, after, found, reading, now)
+    elif found.severity is None:
+        after = replace(after, severity=None, sequence=state.sequence + 1)
+        found = found if found.verdict is State.CLEAR else replace(found, reason=f"data is back; {found.reason}")
+    else:
+        after = replace(after, severity=found.severity, sequence=state.sequence + 1)
+    verdict = State.CLEAR if found.severity is None else State.FIRING
+    return after, (_signal(rule, after, verdict, found=found, reading=reading, now=now),)
+
+
+def _begin(rule: Rule, after: EntityState, found: _Judgement, reading: Reading, now: float) -> EntityState:
+    """A new episode. It is named after a pane, so that judging a little earlier or later names it alike."""
+    held = found.levels.get(found.severity or "")
+    event = held.event if held is not None and held.firing else reading.newest
+    started = now if event is None else event
+    named = math.floor(started / rule.pane) * rule.pane
+    episode = named if named > after.episode + _APART / 2 else after.episode + _APART
+    return replace(after, severity=found.severity, episode=episode, started=started, sequence=0, silent=False)
+
+
+def next_due(rule: Rule, state: EntityState, reading: Reading, now: float) -> float | None:
+    """When the verdict may change although the window does not: a `for`, `keep_firing_for` or `no_data` runs out."""
+    due = []
+    for level in rule.levels:
+        held = state.levels.get(level.severity)
+        if held is None:
+            continue
+        due.append(held.last + level.keep_firing_for if held.firing else held.since + level.for_)
+    if rule.no_data is not None and reading.newest is not None:
+        due.append(reading.newest + rule.no_data.after)
+    return min((at for at in due if at > now + _SLACK), default=None)
+
+
+def _signal(
+    rule: Rule, state: EntityState, verdict: State, *, found: _Judgement, reading: Reading, now: float
+) -> Signal:
+    severity = state.severity if verdict is not State.CLEAR else None
+    labels = dict(state.entity)
+    service = _text(rule.service, labels) or labels.get("service") or labels.get("model") or rule.name
+    words = {**labels, "measures": dict(reading.values), "severity": severity, "service": service}
+    summary = _text(rule.summary, words) or _plain(rule, state.entity, severity)
+    return Signal(
+        id=_identity(rule, state, verdict, severity),
+        rule=rule.name,
+        entity=state.entity,
+        service=service,
+        state=verdict,
+        severity=severity,
+        at=now,
+        started=state.started,
+        episode=state.episode,
+        summary=summary,
+        evidence=Evidence(
+            dict(reading.values),
+            reading.samples,
+            reading.start,
+            reading.end,
+            found.condition,
+            found.reason,
+            reading.late,
+        ),
+        group=",".join(f"{name}={labels.get(name, '')}" for name in rule.group_by),
+        runbooks=rule.runbooks,
+        mode=rule.mode,
+        timeline=state.timeline,
+    )
+
+
+def _text(template: Template, values: Mapping[str, object]) -> str:
+    """A rendered text in one line, empty when it cannot be rendered: a fault of the words must not cost the page."""
+    try:
+        rendered = template.render(values)
+    except EvaluationFault:
+        return ""
+    return " ".join(str(rendered).split()) if rendered is not None else ""
+
+
+def _plain(rule: Rule, entity: Entity, severity: str | None) -> str:
+    labels = ", ".join(f"{name}={value}" for name, value in entity)
+    return f"{rule.name} is {severity or 'clear'}" + (f" for {labels}" if labels else "")
+
+
+def _identity(rule: Rule, state: EntityState, verdict: State, severity: str | None) -> str:
+    parts = [state.timeline, rule.name, state.entity, round(state.episode, 3), verdict, severity, state.sequence]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]

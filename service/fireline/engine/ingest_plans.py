@@ -1,0 +1,126 @@
+"""Plans: what to do with events of one label set, worked out once and remembered.
+
+A plan lists the targets of its events: for every rule matched, the entity and the measures that the events feed. Events
+are collected per plan and folded as columns, so the cost of a batch follows its label sets, not its events.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from zlib import crc32
+
+from fireline.domain.events import Kind, Row, field_of, text_of
+from fireline.domain.rules import Rule
+from fireline.domain.windows import Family
+from fireline.engine.matching import Index, Stream, index_rules
+from fireline.engine.partials import Values
+
+EVERYWHERE = -1
+"""The partition of a target that every partition must hear of."""
+
+_REMEMBERED = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Events for one entity of one rule, and the places of the measures they feed.
+
+    `counts`: whether they are samples of the rule, and break its silence.
+    """
+
+    rule: Rule
+    entity: Values
+    partition: int
+    measures: tuple[int, ...]
+    counts: bool = True
+
+
+@dataclass(slots=True)
+class Plan:
+    """The targets of one label set, the rules that refuse its entity, and the rows waiting to be folded."""
+
+    kind: Kind
+    targets: tuple[Target, ...]
+    refused: tuple[str, ...] = ()
+    rows: list[Row] = field(default_factory=list)
+
+
+def partition_of(rule: str, entity: Sequence[str], partitions: int) -> int:
+    """The partition that evaluates an entity of a rule; the same in every process."""
+    return crc32("\x1f".join((rule, *entity)).encode(errors="surrogatepass")) % partitions
+
+
+class Admission:
+    """Keeps every rule within its `max_entities`, counted afresh every hour of record time."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, set[Values]] = {}
+
+    def admits(self, rule: Rule, entity: Values) -> bool:
+        """Whether the entity is known to the rule or there is room for it, which it then takes."""
+        known = self._known.setdefault(rule.name, set())
+        if entity is None or entity in known:
+            return True
+        if len(known) >= rule.max_entities:
+            return False
+        known.add(entity)
+        return True
+
+    def clear(self) -> None:
+        """Forget all entities."""
+        self._known.clear()
+
+
+class Lane:
+    """The plans of one kind of event."""
+
+    def __init__(self, kind: Kind, index: Index, admission: Admission, partitions: int) -> None:
+        self.kind = kind
+        self.names = index.names
+        self.empty = ("",) * len(self.names)
+        self.plans: dict[tuple[object, ...], Plan] = {}
+        # where raw values may be looked up: not when a name reaches into nested objects
+        self.quick: dict[tuple[object, ...], Plan] = {} if any("." in name for name in self.names) else self.plans
+        self._index = index
+        self._admission = admission
+        self._partitions = partitions
+
+    def plan(self, fields: Mapping[str, object]) -> Plan:
+        """The plan of an event with these fields.
+
+        Plans are remembered under label texts alone, so that looking up raw values finds only those that are texts
+        already: 1, 1.0 and true are equal to Python and are not the same label.
+        """
+        key = tuple([text_of(field_of(fields, name)) for name in self.names])
+        plan = self.plans.get(key)
+        if plan is None:
+            if len(self.plans) >= _REMEMBERED:
+                self.plans.clear()
+            plan = self.plans[key] = self._make(dict(zip(self.names, key, strict=True)))
+        return plan
+
+    def _make(self, labels: Mapping[str, str]) -> Plan:
+        matched: dict[tuple[str, Values], list[Stream]] = {}
+        for stream in self._index.match(labels):
+            entity = tuple(labels[name] for name in stream.rule.by)
+            values = None if stream.partner and "" in entity else entity
+            matched.setdefault((stream.rule.name, values), []).append(stream)
+        targets, refused = [], []
+        for (name, values), streams in matched.items():
+            if self._admission.admits(streams[0].rule, values):
+                targets.append(self._target(values, streams))
+            else:
+                refused.append(name)
+        return Plan(self.kind, tuple(targets), tuple(refused))
+
+    def _target(self, values: Values, streams: Sequence[Stream]) -> Target:
+        rule = streams[0].rule
+        partition = EVERYWHERE if values is None else partition_of(rule.name, values, self._partitions)
+        measures = sorted({place for stream in streams for place in stream.measures})
+        return Target(rule, values, partition, tuple(measures), any(stream.counts for stream in streams))
+
+
+def lanes_of(
+    rules: Iterable[Rule], families: Mapping[str, Family], admission: Admission, partitions: int
+) -> dict[Kind, Lane]:
+    """A lane for every kind that any rule reads."""
+    return {kind: Lane(kind, index, admission, partitions) for kind, index in index_rules(rules, families).items()}

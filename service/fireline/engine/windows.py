@@ -1,0 +1,179 @@
+"""Windows: the panes of one entity of one rule, and what they show when read.
+
+A pane is made of chunk contributions: per source partition the newest word of the chunk in progress, and all that is
+settled. Runs of panes are remembered merged, in blocks of eight, sixty-four and so on, so that reading a long window
+costs a few dozen merges at most, and reading it again while only its newest pane changes costs one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from fireline.domain.judging import EntityState
+from fireline.domain.rules import Rule
+from fireline.domain.windows import Family, first_pane, pane_of, span
+from fireline.engine.partials import Cell, SourceRef, Values, join
+
+_RADIX = 8
+_LEVELS = 5  # 8^5 panes are more than any window has
+_INSTANT = 1e-6  # seconds after a pane's end at which it has surely ended, whatever rounding says
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What is held of one chunk in one pane: all its records before `end`."""
+
+    start: int
+    end: int
+    cell: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A window without its newest pane: the aggregate, the oldest pane in it, and the first pane that lies ahead."""
+
+    newest: int
+    cell: Cell | None
+    oldest: int | None
+    ahead: int | None
+
+
+@dataclass(slots=True)
+class Series:
+    """The panes and the verdict of one entity of one rule, on one timeline.
+
+    `newest` is the event time of its newest sample, None before the first. `judged` is when it was judged last and
+    `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
+    """
+
+    rule: Rule
+    families: Sequence[Family]
+    entity: Values
+    state: EntityState
+    newest: float | None = None
+    judged: float = float("-inf")
+    wake: float | None = None
+    settled: dict[int, Cell] = field(default_factory=dict)
+    open: dict[int, dict[SourceRef, Held]] = field(default_factory=dict)
+    _blocks: dict[tuple[int, int], Cell | None] = field(default_factory=dict)
+    _rest: _Rest | None = None
+    _pruned: int | None = None
+
+    def put(self, source: SourceRef, pane: int, held: Held) -> bool:
+        """Take what is known of a chunk; False when as much was known already.
+
+        A later chunk of the same source settles the earlier one: all of that has been sent before.
+        """
+        chunks = self.open.setdefault(pane, {})
+        before = chunks.get(source)
+        if before is not None:
+            if before.start == held.start and before.end >= held.end:
+                return False
+            if before.start != held.start:
+                self._settle(pane, before.cell)
+        chunks[source] = held
+        if held.cell.samples and (self.newest is None or held.cell.newest > self.newest):
+            self.newest = held.cell.newest
+        self._touch(pane)
+        return True
+
+    def settle(self, high: Mapping[SourceRef, int]) -> None:
+        """Fold chunks that a later one of their source has superseded, `high` being the newest chunk of each."""
+        for pane in list(self.open):
+            chunks = self.open[pane]
+            for source in [s for s, held in chunks.items() if held.start < high.get(s, held.start)]:
+                self._settle(pane, chunks.pop(source).cell)
+            if not chunks:
+                del self.open[pane]
+
+    def _settle(self, pane: int, cell: Cell) -> None:
+        kept = self.settled.get(pane)
+        self.settled[pane] = cell if kept is None else join(kept, cell, self.families)
+
+    def _touch(self, pane: int) -> None:
+        """Forget what was remembered merged with this pane."""
+        if self._rest is not None and pane != self._rest.newest:
+            self._rest = None
+        if self._blocks:
+            for level in range(1, _LEVELS + 1):
+                self._blocks.pop((level, pane // _RADIX**level), None)
+
+    def panes(self) -> Iterator[int]:
+        """The panes with anything in them, in no order; one may come twice."""
+        yield from self.settled
+        yield from self.open
+
+    def cell(self, pane: int) -> Cell | None:
+        """All that is known of one pane."""
+        found = self.settled.get(pane)
+        for held in self.open.get(pane, {}).values():
+            found = held.cell if found is None else join(found, held.cell, self.families)
+        return found
+
+    def _join(self, left: Cell | None, right: Cell | None) -> Cell | None:
+        if left is None or right is None:
+            return right if left is None else left
+        return join(left, right, self.families)
+
+    def _block(self, level: int, index: int) -> Cell | None:
+        if level == 0:
+            return self.cell(index)
+        key = (level, index)
+        if key not in self._blocks:
+            found: Cell | None = None
+            for child in range(index * _RADIX, (index + 1) * _RADIX):
+                found = self._join(found, self._block(level - 1, child))
+            self._blocks[key] = found
+        return self._blocks[key]
+
+    def total(self, first: int, last: int) -> Cell | None:
+        """The aggregate of the panes from `first` to `last`, both included; None of nothing."""
+        found: Cell | None = None
+        place = first
+        while place <= last:
+            level, size = 0, 1
+            while level < _LEVELS and place % (size * _RADIX) == 0 and place + size * _RADIX - 1 <= last:
+                level, size = level + 1, size * _RADIX
+            found = self._join(found, self._block(level, place // size))
+            place += size
+        return found
+
+    def window(self, now: float) -> Cell | None:
+        """The aggregate of the rule's window that ends at `now`."""
+        rest = self._resting(now)
+        return self._join(rest.cell, self.cell(rest.newest))
+
+    def _resting(self, now: float) -> _Rest:
+        newest = pane_of(now, self.rule.pane)
+        rest = self._rest
+        if rest is None or rest.newest != newest:
+            first = first_pane(now, self.rule.window, self.rule.pane)
+            inside = [pane for pane in self.panes() if pane >= first and pane != newest]
+            oldest = min((pane for pane in inside if pane < newest), default=None)
+            ahead = min((pane for pane in inside if pane > newest), default=None)
+            cell = self.total(oldest, newest - 1) if oldest is not None else None
+            rest = self._rest = _Rest(newest, cell, oldest, ahead)
+        return rest
+
+    def slides(self, now: float) -> float | None:
+        """When the window shows something else although nothing arrives: a pane leaves it, or a later one enters."""
+        rest, size = self._resting(now), self.rule.pane
+        oldest = rest.oldest
+        if oldest is None and (rest.newest in self.settled or rest.newest in self.open):
+            oldest = rest.newest
+        leaves = None if oldest is None else oldest + span(self.rule.window, size)
+        changes = [pane for pane in (leaves, rest.ahead) if pane is not None]
+        return min(changes) * size + _INSTANT if changes else None
+
+    def prune(self, before: int) -> bool:
+        """Drop the panes before `before`; whether there were any."""
+        if self._pruned is not None and before <= self._pruned:
+            return False
+        self._pruned = before
+        old = {pane for pane in self.panes() if pane < before}
+        for pane in old:
+            self.settled.pop(pane, None)
+            self.open.pop(pane, None)
+        if old and self._blocks:
+            for level, index in [k for k in self._blocks if (k[1] + 1) * _RADIX ** k[0] <= before]:
+                del self._blocks[level, index]
+        return bool(old)

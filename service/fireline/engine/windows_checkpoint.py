@@ -1,0 +1,134 @@
+"""Checkpoints: windows as bytes and back. JSON, so that a person can look at one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import orjson
+
+from fireline.domain.judging import EntityState
+from fireline.domain.judging import Held as HeldLevel
+from fireline.domain.rules import Rule, State
+from fireline.domain.windows import Family
+from fireline.engine.partials import BadPayload, Cell, SourceRef, Values, families_of
+from fireline.engine.windows import Held, Series
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A window read back; `series` is None when nothing of it is of use under the rules as they are now."""
+
+    timeline: str
+    rule: str
+    entity: Values
+    series: Series | None
+
+
+def key_of(timeline: str, rule: str, entity: Values) -> str:
+    """The name of a window in a checkpoint."""
+    return orjson.dumps([timeline, rule, entity]).decode()
+
+
+def _cell(cell: Cell) -> list[object]:
+    return [cell.samples, cell.late, cell.newest, cell.states]
+
+
+def _to_cell(packed: Sequence[object], measures: int) -> Cell:
+    samples, late, newest, states = packed
+    if not (isinstance(samples, int) and isinstance(late, int) and isinstance(newest, int | float)):
+        raise BadPayload("a cell's numbers are not numbers")
+    if not isinstance(states, list) or len(states) != measures:
+        raise BadPayload("a cell's states do not fit the rule's measures")
+    return Cell(samples, late, float(newest), tuple(states))
+
+
+def _source(source: SourceRef) -> list[object]:
+    return [source.topic, source.partition, source.timeline, source.generation]
+
+
+def _to_source(packed: Sequence[object]) -> SourceRef:
+    topic, partition, timeline, generation = packed
+    if not isinstance(partition, int):
+        raise BadPayload("a source's partition is not a number")
+    return SourceRef(str(topic), partition, str(timeline), str(generation))
+
+
+def pack(series: Series) -> bytes:
+    """A window as bytes."""
+    state = {name: value for name, value in asdict(series.state).items() if name not in ("entity", "timeline")}
+    return orjson.dumps(
+        {
+            "v": 1,
+            "hash": series.rule.hash,
+            "by": series.rule.by,
+            "newest": series.newest,
+            "settled": [[pane, _cell(cell)] for pane, cell in series.settled.items()],
+            "open": [
+                [pane, _source(source), held.start, held.end, _cell(held.cell)]
+                for pane, chunks in series.open.items()
+                for source, held in chunks.items()
+            ],
+            "state": state,
+        }
+    )
+
+
+def unpack(key: str, packed: bytes, rules: Mapping[str, Rule], families: Mapping[str, Family]) -> Unpacked:
+    """Read a window back; raises BadPayload. Of another version of its rule only a firing verdict is of use."""
+    try:
+        timeline, name, entity = orjson.loads(key)
+        values: Values = None if entity is None else tuple(str(value) for value in entity)
+        body = orjson.loads(packed)
+        rule = rules.get(name)
+        if rule is None or list(rule.by) != body["by"]:
+            return Unpacked(str(timeline), str(name), values, None)
+        state = _state(rule, values, str(timeline), body["state"])
+        newest = None if body["newest"] is None else float(body["newest"])
+        series = Series(rule, families_of(rule, families), values, state, newest)
+        if body["hash"] == rule.hash:
+            _fill(series, body)
+        elif state.severity is None:
+            return Unpacked(str(timeline), str(name), values, None)
+        return Unpacked(str(timeline), str(name), values, series)
+    except (TypeError, ValueError, KeyError, AttributeError, AssertionError) as fault:
+        raise BadPayload(f"{type(fault).__name__}: {fault}") from fault
+
+
+def _fill(series: Series, body: Mapping[str, list[list[object]]]) -> None:
+    measures = len(series.rule.measures)
+    for pane, cell in body["settled"]:
+        assert isinstance(pane, int)
+        assert isinstance(cell, list)
+        series.settled[pane] = _to_cell(cell, measures)
+    for pane, source, start, end, cell in body["open"]:
+        assert isinstance(pane, int)
+        assert isinstance(source, list)
+        assert isinstance(start, int)
+        assert isinstance(end, int)
+        assert isinstance(cell, list)
+        held = Held(start, end, _to_cell(cell, measures))
+        series.open.setdefault(pane, {})[_to_source(source)] = held
+
+
+def _state(rule: Rule, values: Values, timeline: str, packed: Mapping[str, object]) -> EntityState:
+    entity = tuple(zip(rule.by, values or (), strict=values is not None))
+    fields = {**packed, "entity": entity, "timeline": timeline, "verdict": State(str(packed["verdict"]))}
+    levels = packed["levels"]
+    assert isinstance(levels, dict)
+    fields["levels"] = {name: HeldLevel(**held) for name, held in levels.items()}
+    return EntityState(**fields)  # type: ignore[arg-type]  # a wrong name or number of fields raises TypeError
+
+
+def pack_header(high: Mapping[SourceRef, int], times: Mapping[str, float]) -> bytes:
+    """The newest chunk of each source, and the time of each timeline."""
+    chunks = [[_source(source), start] for source, start in high.items()]
+    return orjson.dumps({"v": 1, "chunks": chunks, "times": times})
+
+
+def unpack_header(header: bytes) -> tuple[dict[SourceRef, int], dict[str, float]]:
+    """Read a header back; raises BadPayload."""
+    try:
+        body = orjson.loads(header)
+        high = {_to_source(source): int(start) for source, start in body["chunks"]}
+        return high, {str(name): float(high) for name, high in body["times"].items()}
+    except (TypeError, ValueError, KeyError, AttributeError) as fault:
+        raise BadPayload(f"{type(fault).__name__}: {fault}") from fault

@@ -1,0 +1,94 @@
+"""Reading: windows into the values that conditions are told by, and the answers to watches."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fireline.domain.judging import Reading, tell_level
+from fireline.domain.rules import State
+from fireline.domain.windows import Family, first_pane, pane_of
+from fireline.engine.partials import Cell
+from fireline.engine.ports import Watch, WatchAnswer
+from fireline.engine.windows import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A reading, and how many measures could not be read for a fault of their family."""
+
+    shown: Reading
+    faults: int = 0
+
+
+def read(series: Series, pool: Series | None, now: float) -> Read:
+    """What the rule's window shows at `now`; `pool` holds halves that belong to no entity."""
+    rule = series.rule
+    start = first_pane(now, rule.window, rule.pane) * rule.pane
+    try:
+        cell, shared = series.window(now), None
+        if pool is not None and pool is not series and any(family.streams for family in series.families):
+            shared = pool.window(now)
+    except Exception:  # a family is a plugin: what it cannot merge has no value, and judging goes on
+        return Read(_reading(series, None, {}, start, now), 1)
+    values, faults = _values(series, cell, shared, rule.window)
+    return Read(_reading(series, cell, values, start, now), faults)
+
+
+def _reading(series: Series, cell: Cell | None, values: dict[str, float | None], start: float, end: float) -> Reading:
+    values = {measure.name: values.get(measure.name) for measure in series.rule.measures}
+    samples, late = (cell.samples, cell.late) if cell is not None else (0, 0)
+    return Reading(values, samples, start, end, series.newest, late)
+
+
+def _values(
+    series: Series, cell: Cell | None, shared: Cell | None, window: float
+) -> tuple[dict[str, float | None], int]:
+    values: dict[str, float | None] = {}
+    faults = 0
+    for place, (family, measure) in enumerate(zip(series.families, series.rule.measures, strict=True)):
+        states = [c.states[place] for c in (cell, shared if family.streams else None) if c is not None]
+        try:
+            state = _merged(family, states)
+            values[measure.name] = _finite(family.read(state, window, measure.options))
+        except Exception:  # as above
+            faults += 1
+    return values, faults
+
+
+def _merged(family: Family, states: Sequence[object]) -> object:
+    known = [state for state in states if state is not None]
+    state = known[0] if known else family.fold([], [], {})
+    for other in known[1:]:
+        state = family.merge(state, other)
+    return state
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def answer(watch: Watch, series: Series, pool: Series | None, now: float) -> WatchAnswer:
+    """How the rule looks for one entity on the panes entirely after `watch.since`, within the watch's own window."""
+    size = series.rule.pane
+    first = max(math.ceil(watch.since / size - 1e-9), first_pane(now, watch.window, size))
+    last = pane_of(now, size)
+    try:
+        cell, shared = series.total(first, last), pool.total(first, last) if pool is not None else None
+        values, _ = _values(series, cell, shared, min(watch.window, max(now - watch.since, size)))
+    except Exception:  # a family is a plugin: what it cannot merge cannot be told
+        cell, values = None, {}
+    reading = _reading(series, cell, values, first * size, now)
+    state, reason = _told(watch, series, reading)
+    name = ",".join(f"{label}={value}" for label, value in series.state.entity)
+    return WatchAnswer(watch.id, name, state, reading.samples, dict(reading.values), reason, now)
+
+
+def _told(watch: Watch, series: Series, reading: Reading) -> tuple[str, str]:
+    """Firing when any level's condition holds, clear when none does, unknown otherwise; and why."""
+    needed = max(1, watch.min_samples)
+    told = [tell_level(level, series.state.entity, reading, needed) for level in series.rule.levels]
+    for wanted, state in ((True, State.FIRING), (None, State.UNKNOWN), (False, State.CLEAR)):
+        found = next((each for each in told if each.holds is wanted), None)
+        if found is not None:
+            return state.value, found.why
+    return State.UNKNOWN.value, "the rule has no level to tell by"

@@ -1,0 +1,125 @@
+"""A timeline: the entities that share a clock, which of them changed, and when the others are to be looked at again."""
+
+import heapq
+from collections.abc import Iterator
+
+from fireline.engine.partials import LIVE, Values
+from fireline.engine.windows import Series
+
+_JUST_BEFORE = 1e-6  # seconds
+
+
+class Timeline:
+    """Live entities, or those of one replay. `high` is the highest event time seen, in seconds."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.high = 0.0
+        self._rules: dict[str, dict[Values, Series]] = {}
+        self._dirty: dict[tuple[str, Values], Series] = {}
+        self._wakes: list[tuple[float, int, bool, Series]] = []
+        self._order = 0
+
+    def get(self, rule: str, entity: Values) -> Series | None:
+        """The entity, None when it is not known."""
+        return self._rules.get(rule, {}).get(entity)
+
+    def pool(self, rule: str) -> Series | None:
+        """What belongs to no entity of the rule yet (feedback that names none)."""
+        return self.get(rule, None)
+
+    def of(self, rule: str) -> Iterator[Series]:
+        """The entities of a rule."""
+        yield from self._rules.get(rule, {}).values()
+
+    def all(self) -> Iterator[Series]:
+        """All entities."""
+        for series in self._rules.values():
+            yield from series.values()
+
+    def count(self, rule: str) -> int:
+        """How many entities a rule has."""
+        return len(self._rules.get(rule, ()))
+
+    def size(self) -> int:
+        """How many entities there are."""
+        return sum(map(len, self._rules.values()))
+
+    def add(self, series: Series) -> None:
+        """Take an entity in."""
+        self._rules.setdefault(series.rule.name, {})[series.entity] = series
+
+    def remove(self, series: Series) -> None:
+        """Forget an entity."""
+        self._rules.get(series.rule.name, {}).pop(series.entity, None)
+        self._dirty.pop((series.rule.name, series.entity), None)
+        series.wake = None
+
+    def touch(self, series: Series, new_pane: int | None) -> None:
+        """Something of the entity changed. Where time passes by the events, a new pane is judged at its end, too."""
+        name = series.rule.name
+        changed = [series]
+        if series.entity is None and series.rule.by:
+            changed = [other for other in self.of(name) if _pairs(other)]
+        for each in changed:
+            self._dirty[name, each.entity] = each
+            if new_pane is not None and self.name != LIVE:
+                end = (new_pane + 1) * each.rule.pane - _JUST_BEFORE
+                if end > each.judged:
+                    self._push(end, each, ends_pane=True)
+
+    def set_wake(self, series: Series, at: float | None) -> None:
+        """Look at the entity again at `at`, and not at what was set before."""
+        if at is not None and at != series.wake:
+            self._push(at, series, ends_pane=False)
+        series.wake = at
+
+    def _push(self, at: float, series: Series, *, ends_pane: bool) -> None:
+        self._order += 1
+        heapq.heappush(self._wakes, (at, self._order, ends_pane, series))
+
+    def _next(self) -> tuple[float, Series] | None:
+        """The first wake that still counts; it stays in place."""
+        while self._wakes:
+            at, _, ends_pane, series = self._wakes[0]
+            if self.get(series.rule.name, series.entity) is series and (
+                at > series.judged if ends_pane else at == series.wake
+            ):
+                return at, series
+            heapq.heappop(self._wakes)
+        return None
+
+    def next_wake(self) -> float | None:
+        """When there is something to look at; the beginning of time when there is already."""
+        if self._dirty:
+            return 0.0
+        found = self._next()
+        return found[0] if found is not None else None
+
+    def woken(self) -> tuple[Series, float] | None:
+        """The next entity whose wake has come in a timeline that passes by its events, and when that was."""
+        found = self._next()
+        if found is None or found[0] > self.high:
+            return None
+        at, series = found
+        heapq.heappop(self._wakes)
+        if series.wake == at:
+            series.wake = None
+        return series, at
+
+    def due(self, now: float) -> list[Series]:
+        """The entities that changed, or whose wake has come at `now`; they are no longer due."""
+        while (found := self._next()) is not None and found[0] <= now:
+            heapq.heappop(self._wakes)
+            series = found[1]
+            if series.wake == found[0]:
+                series.wake = None
+            self._dirty[series.rule.name, series.entity] = series
+        due = list(self._dirty.values())
+        self._dirty.clear()
+        return due
+
+
+def _pairs(series: Series) -> bool:
+    """Whether any measure pairs streams, and so looks at what belongs to no entity."""
+    return any(family.streams for family in series.families)
