@@ -14,7 +14,7 @@ from fireline.apps.bootstrap import Parts, assemble, connection_of, plugins, set
 from fireline.apps.faults import told
 from fireline.apps.output import out, print_json
 from fireline.apps.settings import Settings
-from fireline.apps.web_health import LATE, read_health
+from fireline.apps.web_health import LATE, ROLE, read_health
 from fireline.spec.loading import load
 
 
@@ -56,9 +56,9 @@ def _print(check: Check) -> None:
     mark, style = MARKS[check.finding]
     console = out()
     console.print(f"{mark} ", style=style, end="", markup=False)
-    console.print(f"{check.name:<10} {check.found}", markup=False)
+    console.print(f"{check.name:<13} {check.found}", markup=False)
     if check.remedy:
-        console.print(f"   {'':<10} -> {check.remedy}", style="dim", markup=False)
+        console.print(f"   {'':<13} -> {check.remedy}", style="dim", markup=False)
 
 
 def _checks(settings: Settings) -> Iterator[Check]:
@@ -133,11 +133,12 @@ def _slack(settings: Settings) -> Check:
 
 def _roles(parts: Parts) -> Iterator[Check]:
     health = read_health(parts.store, parts.files, parts.clock)
-    for name, age in health.ages.items():
+    for fact, age in health.ages.items():
+        name = ROLE[fact].removeprefix("the ")
         if age is None:
             yield Check(name, Finding.FAULT, "has not been heard of", "start `fireline up`, or the role by itself")
             continue
-        troubled = age > LATE[name]
+        troubled = age > LATE[fact]
         finding = Finding.FAULT if troubled else Finding.SOUND
         yield Check(
             name, finding, f"heard of {age:.0f} s ago", "is its process running? see its log" if troubled else ""

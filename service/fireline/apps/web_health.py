@@ -15,7 +15,7 @@ from fireline.domain.catalog import Catalog
 from fireline.engine.ports import Clock, Settings, Store, Transaction, Unavailable
 
 STREAM_FACT = "stream"
-SWEEPER_FACT = "sweeper"
+SWEEPER_FACT = "heartbeat:timers"
 LATE = {STREAM_FACT: 15.0, SWEEPER_FACT: 10.0}
 """Seconds after which a role that has not been heard of counts as gone."""
 ROLE = {STREAM_FACT: "the stream worker", SWEEPER_FACT: "the responder"}
