@@ -1,6 +1,6 @@
 """Catalog: people, teams, services and severities, and what can be checked of each of them alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fireline.domain.catalog import Person, Service, Severity, Target, Team
@@ -168,20 +168,15 @@ def _check_targets(document: Document, path: Path, service: ServiceForm, finding
 
 
 def _cycle(name: str, services: Mapping[str, ServiceForm]) -> str:
-    """The circle of dependencies that begins with its smallest name `name`; empty when there is none."""
-    trail = _walk(name, name, services, (name,))
-    return " -> ".join(trail) if trail and min(trail) == name else ""
-
-
-def _walk(start: str, at: str, services: Mapping[str, ServiceForm], trail: Sequence[str]) -> Sequence[str]:
-    seen = {at}
-    queue = [(at, tuple(trail))]
-    while queue:
-        here, way = queue.pop()
-        for name in services[here].depends_on if here in services else ():
-            if name == start:
-                return (*way, name)
-            if name not in seen:
-                seen.add(name)
-                queue.append((name, (*way, name)))
-    return ()
+    """A circle of dependencies from `name` back to it, told once: by its smallest name. Empty when there is none."""
+    seen: set[str] = set()
+    ways: list[tuple[str, ...]] = [(name,)]
+    while ways:
+        way = ways.pop()
+        for following in services[way[-1]].depends_on if way[-1] in services else ():
+            if following == name and min(way) == name:
+                return " -> ".join((*way, name))
+            if following not in seen:
+                seen.add(following)
+                ways.append((*way, following))
+    return ""

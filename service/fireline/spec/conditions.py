@@ -26,7 +26,6 @@ _LOOPS = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _WORDS = frozenset({"true", "false", "null", "in"})
 _FOUND = re.compile(r"<input>:\d+:(\d+): (?:Syntax error: )?(.*)")
 _HINTS = (
-    (re.compile(r"\{\{"), "write the expression alone: conditions are not templates"),
     (re.compile(r"\band\b", re.IGNORECASE), "write `&&` for and"),
     (re.compile(r"\bor\b", re.IGNORECASE), "write `||` for or"),
     (re.compile(r"\bnot\b", re.IGNORECASE), "write `!` for not, as in `!(n > 5)`"),
@@ -80,7 +79,7 @@ class CelCondition:
             if value is None:
                 return f"`{self.source}` cannot be told: `{name}` has no value"
         found = ", ".join(f"{name} is {_shown(_reach(known, name)[0])}" for name in sorted(self.names))
-        reason = str(error).partition(". ")[0].partition("\n")[0]
+        reason = _reason(str(error).partition("\n")[0])
         return f"`{self.source}` cannot be told: {reason}" + (f" ({found})" if found else "")
 
 
@@ -90,9 +89,23 @@ def compile_condition(text: str) -> CelCondition:
         raise SyntaxFault(f"the condition is {len(text)} characters long, at most {MAX_LENGTH} are allowed")
     if not text.strip():
         raise SyntaxFault("the condition is empty", hint="write one such as `p99 > 800.0 && n >= 50`")
+    _refuse_template(text)
     _parse(text)
     names = _names(text)
     return CelCondition(text, _parse(_as_doubles(text)), names)
+
+
+def _refuse_template(text: str) -> None:
+    offset = _bare(text).find("{{")
+    if offset >= 0:
+        raise SyntaxFault(
+            "conditions are not templates", hint="write the expression alone, without `{{ }}`", offset=offset
+        )
+
+
+def _bare(text: str) -> str:
+    """The condition with its quoted texts blanked out."""
+    return _TOKEN.sub(lambda token: " " * len(token[0]) if token["text"] else token[0], text)
 
 
 def _parse(text: str) -> cel.Program:
@@ -109,7 +122,7 @@ def _syntax_fault(text: str, report: str) -> SyntaxFault:
     if found is None:
         return SyntaxFault("the condition is not valid text", hint="write one such as `p99 > 800.0 && n >= 50`")
     offset = max(0, min(int(found[1]) - 1, len(text)))
-    bare = _TOKEN.sub(lambda token: " " * len(token[0]) if token["text"] else token[0], text)
+    bare = _bare(text)
     hint = next((hint for pattern, hint in _HINTS if pattern.search(bare)), "")
     return SyntaxFault(_message(text, offset, found[2]), hint=hint, offset=offset)
 
@@ -174,6 +187,12 @@ def _plain(value: object) -> object:
     if isinstance(value, Sequence) and not isinstance(value, bytes):
         return [_plain(part) for part in value]
     return str(value)
+
+
+def _reason(report: str) -> str:
+    if report.startswith(("No such overload", "Unsupported operation")):
+        return "kinds of values do not fit together"
+    return report.partition(". ")[0]
 
 
 def _reach(values: Mapping[str, object], name: str) -> tuple[object, str]:

@@ -26,9 +26,9 @@ class World:
 
     rules: Sequence[Placed]
     runbooks: Sequence[PlacedRunbook]
-    names: frozenset[str]
-    """The names of all rules as written, unsound ones included."""
-    runbook_names: frozenset[str]
+    names: frozenset[str] | None
+    """The names of all rules as written, unsound ones included; None when a file hides some."""
+    runbook_names: frozenset[str] | None
     catalog: CatalogEntries | None
     catalog_document: Document
     oncall: OnCall | None
@@ -74,7 +74,7 @@ def _check_rule(placed: Placed, world: World, findings: Findings) -> None:
     runbooks = {each.runbook.name: each for each in world.runbooks}
     for index, name in enumerate(rule.runbooks):
         place = (*path, "runbooks", index)
-        if name not in world.runbook_names:
+        if world.runbook_names is not None and name not in world.runbook_names:
             findings.error(document, place, f"there is no runbook `{name}`", suggestion(name, world.runbook_names))
         elif name in runbooks:
             _check_inputs(placed, place, runbooks[name], findings)
@@ -141,28 +141,25 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
     if world.catalog is not None and runbook.owner not in world.catalog.teams:
         hint = suggestion(runbook.owner, world.catalog.teams)
         findings.error(document, ("owner",), f"there is no team `{runbook.owner}`", hint)
-    _check_rule_names(document, ("steps",), document.node(("steps",)), world, findings)
+    if world.names is not None:
+        _check_rule_names(document, ("steps",), document.node(("steps",)), world.names, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
 
 
-def _check_rule_names(document: Document, path: Path, node: Node | None, world: World, findings: Findings) -> None:
+def _check_rule_names(
+    document: Document, path: Path, node: Node | None, names: frozenset[str], findings: Findings
+) -> None:
     """Any option called `rule` names a rule."""
     match node:
         case Entries():
             for key, part in node.nodes.items():
-                place = (*path, key)
-                if (
-                    key == "rule"
-                    and isinstance(part, Scalar)
-                    and "{{" not in part.text
-                    and part.text not in world.names
-                ):
-                    hint = suggestion(part.text, world.names)
-                    findings.error(document, place, f"there is no rule `{part.text}`", hint)
-                _check_rule_names(document, place, part, world, findings)
+                if key == "rule" and isinstance(part, Scalar) and "{{" not in part.text and part.text not in names:
+                    message, hint = f"there is no rule `{part.text}`", suggestion(part.text, names)
+                    findings.error(document, (*path, key), message, hint)
+                _check_rule_names(document, (*path, key), part, names, findings)
         case Items():
             for index, part in enumerate(node.nodes):
-                _check_rule_names(document, (*path, index), part, world, findings)
+                _check_rule_names(document, (*path, index), part, names, findings)
         case _:
             return
 
@@ -206,9 +203,8 @@ def _check_review(
 ) -> None:
     if world.today is None or reviewed is None or every is None:
         return
-    due = date.fromisoformat(reviewed) + timedelta(seconds=every)
-    if due < world.today:
-        days = (world.today - due).days
+    days = (world.today - date.fromisoformat(reviewed)).days - int(every // 86_400)
+    if days > 0:
         message = f"the review is overdue by {days} day{'s' if days != 1 else ''} (every {written(every)})"
         findings.warning(document, (*path, "reviewed"), message, "review it, and write the new date")
 

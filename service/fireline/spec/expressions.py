@@ -10,7 +10,11 @@ from fireline.spec.findings import Findings
 from fireline.spec.names import Tree, unknown_names
 from fireline.spec.templates import JinjaTemplate, compile_template
 
-_TYPE_FAULTS = ("No such overload", "Unsupported operation", "not a valid regex", "not true or false")
+_TYPE_FAULTS = {
+    "do not fit together": "measures are numbers, labels are texts",
+    "not a valid regex": "",
+    "not true or false": "compare it with something, as in `p99 > 800.0`",
+}
 _TRIALS = (0.0, 1.0, 1e9)
 
 
@@ -60,8 +64,7 @@ def try_types(
     for value in _TRIALS:
         fault = _fault(condition, {**labels, **dict.fromkeys(numbers, value)})
         if fault is not None:
-            message, hint = fault, "measures are numbers, labels are texts; both sides must fit"
-            findings.error(document, path, message, hint)
+            findings.error(document, path, *fault)
             return
 
 
@@ -78,11 +81,11 @@ def is_template(node: Node | None) -> bool:
             return any("{{" in key for key in node.nodes) or any(is_template(part) for part in node.nodes.values())
 
 
-def _fault(condition: CelCondition, values: Mapping[str, object]) -> str | None:
+def _fault(condition: CelCondition, values: Mapping[str, object]) -> tuple[str, str] | None:
     try:
         condition.holds(values)
     except EvaluationFault as fault:
-        return str(fault) if any(words in str(fault) for words in _TYPE_FAULTS) else None
+        return next(((str(fault), hint) for words, hint in _TYPE_FAULTS.items() if words in str(fault)), None)
     return None
 
 

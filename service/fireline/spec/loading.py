@@ -170,17 +170,23 @@ def _rules(
     return read_rules(document, plugins, severities, findings)
 
 
-def _rule_names(documents: Iterable[Document]) -> frozenset[str]:
-    names: set[str] = set()
+def _rule_names(documents: Sequence[Document]) -> frozenset[str] | None:
+    names: list[object] = []
     for document in documents:
         rules = document.node(("rules",))
-        count = len(rules.nodes) if isinstance(rules, Items) else 0
-        names |= {str(plain(document.node(("rules", index, "name")))) for index in range(count)}
-    return frozenset(names)
+        if not isinstance(rules, Items):
+            return None
+        names += [plain(document.node(("rules", index, "name"))) for index in range(len(rules.nodes))]
+    return _all_texts(names)
 
 
-def _runbook_names(documents: Iterable[Document]) -> frozenset[str]:
-    return frozenset(str(plain(document.node(("name",)))) for document in documents if document.node(("name",)))
+def _runbook_names(documents: Iterable[Document]) -> frozenset[str] | None:
+    return _all_texts([plain(document.node(("name",))) for document in documents])
+
+
+def _all_texts(names: Sequence[object]) -> frozenset[str] | None:
+    texts = [name for name in names if isinstance(name, str)]
+    return frozenset(texts) if len(texts) == len(names) else None
 
 
 def _hash(texts: Mapping[str, str]) -> str:

@@ -3,7 +3,7 @@
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -13,8 +13,12 @@ from fireline.spec.findings import Findings, suggestion
 
 
 class Part(BaseModel):
-    """A mapping of a YAML file: unknown keys are faults, and values keep the type that they were written with."""
+    """A mapping of a YAML file: unknown keys are faults, and values keep the type that they were written with.
 
+    `later` are keys that will be known one day, with what to do until then.
+    """
+
+    later: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
 
 
@@ -82,8 +86,7 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
             name = str(loc[-1])
             findings.error(document, loc[:-1], f"`{name}` is missing", _described(model, detail["loc"]))
         case "extra_forbidden":
-            known = _known_keys(model, detail["loc"][:-1])
-            findings.error(document, loc, f"`{loc[-1]}` is not known here", suggestion(str(loc[-1]), known), key=True)
+            _note_unknown(document, loc, _model_at(model, detail["loc"][:-1]), findings)
         case "value_error":
             message, hint = _split(str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"])
             findings.error(document, loc, message, hint)
@@ -92,6 +95,15 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
         case kind:
             found = _found(document.node(loc))
             findings.error(document, loc, f"{_expected(kind, detail)} was expected, found {found}", _hint(kind, found))
+
+
+def _note_unknown(document: Document, loc: Path, owner: type[BaseModel] | None, findings: Findings) -> None:
+    key = str(loc[-1])
+    if owner is not None and issubclass(owner, Part) and key in owner.later:
+        findings.error(document, loc, f"`{key}` is not supported yet", owner.later[key], key=True)
+        return
+    known = [info.alias or name for name, info in owner.model_fields.items()] if owner else []
+    findings.error(document, loc, f"`{key}` is not known here", suggestion(key, known), key=True)
 
 
 def _note_choice(document: Document, loc: Path, detail: ErrorDetails, findings: Findings) -> None:
@@ -133,6 +145,8 @@ _TYPES = {
     "int_type": "a whole number",
     "int_from_float": "a whole number",
     "float_type": "a number",
+    "float_parsing": "a number",
+    "int_parsing": "a whole number",
     "bool_type": "true or false",
     "list_type": "a list",
     "tuple_type": "a list",
@@ -163,7 +177,7 @@ def _expected(kind: str, detail: ErrorDetails) -> str:
 def _hint(kind: str, found: str) -> str:
     if kind == "string_type" and found.startswith(("the number", "the truth")):
         return "put it in quotes"
-    if kind in {"float_type", "int_type"} and found.startswith("the text"):
+    if kind in {"float_type", "int_type", "float_parsing", "int_parsing"} and found.startswith("the text"):
         return "write it without quotes and without a unit"
     if kind in {"list_type", "tuple_type"} and found.startswith("the text"):
         return "write it in brackets: [a, b]"
@@ -196,11 +210,6 @@ def _described(model: type[BaseModel], loc: tuple[int | str, ...]) -> str:
         if loc[-1] in {name, info.alias}:
             return info.description or ""
     return ""
-
-
-def _known_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    owner = _model_at(model, loc)
-    return [info.alias or name for name, info in owner.model_fields.items()] if owner else []
 
 
 def _model_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> type[BaseModel] | None:

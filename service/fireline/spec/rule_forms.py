@@ -22,7 +22,7 @@ def _labels(value: object) -> list[str]:
     if not isinstance(value, list):
         return [label(value)]
     if not value:
-        raise ValueError("the list of values is empty; a label can match nothing of it")
+        raise ValueError("the list of values is empty; write the values that match")
     return [label(part) for part in value]
 
 

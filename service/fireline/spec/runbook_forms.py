@@ -1,7 +1,8 @@
 """The form of runbook files: what may be written, with the types and bounds of each value."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
@@ -70,6 +71,9 @@ class UndoForm(Part):
 class StepForm(Part):
     """One step."""
 
+    later: ClassVar[Mapping[str, str]] = dict.fromkeys(
+        ("foreach", "parallel", "runbook"), "write the steps out one by one"
+    )
     id: Identifier = Field(description="a name such as `reroute`")
     uses: str = Field(description="an action, such as route.set")
     with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the options of the action")

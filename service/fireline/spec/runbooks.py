@@ -16,7 +16,7 @@ from fireline.domain.runbooks import (
     Step,
     Undo,
 )
-from fireline.spec.documents import Document, Entries, Items, Path, read_document
+from fireline.spec.documents import Document, Path, read_document
 from fireline.spec.expressions import is_template, read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.names import CATALOG, GUARDS, INCIDENT, RUN, START, Tree, leaves
@@ -25,7 +25,6 @@ from fireline.spec.reading import read_model, validated
 from fireline.spec.runbook_forms import InputForm, RunbookForm, StepForm
 from fireline.spec.templates import JinjaTemplate, compile_template
 
-_LATER = ("foreach", "parallel", "runbook")
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "number": (int, float),
@@ -75,21 +74,11 @@ def read_placed(document: Document, plugins: Plugins, findings: Findings) -> Pla
         if not document.faults:
             findings.error(document, (), "the file is empty", "begin it with `name:`, `owner:` and `steps:`")
         return None
-    _note_reserved(document, findings)
     form = read_model(document, RunbookForm, findings)
     if form is None:
         return None
     runbook, names = _Reader(document, form, plugins, findings).read()
     return PlacedRunbook(runbook, document, names) if findings.count() == before else None
-
-
-def _note_reserved(document: Document, findings: Findings) -> None:
-    steps = document.node(("steps",))
-    for index, step in enumerate(steps.nodes if isinstance(steps, Items) else ()):
-        for word in _LATER:
-            if isinstance(step, Entries) and word in step.nodes:
-                message = f"`{word}` is not supported yet"
-                findings.error(document, ("steps", index, word), message, "write the steps out one by one", key=True)
 
 
 @dataclass(slots=True)
@@ -135,7 +124,8 @@ class _Reader:
     def _input(self, name: str, form: InputForm) -> Input:
         path: Path = ("inputs", name, "default")
         known = list(self.form.inputs)
-        tree: Tree = {**START, "inputs": leaves(known[: known.index(name)])}
+        inputs = {each: f"the input `{each}` is not known yet: it comes later" for each in known}
+        tree: Tree = {**START, "inputs": {**inputs, **leaves(known[: known.index(name)])}}
         has_default = self.document.node(path) is not None
         default = self._template(path, form.default, tree) if has_default else None
         if has_default and not is_template(self.document.node(path)):

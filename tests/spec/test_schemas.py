@@ -1,0 +1,45 @@
+"""The JSON Schemas that are checked in are current, valid, and agree with the loader about sound files."""
+
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+from tests.spec.world import CATALOG, ONCALL, RULES, RUNBOOK
+
+from fireline.spec.documents import plain, read_document
+from fireline.spec.schemas import schemas
+
+SOUND = {
+    "rules": RULES,
+    "runbooks": RUNBOOK,
+    "catalog": CATALOG,
+    "oncall": ONCALL,
+    "severities": "severities: {outage: {ack_within: 5m}}\nresponse: {settle: 30s}\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(SOUND))
+def test_the_schema_that_is_checked_in_is_current(name: str, repository: Path) -> None:
+    path = repository / "docs" / "reference" / "schemas" / f"{name}.json"
+    text = json.dumps(schemas()[name], indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    if os.environ.get("FIRELINE_WRITE_SCHEMAS"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert path.read_text() == text, "run the tests once with FIRELINE_WRITE_SCHEMAS=1"
+
+
+def test_there_is_a_schema_for_every_kind_of_file() -> None:
+    assert set(schemas()) == set(SOUND)
+
+
+@pytest.mark.parametrize("name", sorted(SOUND))
+def test_sound_files_fulfil_their_schema_and_unknown_keys_do_not(name: str) -> None:
+    schema = schemas()[name]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    value = plain(read_document(name, SOUND[name].encode()).root)
+    assert isinstance(value, dict)
+    assert list(validator.iter_errors(value)) == []
+    assert list(validator.iter_errors({**value, "unknown": 1}))

@@ -1,0 +1,151 @@
+"""A small sound world of files, and the plugins that they name, for tests of loading."""
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fireline.spec.loading import ActionSchema, Loaded, MeasureSchema, Plugins, load
+
+TODAY = date(2026, 11, 21)
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class QuantileOptions(Options):
+    q: float = Field(ge=0, le=1)
+
+
+class ServiceOptions(Options):
+    service: str
+
+
+class RouteOptions(ServiceOptions):
+    to: dict[str, int]
+    reason: str = ""
+
+
+class VerifyOptions(Options):
+    rule: str
+    entity: dict[str, str] = Field(default_factory=dict)
+    within: str = "1m"
+
+
+class ApprovalOptions(Options):
+    ask: str
+    of: str = "owner"
+
+
+PLUGINS = Plugins(
+    measures={
+        "count": MeasureSchema(Options),
+        "avg": MeasureSchema(Options, takes_of=True),
+        "quantile": MeasureSchema(QuantileOptions, takes_of=True),
+        "ratio": MeasureSchema(Options, takes_condition=True),
+    },
+    actions={
+        "route.get": ActionSchema(ServiceOptions, {"weights": "percent by target"}),
+        "route.set": ActionSchema(RouteOptions, {"weights": "percent by target"}, mutates=True),
+        "verify.rule": ActionSchema(VerifyOptions, {"verdict": "recovered, not recovered or cannot tell"}),
+        "approval": ActionSchema(ApprovalOptions, {"approved": "whether", "by": "who"}),
+    },
+    channels=frozenset({"console", "slack"}),
+)
+
+CATALOG = """\
+people:
+  ann: {name: Ann, contacts: {slack: U0ANN}}
+  ben: {name: Ben, contacts: {slack: U0BEN, console: ben}}
+teams:
+  web: {name: Web, policy: web, members: [ann, ben], channels: {slack: C0WEB}}
+services:
+  checkout:
+    owner: web
+    tier: 3
+    primary: primary
+    fallback: static
+    targets: {primary: {capacity: 100}, static: {}}
+  search: {owner: web, depends_on: [checkout], aliases: [find]}
+"""
+ONCALL = """\
+schedules:
+  web:
+    time_zone: Europe/Berlin
+    layers:
+      - {name: weekly, people: [ann, ben], starts: 2026-01-05, at: "09:00", every: 7d}
+policies:
+  web:
+    levels:
+      - {targets: ["schedule:web"], wait: 5m}
+      - {targets: ["team:web", "person:ann"], wait: 10m}
+"""
+RULES = """\
+rules:
+  - name: slow
+    on: metric
+    where: {name: latency_ms, service: checkout}
+    by: [service, region]
+    window: 1m
+    measures:
+      p99: {agg: quantile, q: 0.99}
+      n: {agg: count}
+    severity:
+      outage: {when: "p99 > 2000 && n >= 50", for: 30s}
+      degraded: {when: "p99 > 800 && n >= 50", until: "p99 < 600"}
+    summary: "p99 of {{ service }} in {{ region }} is {{ measures.p99 | round }} ms"
+    runbooks: [reroute]
+"""
+RUNBOOK = """\
+name: reroute
+owner: web
+inputs:
+  service: {type: string}
+  target: {type: string, default: "{{ catalog.services[inputs.service].fallback }}"}
+start: {when: "severity in ['outage', 'safety']", mode: auto}
+guards:
+  lock: "service:{{ inputs.service }}"
+  budget: {runs: 3, per: 1h}
+  stop_if: "fallbacks_active > 5"
+steps:
+  - id: before
+    uses: route.get
+    with: {service: "{{ inputs.service }}"}
+  - id: move
+    uses: route.set
+    with: {service: "{{ inputs.service }}", to: {"{{ inputs.target }}": 100}}
+    undo: {uses: route.set, with: {service: "{{ inputs.service }}", to: "{{ steps.before.weights }}"}}
+  - id: verify
+    uses: verify.rule
+    with: {rule: slow, entity: {service: "{{ inputs.service }}"}, within: 5m}
+    if: steps.move.outcome == 'done'
+    on_failure: undo
+"""
+FILES = {
+    "rules/catalog.yaml": CATALOG,
+    "rules/oncall.yaml": ONCALL,
+    "rules/checkout.yaml": RULES,
+    "runbooks/reroute.yaml": RUNBOOK,
+}
+
+
+def write(directory: Path, files: Mapping[str, str | bytes]) -> None:
+    for name, content in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def load_files(directory: Path, changed: Mapping[str, str | bytes], without: frozenset[str] = frozenset()) -> Loaded:
+    """Load the sound world with some files changed, added or left out."""
+    (directory / "rules").mkdir(exist_ok=True)
+    (directory / "runbooks").mkdir(exist_ok=True)
+    write(directory, {name: text for name, text in {**FILES, **changed}.items() if name not in without})
+    return load(directory / "rules", directory / "runbooks", PLUGINS, today=TODAY)
+
+
+def told(directory: Path, loaded: Loaded) -> str:
+    """The problems as `fireline check` would tell them in that directory."""
+    return "\n".join(str(problem) for problem in loaded.problems).replace(f"{directory.as_posix()}/", "")
