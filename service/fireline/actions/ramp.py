@@ -174,8 +174,6 @@ class RouteRamp:
                 self._watch(tx, options, context, number)
         if isinstance(result, routes.Refused):
             return _aborting(stage, result.reason) if stage.number >= 0 else Failed(result.reason)
-        if result.report is not None:
-            self._ports.responder.handle(result.report)
         if options.abort_if is None and number == len(options.through) - 1:
             return Done({"route": weights, "stage": 100})
         later = Stage(stage.start, number, context.now)
@@ -189,8 +187,6 @@ class RouteRamp:
             result = self._change(tx, context, options.service, weights, key=f"{context.key}:back", reason=reason)
         if isinstance(result, routes.Refused):
             return Failed(f"{stage.abort}; going back was refused: {result.reason}")
-        if result.report is not None:
-            self._ports.responder.handle(result.report)
         reached = 0 if stage.number < 1 else options.through[stage.number - 1]
         output = {"route": dict(result.route.weights), "stage": reached}
         return Failed(f"{stage.abort}; back to {routes.told(weights)}", output=output)
@@ -198,7 +194,7 @@ class RouteRamp:
     def _change(
         self, tx: Transaction, context: StepContext, service: str, weights: Weights, *, key: str, reason: str
     ) -> routes.Changed | routes.Refused:
-        return routes.change_route(
+        result = routes.change_route(
             tx,
             self._ports.settings.current,
             service,
@@ -209,6 +205,9 @@ class RouteRamp:
             incident=context.incident,
             key=key,
         )
+        if isinstance(result, routes.Changed) and result.report is not None:
+            self._ports.responder.handle_in(tx, result.report)
+        return result
 
     def _watch(self, tx: Transaction, options: RampOptions, context: StepContext, number: int) -> None:
         abort_if = options.abort_if

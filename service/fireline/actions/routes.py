@@ -113,10 +113,10 @@ class RouteSet:
                 lease_for=options.lease,
                 key=context.key,
             )
-        if isinstance(result, routes.Refused):
-            return Failed(result.reason)
-        if result.report is not None:
-            self._ports.responder.handle(result.report)
+            if isinstance(result, routes.Refused):
+                return Failed(result.reason)
+            if result.report is not None:
+                self._ports.responder.handle_in(tx, result.report)
         return Done({"route": dict(result.route.weights), "version": result.route.version})
 
 

@@ -1,7 +1,7 @@
 """Driving one run: plan, journal, do, journal, until it ends or has to wait.
 
-Each step is journaled before it is done and after; the doing is outside any transaction. What ends a run is told to
-its incident before it is stored: a crash between the two tells it twice rather than never.
+Each step is journaled before it is done and after; the doing is outside any transaction. What became of a run is told
+to its incident in the transaction that stores it, so that the two never disagree.
 """
 
 import asyncio
@@ -11,22 +11,26 @@ from typing import Protocol, assert_never
 
 from fireline.domain import running
 from fireline.domain.incidents import EscalateNow, Input
-from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
-from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, StepStatus
+from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
+from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, StepRun, StepStatus
 from fireline.domain.running import Do, End, GiveUp, Rendered, Sleep, entry_of, step_of
 from fireline.engine import approvals, starting
 from fireline.engine.approvals import Question
-from fireline.engine.ports import Clock, Settings, Store, Transaction
+from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 from fireline.engine.stepping import Steps
 
 Change = Callable[[Transaction, Run], Run]
 
 
-class Hears(Protocol):
-    """Who is told what became of runs: the responder."""
+ATTEMPTS = 8
+"""How often a change is made anew when somebody else changed the same rows meanwhile."""
 
-    def handle(self, given: Input, /) -> object:
-        """Decide on an input, in a transaction of its own."""
+
+class Hears(Protocol):
+    """Who is told what became of runs and routes: the responder."""
+
+    def handle_in(self, tx: Transaction, what: Input, /) -> object:
+        """Decide on an input inside the caller's transaction."""
         ...
 
 
@@ -60,47 +64,38 @@ class Driver:
             self._books[run.hash] = self._read_runbook(run.text)
         return self._books[run.hash]
 
-    def tell(self, run: Run, detail: str) -> None:
-        """Tell the run's incident where it stands."""
-        if run.incident is not None:
-            self._responder.handle(starting.report(run, detail))
-
     async def advance(self, number: int) -> tuple[int, float] | None:
         """The run's version and when to look at it again; None when it is over."""
-        told = False
         while True:
             run = await asyncio.to_thread(self._load, number)
-            if run is None:
+            if run is None or run.over:
                 return None
-            if run.over:
-                if told:  # somebody ended it while we were telling of a step
-                    await asyncio.to_thread(self.tell, run, run.reason)
-                return None
-            until, said = await self._next(run)
-            told = told or said
+            until = await self._next(run)
             if until is not None:
                 return run.version, until
 
-    async def _next(self, run: Run) -> tuple[float | None, bool]:
-        """One turn: when to look again (None: at once), and whether the incident was told something."""
+    async def _next(self, run: Run) -> float | None:
+        """One turn: when to look again, None for at once."""
         now = self._clock.now()
         book = self._readable(run)
         if isinstance(book, Failed):
-            return None, await self._end(run, End(RunStatus.FAILED, book.reason))
+            await self._end(run, End(RunStatus.FAILED, book.reason))
+            return None
         if run.status is RunStatus.WAITING and now < run.deadline:
-            return await self._admitted(run, book), False
+            return await self._admitted(run, book)
         planned = running.plan(run, book, now)
         match planned:
             case Sleep(until=until):
-                return until, False
+                return until
             case End():
-                return None, await self._end(run, planned)
+                await self._end(run, planned)
             case GiveUp():
-                return None, await self._gave_up(run, book, planned)
+                await self._gave_up(run, book, planned)
             case Do():
                 return await self._do(run, book, planned)
             case _:
                 assert_never(planned)
+        return None
 
     def _readable(self, run: Run) -> Runbook | Failed:
         try:
@@ -116,23 +111,44 @@ class Driver:
             return tx.run(number)
 
     # changing the stored run
-    def change(self, number: int, how: Change, what: str = "") -> tuple[Run, Run]:
-        """Change the run in one transaction: as it was, and as it is stored now. An ended run gives back its lock."""
-        with self._store.transaction() as tx:
-            before = tx.run(number)
-            assert before is not None, f"run {number} vanished"
-            after = before if before.over else how(tx, before)
-            return before, self.save(tx, before, after, what)
+    async def change(self, number: int, how: Change, what: str = "") -> tuple[Run, Run]:
+        """Change the run in one transaction: as it was, and as it is stored now. An ended run stays as it is."""
+        return await asyncio.to_thread(self._change, number, how, what)
+
+    def _change(self, number: int, how: Change, what: str) -> tuple[Run, Run]:
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._store.transaction() as tx:
+                    before = tx.run(number)
+                    assert before is not None, f"run {number} vanished"
+                    after = before if before.over else how(tx, before)
+                    return before, self.save(tx, before, after, what)
+            except StaleVersion:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the loop returns or raises")
 
     def save(self, tx: Transaction, before: Run, after: Run, what: str = "") -> Run:
-        """Store a changed run, journaled as `what`; one that is over gives back its lock."""
+        """Store a changed run, journaled as `what`, and tell its incident; one that is over gives back its lock."""
         if after == before:
             return before
         saved = replace(after, version=before.version + 1)
         if saved.over and saved.lock:
             tx.release_lock(saved.lock, saved.id)
-        tx.save_run(saved, what or f"{saved.status.value}: {saved.reason}")
+        line = news(before, saved)
+        tx.save_run(saved, what or line or f"{saved.status.value}: {saved.reason}")
+        if line and saved.incident is not None:
+            self._responder.handle_in(tx, starting.report(saved, line))
+            if saved.over and self._escalates(saved):
+                self._responder.handle_in(tx, EscalateNow(saved.incident, f"run:{saved.id}", "runbook"))
         return saved
+
+    def _escalates(self, run: Run) -> bool:
+        book = self._readable(run)
+        if isinstance(book, Failed) or run.status is not RunStatus.FAILED:
+            return False
+        pairs = zip(book.steps, run.steps, strict=True)
+        return any(e.on_failure is OnFailure.ESCALATE and s.status is StepStatus.FAILED for e, s in pairs)
 
     async def _admitted(self, run: Run, book: Runbook) -> float | None:
         def admit(tx: Transaction, fresh: Run) -> Run:
@@ -142,64 +158,59 @@ class Driver:
             # a lock that is still held is no news: nothing is journaled at each look
             return fresh if _same_wait(fresh, admitted) else admitted
 
-        before, after = await asyncio.to_thread(self.change, run.id, admit)
-        if after != before and after.status is not RunStatus.WAITING:
-            await asyncio.to_thread(self.tell, after, after.reason or f"allowed by policy: {after.allowed_by}")
+        _, after = await self.change(run.id, admit)
         if after.status is not RunStatus.WAITING:
             return None
         waits_for_lock = after.next_at is None or after.next_at <= self._clock.now()
         return self._clock.now() + starting.LOCK_RETRY if waits_for_lock else after.next_at
 
-    async def _end(self, run: Run, ending: End) -> bool:
-        await asyncio.to_thread(self.tell, replace(run, status=ending.status), ending.reason)
-        await asyncio.to_thread(self.change, run.id, lambda _, fresh: running.end(fresh, ending, self._clock.now()))
-        return True
+    async def _end(self, run: Run, ending: End) -> None:
+        await self.change(run.id, lambda _, fresh: running.end(fresh, ending, self._clock.now()))
 
-    async def _gave_up(self, run: Run, book: Runbook, late: GiveUp) -> bool:
+    async def _gave_up(self, run: Run, book: Runbook, late: GiveUp) -> None:
         def how(_: Transaction, fresh: Run) -> Run:
             same = step_of(fresh, late.todo.step) == step_of(run, late.todo.step)
             return running.give_up(fresh, book, late, self._clock.now()) if same else fresh
 
-        return await self._recorded(run, book, late.todo, how, running.give_up(run, book, late, self._clock.now()))
+        await self.change(run.id, how, f"{late.todo.kind} {late.todo.step}: {late.reason}")
 
     # doing a step
-    async def _do(self, run: Run, book: Runbook, todo: Do) -> tuple[float | None, bool]:
+    async def _do(self, run: Run, book: Runbook, todo: Do) -> float | None:
         entry, step = entry_of(book, todo.step), step_of(run, todo.step)
-        if todo.kind == "do" and step.started_at is None:
-            settled = await self._settled(run, book, todo)
-            if settled is not None:
-                return None, settled
-        if todo.kind == "do" and (todo.again or running.DOUBT in step.memory) and entry.if_unknown != IfUnknown.RETRY:
-            settled = await self._doubted(run, book, todo)
-            if settled is not None:
-                return None, settled
+        if todo.kind == "do" and step.started_at is None and await self._settled(run, book, todo):
+            return None
+        doubtful = todo.kind == "do" and (todo.again or running.DOUBT in step.memory)
+        if doubtful and entry.if_unknown is not IfUnknown.RETRY and await self._doubted(run, book, todo):
+            return None
         rendered = self._steps.rendered(run, entry) if step.started_at is None else Rendered()
         if isinstance(rendered, Failed):
-            return None, await self._record(run, book, todo, rendered)
+            await self._record(run, book, todo, rendered)
+            return None
         begun = await self._begun(run, book, todo, rendered)
         if begun is None:
-            return None, False
+            return None
         outcome = await self._steps.perform(begun, book, todo, self._clock.now())
         later = _still_waits(begun, todo, outcome, self._clock.now())
         if later is not None:  # nothing new: not journaled, so that long waits stay cheap
-            return later, False
-        return None, await self._record(begun, book, todo, outcome)
+            return later
+        await self._record(begun, book, todo, outcome)
+        return None
 
-    async def _settled(self, run: Run, book: Runbook, todo: Do) -> bool | None:
-        """Before a step is first begun: guards and its `if`. None when it is to be done."""
+    async def _settled(self, run: Run, book: Runbook, todo: Do) -> bool:
+        """Before a step is first begun: guards and its `if`. False when it is to be done."""
         entry, now = entry_of(book, todo.step), self._clock.now()
         stop = await asyncio.to_thread(self._stopped, run, book)
         if stop is not None:
-            return await self._end(run, End(RunStatus.FAILED, f"stopped before {todo.step}: {stop}"))
+            await self._end(run, End(RunStatus.FAILED, f"stopped before {todo.step}: {stop}"))
+            return True
         holds = self._steps.holds(run, entry)
         if isinstance(holds, Failed):
-            return await self._record(run, book, todo, holds)
-        if holds:
-            return None
-        reason = f"if: {entry.if_.source if entry.if_ else ''} does not hold"
-        what = f"{todo.step} skipped: {reason}"
-        await asyncio.to_thread(self.change, run.id, lambda _, r: running.skip(r, todo.step, reason, now), what)
-        return False
+            await self._record(run, book, todo, holds)
+        elif not holds:
+            reason = f"if: {entry.if_.source if entry.if_ else ''} does not hold"
+            what = f"{todo.step} skipped: {reason}"
+            await self.change(run.id, lambda _, fresh: running.skip(fresh, todo.step, reason, now), what)
+        return holds is not True
 
     def _stopped(self, run: Run, book: Runbook) -> str | None:
         if book.stop_if is None:
@@ -207,22 +218,23 @@ class Driver:
         with self._store.reading() as tx:
             return starting.stopped(tx, run, book)
 
-    async def _doubted(self, run: Run, book: Runbook, todo: Do) -> bool | None:
-        """A step that may have been done already, and may not just be repeated. None when it is to be repeated."""
+    async def _doubted(self, run: Run, book: Runbook, todo: Do) -> bool:
+        """A step that may have been done already, and may not just be repeated. False when it is to be repeated."""
         step, entry = step_of(run, todo.step), entry_of(book, todo.step)
         answer = approvals.answered(step.memory)
         if running.DOUBT in step.memory and answer is not None:
-            if answer.get("approved"):
-                return None
-            return await self._record(run, book, todo, Failed(f"not repeated: {answer.get('by')} said no"))
+            if not answer.get("approved"):
+                await self._record(run, book, todo, Failed(f"not repeated: {answer.get('by')} said no"))
+            return not answer.get("approved")
         if entry.if_unknown is IfUnknown.VERIFY:
             seen = await self._steps.look(run, book, todo, self._clock.now())
             if isinstance(seen, Done):
-                return await self._record(run, book, todo, seen)
+                await self._record(run, book, todo, seen)
+                return True
             if isinstance(seen, Failed) and not seen.unknown:
-                return None
-        await asyncio.to_thread(self.change, run.id, lambda tx, r: self._ask_doubt(tx, r, book, todo))
-        return False
+                return False
+        await self.change(run.id, lambda tx, fresh: self._ask_doubt(tx, fresh, book, todo))
+        return True
 
     def _ask_doubt(self, tx: Transaction, run: Run, book: Runbook, todo: Do) -> Run:
         entry, now = entry_of(book, todo.step), self._clock.now()
@@ -249,14 +261,12 @@ class Driver:
             return running.begin(fresh, book, todo, rendered, self._clock.now()) if same else fresh
 
         what = f"{todo.kind} {todo.step}: begun, attempt {todo.attempt}"
-        old, new = await asyncio.to_thread(self.change, run.id, begin, what)
+        old, new = await self.change(run.id, begin, what)
         return None if old == new else new
 
-    async def _record(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> bool:
-        def how(_: Transaction, fresh: Run) -> Run:
-            return self._recording(fresh, book, todo, outcome)
-
-        return await self._recorded(run, book, todo, how, self._recording(run, book, todo, outcome))
+    async def _record(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> None:
+        what = f"{todo.kind} {todo.step}: {_told(outcome)}"
+        await self.change(run.id, lambda _, fresh: self._recording(fresh, book, todo, outcome), what)
 
     def _recording(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> Run:
         entry, step = entry_of(book, todo.step), step_of(run, todo.step)
@@ -268,23 +278,6 @@ class Driver:
         if answered is not None and not isinstance(outcome, Done | Failed):
             return run  # an answer came while it was looking: look again, with the answer
         return running.record(run, book, todo, outcome, self._clock.now(), undo=undo)
-
-    async def _recorded(self, run: Run, book: Runbook, todo: Do, how: Change, expected: Run) -> bool:
-        """Store what came of a step, and tell it where people want to know."""
-        step = step_of(expected, todo.step)
-        what = f"{todo.kind} {todo.step}: {step.status.value}" + (f", {step.error}" if step.error else "")
-        if expected.over:
-            await asyncio.to_thread(self._tell_end, expected, book, todo)
-        _, after = await asyncio.to_thread(self.change, run.id, how, what)
-        said = _worth_telling(run, expected, todo)
-        if said and not expected.over and not after.over:
-            await asyncio.to_thread(self.tell, after, said)
-        return expected.over or bool(said)
-
-    def _tell_end(self, run: Run, book: Runbook, todo: Do) -> None:
-        self.tell(run, run.reason)
-        if entry_of(book, todo.step).on_failure is OnFailure.ESCALATE and run.incident is not None:
-            self._responder.handle(EscalateNow(run.incident, f"run:{run.id}", "runbook"))
 
 
 def _same_wait(before: Run, after: Run) -> bool:
@@ -300,16 +293,35 @@ def _still_waits(run: Run, todo: Do, outcome: Outcome, now: float) -> float | No
     return min(now + outcome.delay, run.deadline if step.due_at is None else step.due_at)
 
 
-def _worth_telling(before: Run, after: Run, todo: Do) -> str:
-    """A line for people about what a step came to, empty when it is no news."""
-    if before.status is RunStatus.RUNNING and after.status is RunStatus.UNDOING:
-        return f"{after.reason}; undoing what was done"
-    old, new = step_of(before, todo.step), step_of(after, todo.step)
-    if old.status is new.status:
-        return ""
-    if new.status in (StepStatus.FAILED, StepStatus.UNDO_FAILED):
-        return f"{new.id}: {new.status.value.replace('_', ' ')}, {new.error}"
-    if new.status is StepStatus.UNDONE:
-        return f"{new.id}: undone"
-    summary = new.output.get("summary")
-    return f"{new.id}: {summary}" if new.status is StepStatus.DONE and summary else ""
+def _told(outcome: Outcome) -> str:
+    match outcome:
+        case Done():
+            return "done"
+        case Waiting(reason=reason):
+            return f"waits, {reason}"
+        case RetryLater(reason=reason):
+            return f"to be tried again, {reason}"
+        case Failed(reason=reason, unknown=unknown):
+            return ("outcome unknown, " if unknown else "failed, ") + reason
+
+
+def news(before: Run, after: Run) -> str:
+    """A line for people about what changed in a run, empty when it is nothing to them."""
+    if after.status is not before.status:
+        if after.status is RunStatus.RUNNING:
+            return f"allowed by policy: {after.allowed_by}"
+        return after.reason + ("; undoing what was done" if after.status is RunStatus.UNDOING else "")
+    pairs = zip(before.steps, after.steps, strict=True)
+    return "; ".join(line for old, new in pairs if old.status is not new.status and (line := _news_of(new)))
+
+
+def _news_of(step: StepRun) -> str:
+    match step.status:
+        case StepStatus.FAILED | StepStatus.UNDO_FAILED:
+            return f"{step.id} {step.status.value.replace('_', ' ')}: {step.error}"
+        case StepStatus.UNDONE:
+            return f"{step.id} undone"
+        case StepStatus.DONE if step.output.get("summary"):
+            return f"{step.id}: {step.output['summary']}"
+        case _:
+            return ""

@@ -16,7 +16,7 @@ TOPIC = "fireline.routes"
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The route as it is now. `report`, if any, is for the incident: hand it to the responder after the transaction."""
+    """The route as it is now. `report`, if any, is for the incident: the caller hands it to the responder."""
 
     route: Route
     changed: bool
@@ -55,15 +55,15 @@ def change_route(
 ) -> Changed | Refused:
     """Send a service's traffic elsewhere, unless preflight speaks against it.
 
-    With a `key` it happens once: a repetition finds the route as it is, and reports it again. `lease_for` in seconds,
-    the configuration's lease when None. `by` is `run:12`, `person:ann` or `lease`.
+    With a `key` it happens once: a repetition finds the route as it is. `lease_for` in seconds, the configuration's
+    lease when None. `by` is `run:12`, `person:ann` or `lease`.
     """
     known = configuration.catalog.service(service)
     if known is None:
         return Refused(f"there is no service {service!r} in the catalog")
     old = current(tx, known)
     if key and not tx.first_time(f"route/{key}", now):
-        return Changed(old, False, _report(tx, old, incident))
+        return Changed(old, False)
     against = routing.preflight(
         known, weights, rate=_rate(tx, known.id, now), unhealthy=unhealthy_targets(tx, known.id)
     )
@@ -72,7 +72,7 @@ def change_route(
     seconds = configuration.response.lease if lease_for is None else lease_for
     new = routing.change(old, known, weights, by=by, reason=reason, now=now, lease_for=seconds)
     if new.version == old.version:
-        return Changed(old, False, _report(tx, old, incident))
+        return Changed(old, False)
     return _save(tx, old, new, incident, now)
 
 

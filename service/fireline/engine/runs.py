@@ -85,8 +85,8 @@ class Runs:
         """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key."""
         with self._store.transaction() as tx:
             started = starting.start(tx, self._settings.current, wanted, self._clock.now())
-        for told in started.tell:
-            self._responder.handle(told)
+            for told in started.tell:
+                self._responder.handle_in(tx, told)
         self.wake()
         return started
 
@@ -100,8 +100,6 @@ class Runs:
             changed, reply = self._answered(found, step or _asking(found), given)
             if changed != found:
                 self._driver.save(tx, found, changed, str(reply))
-        if reply.done and changed.over:
-            self._driver.tell(changed, changed.reason)
         self.wake()
         return reply
 
@@ -124,7 +122,6 @@ class Runs:
                 return Reply(f"Run {run} is over already: {found.status.value} ({found.reason}).")
             ended = running.abort(found, person, reason, now, undo=undo)
             self._driver.save(tx, found, ended, ended.reason)
-        self._driver.tell(ended, ended.reason)
         self.wake()
         return Reply(f"Run {run} of {found.runbook} {ended.status.value}.", done=True)
 

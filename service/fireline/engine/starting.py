@@ -98,7 +98,7 @@ def _again(tx: Transaction, wanted: Wanted) -> Started:
     run = next((r for r in tx.runs(incident=wanted.incident, limit=200) if r.key == wanted.key), None)
     if run is None:
         return Started(None, "was decided before")
-    return Started(run, f"is run {run.id}", (report(run, run.reason),) if run.incident is not None else ())
+    return Started(run, f"is run {run.id}")
 
 
 def _not_started(wanted: Wanted, reason: str) -> Started:
