@@ -147,7 +147,8 @@ def _status(store: Store, settings: Settings, clock: Clock, changes: Changes) ->
     def healthz() -> Answer:
         """200 when every role does its work, 503 with the reasons when not."""
         health = read_health(store, settings, clock)
-        content = {"status": "degraded" if health.troubles else "ok", "reasons": health.troubles, "ages": health.ages}
+        status = "degraded" if health.troubles else "ok"
+        content = {"status": status, "reasons": health.troubles, "ages": health.ages, "roles": health.facts}
         return Answer(content, 503 if health.troubles else 200)
 
     @router.get("/livez", tags=["health"])
