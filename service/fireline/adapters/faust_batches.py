@@ -160,7 +160,7 @@ class BatchApp(faust.App):
             store="memory://",
             table_standby_replicas=0,
             consumer_auto_offset_reset="earliest",
-            broker_session_timeout=12.0,
+            broker_session_timeout=10.0,
             broker_heartbeat_interval=3.0,
             broker_request_timeout=40.0,
             broker_max_poll_records=20_000,

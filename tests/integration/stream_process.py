@@ -1,0 +1,124 @@
+"""A stream worker in a process of its own for tests: rules made by hand, signals written to a file as they are handled.
+
+Run as `python stream_process.py OPTIONS` with OPTIONS a JSON object; see `tests/integration/streams.py`.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fireline.adapters.clock import SystemClock
+from fireline.adapters.database import open_store
+from fireline.adapters.kafka_connection import Connection
+from fireline.apps.stream import Flow, StreamOptions, run_stream
+from fireline.domain.catalog import Catalog
+from fireline.domain.configuration import Configuration
+from fireline.domain.events import Kind
+from fireline.domain.oncall import OnCall
+from fireline.domain.rules import Level, Match, Matcher, Measure, Rule, Signal
+from fireline.measures import FAMILIES
+from fireline.sources import FORMATS
+
+
+@dataclass(frozen=True)
+class AtLeast:
+    """The condition `n >= number`."""
+
+    number: float
+
+    @property
+    def source(self) -> str:
+        return f"n >= {self.number}"
+
+    @property
+    def variables(self) -> frozenset[str]:
+        return frozenset({"n"})
+
+    def holds(self, values: Mapping[str, object]) -> bool:
+        found = values.get("n")
+        return isinstance(found, int | float) and found >= self.number
+
+
+@dataclass(frozen=True)
+class Say:
+    """A template that renders one of the values, or itself."""
+
+    text: str
+
+    @property
+    def source(self) -> object:
+        return self.text
+
+    def render(self, values: Mapping[str, object]) -> object:
+        return values.get(self.text, self.text)
+
+
+def rule(name: str, at_least: float, metric: str = "requests") -> Rule:
+    """Fires when `metric` was counted at least so many times for a service in the last ten minutes."""
+    return Rule(
+        name=name,
+        on=Kind.METRIC,
+        where=(Matcher("name", Match.ANY_OF, (metric,)),),
+        by=("service",),
+        window=600.0,
+        pane=10.0,
+        measures=(Measure("n", "count"),),
+        levels=(Level("outage", AtLeast(at_least)),),
+        service=Say("service"),
+        summary=Say(name),
+        hash=f"{name}/{at_least}",
+    )
+
+
+def configuration(rules: Mapping[str, float]) -> Configuration:
+    made = {name: rule(name, at_least) for name, at_least in rules.items()}
+    return Configuration(made, {}, Catalog({}, {}, {}, ()), OnCall(), hash=json.dumps(dict(rules)))
+
+
+def main(options: Mapping[str, object]) -> int:
+    logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel("WARNING")
+    signals = Path(str(options["signals"]))
+    rules_file = Path(str(options["rules"]))
+
+    def handled(signal: Signal) -> None:
+        said = {
+            "id": signal.id,
+            "rule": signal.rule,
+            "service": signal.service,
+            "state": signal.state,
+            "n": signal.evidence.measures.get("n"),
+            "timeline": signal.timeline,
+            "at": signal.at,
+        }
+        with signals.open("a") as file:
+            file.write(json.dumps(said) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    worker = StreamOptions(
+        connection=Connection(str(options["bootstrap"]), embedded=bool(options["generation"])),
+        name=str(options["name"]),
+        topics=("fireline.metrics",),
+        generation=str(options["generation"]),
+        chunk=int(str(options.get("chunk", 512))),
+        directory=Path(str(options["directory"])),
+    )
+    flow = Flow(
+        configuration=configuration(json.loads(rules_file.read_text())),
+        families=FAMILIES,
+        decode=FORMATS["native"],
+        on_signal=handled,
+        refresh=lambda: configuration(json.loads(rules_file.read_text())),
+    )
+    return asyncio.run(run_stream(worker, flow, open_store(str(options["database"])), SystemClock()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(json.loads(sys.argv[1])))
