@@ -4,7 +4,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.servers.live_web import Held, WallClock, incident, live_web
 
-from fireline.apps.web_health import STREAM_FACT, SWEEPER_FACT, read_health
+from fireline.apps.web_health import RESPOND_FACT, STREAM_FACT, read_health
+from fireline.domain.effects import Publish
 from fireline.engine.ports import Unavailable
 
 
@@ -17,7 +18,7 @@ def web(tmp_path):
 def beat(web, ago=0.0, **stream):
     with web.store.transaction() as tx:
         tx.put_fact(STREAM_FACT, stream, time.time() - ago)
-        tx.put_fact(SWEEPER_FACT, {"outbox": 4}, time.time() - ago)
+        tx.put_fact(RESPOND_FACT, {"owner": "x"}, time.time() - ago)
 
 
 def samples(web):
@@ -45,6 +46,12 @@ def test_a_role_that_fell_silent_is_told_with_how_long(web):
     assert "60 s ago" in answer["reasons"][0]
 
 
+def test_a_stream_that_lags_is_told(web):
+    beat(web, lag_seconds=95.0)
+    _, _, answer = web.request("GET", "/healthz")
+    assert answer["reasons"] == ["the stream worker is 95 s behind"]
+
+
 class Gone:
     def reading(self):
         raise Unavailable("connection refused")
@@ -60,13 +67,15 @@ def test_metrics_tell_incidents_routes_and_what_roles_report(web):
     beat(web, events_per_second=120.5, events=900, dead_letters=3, lag=7)
     web.save(incident(1), incident(2, severity="degraded", group="b"))
     web.move(fallback=100)
+    with web.store.transaction() as tx:
+        tx.enqueue(Publish("k", "fireline.routes", "fraud-scoring", {}), 1.0)
     found = samples(web)
     assert found[("fireline_open_incidents", "outage")] == 1
     assert found[("fireline_open_incidents", "degraded")] == 1
     assert found[("fireline_open_incidents", "safety")] == 0
     assert found[("fireline_events_per_second",)] == 120.5
     assert found[("fireline_dead_letters_total",)] == 3
-    assert found[("fireline_outbox_depth",)] == 4
+    assert found[("fireline_outbox_depth",)] == 1
     assert found[("fireline_fallbacks_active",)] == 1
     assert found[("fireline_database_up",)] == 1
-    assert 0 <= found[("fireline_heartbeat_age_seconds", SWEEPER_FACT)] < 30
+    assert 0 <= found[("fireline_heartbeat_age_seconds", "respond")] < 30

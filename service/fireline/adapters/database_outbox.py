@@ -84,6 +84,11 @@ class OutboxRows(Rows):
         self._connection.execute(change.values(done_at=row.queued_at, outcome=f"withdrawn: {reason}"))
         return row.leased_until is None and not row.maybe_sent
 
+    def backlog(self) -> int:
+        """How many effects wait to be performed."""
+        waiting = select(func.count()).select_from(effects).where(effects.c.done_at.is_(None))
+        return int(self._connection.execute(waiting).scalar_one())
+
     def arm(self, timer: Timer) -> None:
         """Insert or replace the timer of this key; a lease on the old one is void."""
         row = {"key": timer.key, "due_at": timer.due_at, "leased_by": None, "leased_until": None}

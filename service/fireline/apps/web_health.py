@@ -15,10 +15,13 @@ from fireline.domain.catalog import Catalog
 from fireline.engine.ports import Clock, Settings, Store, Transaction, Unavailable
 
 STREAM_FACT = "stream"
-SWEEPER_FACT = "heartbeat:timers"
-LATE = {STREAM_FACT: 15.0, SWEEPER_FACT: 10.0}
+RESPOND_FACT = "heartbeat:timers"
+LATE = {STREAM_FACT: 15.0, RESPOND_FACT: 10.0}
 """Seconds after which a role that has not been heard of counts as gone."""
-ROLE = {STREAM_FACT: "the stream worker", SWEEPER_FACT: "the responder"}
+BEHIND = 30.0
+"""Seconds that the newest judged event may be old before pages come noticeably late."""
+ROLE = {STREAM_FACT: "the stream worker", RESPOND_FACT: "the responder"}
+NAME = {STREAM_FACT: "stream", RESPOND_FACT: "respond"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Health:
     ages: Mapping[str, float | None] = field(default_factory=dict)
     open_by_severity: Mapping[str, int] = field(default_factory=dict)
     fallbacks: int = 0
+    outbox: int = 0
     troubles: tuple[str, ...] = ()
     database: bool = True
 
@@ -56,16 +60,20 @@ def _health(tx: Transaction, catalog: Catalog, now: float) -> Health:
         ages=ages,
         open_by_severity={level.name: open_.get(level.name, 0) for level in catalog.severities} | dict(open_),
         fallbacks=sum(1 for route in tx.routes() if route.lease is not None),
-        troubles=tuple(_troubles(ages)),
+        outbox=tx.backlog(),
+        troubles=tuple(_troubles(ages, found[STREAM_FACT])),
     )
 
 
-def _troubles(ages: Mapping[str, float | None]) -> Iterator[str]:
+def _troubles(ages: Mapping[str, float | None], stream: tuple[Mapping[str, object], float] | None) -> Iterator[str]:
     for name, age in ages.items():
         if age is None:
             yield f"{ROLE[name]} has not been heard of"
         elif age > LATE[name]:
             yield f"{ROLE[name]} was last heard of {age:.0f} s ago"
+    behind = None if stream is None else stream[0].get("lag_seconds")
+    if isinstance(behind, int | float) and behind > BEHIND:
+        yield f"the stream worker is {behind:.0f} s behind"
 
 
 _REPORTED = (
@@ -75,7 +83,6 @@ _REPORTED = (
     (STREAM_FACT, "lag", "fireline_lag_records", False, "Records not yet read"),
     (STREAM_FACT, "lag_seconds", "fireline_lag_seconds", False, "Age of the newest event judged, in seconds"),
     (STREAM_FACT, "dead_letters", "fireline_dead_letters", True, "Records that were no events, since the start"),
-    (SWEEPER_FACT, "outbox", "fireline_outbox_depth", False, "Effects that wait to be performed"),
 )
 
 
@@ -87,6 +94,7 @@ class _Reported(Collector):
         health = self._health
         yield GaugeMetricFamily("fireline_database_up", "Whether the database answers", float(health.database))
         yield GaugeMetricFamily("fireline_healthy", "Whether /healthz is 200", float(not health.troubles))
+        yield GaugeMetricFamily("fireline_outbox_depth", "Effects that wait to be performed", health.outbox)
         open_ = GaugeMetricFamily("fireline_open_incidents", "Incidents not resolved", labels=["severity"])
         for severity, count in health.open_by_severity.items():
             open_.add_metric([severity], count)
@@ -95,7 +103,7 @@ class _Reported(Collector):
         beats = GaugeMetricFamily("fireline_heartbeat_age_seconds", "Since a role was heard of", labels=["role"])
         for name, age in health.ages.items():
             if age is not None:
-                beats.add_metric([name], age)
+                beats.add_metric([NAME[name]], age)
         yield beats
         yield from self._of_roles()
 

@@ -159,6 +159,10 @@ class Transaction(Protocol):
         """Take back a queued effect; False when it was done, is unknown, or may have been done (it is in flight)."""
         ...
 
+    def backlog(self) -> int:
+        """How many effects wait to be performed."""
+        ...
+
     def arm(self, timer: Timer) -> None:
         """Insert or replace the timer of this key."""
         ...
