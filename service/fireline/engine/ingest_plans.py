@@ -20,7 +20,7 @@ EVERYWHERE = -1
 _REMEMBERED = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # told apart as objects: a rule's options cannot be hashed
 class Target:
     """Events for one entity of one rule, and the places of the measures they feed.
 
