@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +15,10 @@ from confluent_kafka import Producer
 
 from fireline.adapters.database import DatabaseStore, open_store
 from fireline.apps.bootstrap import BROKER_FACT
+from fireline.apps.web_health import STREAM_FACT
 from fireline.domain.incidents import Incident
+from fireline.domain.routes import Route
+from fireline.domain.runbooks import Run
 
 
 def free_port() -> int:
@@ -37,8 +41,14 @@ def eventually(what: str, found: Callable[[], object], seconds: float = 30.0, ev
 class Fireline:
     """`fireline up` and a look into its database."""
 
-    def __init__(self, home: Path, repository: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, repository: Path, environment: Mapping[str, str] | None = None, settle: str = "4s"
+    ) -> None:
         self.home = home
+        rules = home / "rules"
+        shutil.copytree(repository / "rules", rules)
+        severities = rules / "severities.yaml"
+        severities.write_text(severities.read_text().replace("settle: 60s", f"settle: {settle}"))
         self.port = free_port()
         self.database = f"sqlite:///{home / 'fireline.db'}"
         self.environment = {
@@ -46,7 +56,7 @@ class Fireline:
             "FIRELINE_DATABASE": self.database,
             "FIRELINE_STATE_DIR": str(home),
             "FIRELINE_WEB_PORT": str(self.port),
-            "FIRELINE_RULES": str(repository / "rules"),
+            "FIRELINE_RULES": str(rules),
             "FIRELINE_RUNBOOKS": str(repository / "runbooks"),
             **(environment or {}),
         }
@@ -69,7 +79,7 @@ class Fireline:
         try:
             eventually("all roles run", lambda: len(self.roles()) == 3, 30)
             self._store = open_store(self.database)
-            eventually("the stream worker says that it runs", lambda: self.streaming(), 45)
+            eventually("the stream worker says that it runs", self.streaming, 45)
         except BaseException:
             self.stop()
             raise
@@ -101,7 +111,9 @@ class Fireline:
         """The running roles and their process ids."""
         assert self._process is not None
         if self._process.poll() is not None:
-            raise AssertionError(f"`fireline up` ended with {self._process.returncode}:\n{self.log.read_text()[-4000:]}")
+            raise AssertionError(
+                f"`fireline up` ended with {self._process.returncode}:\n{self.log.read_text()[-4000:]}"
+            )
         found = {}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
@@ -120,12 +132,12 @@ class Fireline:
         return pid
 
     def streaming(self) -> bool:
-        with self.store.transaction() as tx:
+        with self.store.reading() as tx:
             return tx.fact(STREAM_FACT) is not None
 
     @property
     def bootstrap(self) -> str:
-        with self.store.transaction() as tx:
+        with self.store.reading() as tx:
             fact = tx.fact(BROKER_FACT)
         assert fact is not None
         return str(fact[0]["bootstrap"])
@@ -140,6 +152,40 @@ class Fireline:
         if self._producer is not None:
             self._producer.flush(10)
 
+    def runs(self) -> list[Run]:
+        with self.store.reading() as tx:
+            return list(tx.runs())
+
+    def route(self, service: str) -> Route | None:
+        with self.store.reading() as tx:
+            return tx.route(service)
+
     def incidents(self) -> list[Incident]:
-        with self.store.transaction() as tx:
+        with self.store.reading() as tx:
             return list(tx.incidents())
+
+
+class Gateway:
+    """The model gateway of the demo as a process of its own: real requests, real events, routes followed over OFREP."""
+
+    def __init__(
+        self, fireline: Fireline, *, rate: float = 100, break_after: float = 4, heal_after: float = 12
+    ) -> None:
+        self._command = [sys.executable, "-m", "fireline.apps.gateway", "--kafka", fireline.bootstrap]
+        self._command += ["--fireline", f"http://127.0.0.1:{fireline.port}", "--rate", str(rate)]
+        self._command += ["--break-after", str(break_after), "--heal-after", str(heal_after)]
+        self._environment = fireline.environment
+        self._log = fireline.home / "gateway.log"
+
+    def __enter__(self) -> "Gateway":
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)

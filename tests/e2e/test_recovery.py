@@ -1,0 +1,65 @@
+"""The whole path with real processes: a model breaks, its owner is paged, traffic moves, is verified, and comes back.
+
+Also with a role killed in mid-story: the end state must be the same.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from fireline.domain.incidents import Incident, PageStatus, Status
+from fireline.domain.runbooks import RunStatus
+from tests.e2e.harness import Fireline, Gateway, eventually
+
+SERVICE = "fraud-scoring"
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def on_fallback(fireline: Fireline) -> bool:
+    route = fireline.route(SERVICE)
+    return route is not None and route.lease is not None
+
+
+def resolved(fireline: Fireline) -> list[Incident]:
+    incidents = fireline.incidents()
+    return incidents if incidents and all(i.status is Status.RESOLVED for i in incidents) else []
+
+
+def recover(fireline: Fireline, kill: str | None) -> None:
+    """Live through the story, killing a role while the traffic is on the fallback."""
+    eventually("an incident is open", fireline.incidents, 60)
+    eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 40)
+    if kill is not None:
+        before = fireline.kill(kill)
+        eventually(f"{kill} runs again", lambda: fireline.roles().get(kill, before) != before, 30)
+    eventually("the incident is resolved", lambda: resolved(fireline), 120)
+
+
+def check_end_state(fireline: Fireline) -> None:
+    (incident,) = fireline.incidents()
+    assert incident.service == SERVICE
+    assert incident.severity == "outage"
+    assert incident.owner == "payments-ml"
+    assert incident.pages[0].person in {"ann", "ben", "cleo"}
+    assert incident.pages[0].why.schedule == "payments-ml"
+    assert incident.pages[0].attempts[0].state == "delivered"
+    assert all(page.status is not PageStatus.SENDING for page in incident.pages)
+    (run,) = fireline.runs()
+    assert run.status is RunStatus.SUCCEEDED, run.reason
+    verify = next(step for step in run.steps if step.id == "verify")
+    assert verify.output["verdict"] == "recovered"
+    route = fireline.route(SERVICE)
+    assert route is not None
+    assert dict(route.weights) == {"primary": 100}
+    assert route.lease is None
+    with fireline.store.reading() as tx:
+        timeline = list(tx.timeline(incident.number))
+    assert sum(entry.kind == "opened" for entry in timeline) == 1
+    assert sum(entry.kind == "resolved" for entry in timeline) == 1
+
+
+@pytest.mark.parametrize("kill", [None, "stream", "respond", "web"])
+def test_traffic_recovers_and_nothing_is_done_twice(tmp_path: Path, repository: Path, kill: str | None):
+    with Fireline(tmp_path, repository) as fireline, Gateway(fireline):
+        recover(fireline, kill)
+        check_end_state(fireline)
