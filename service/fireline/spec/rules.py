@@ -268,7 +268,7 @@ def _summary(form: RuleForm, reader: _Reader) -> JinjaTemplate | None:
     if form.summary is None:
         labels = " ".join(f"{name}={{{{ {name} }}}}" for name in form.by)
         return compile_template(f"{form.name} {labels}".strip())
-    known: Tree = {**leaves(form.by), "measures": leaves(form.measures)}
+    known: Tree = {"severity": None, "service": None, **leaves(form.by), "measures": leaves(form.measures)}
     path = (*reader.path, "summary")
     return read_template(reader.document, path, form.summary, reader.findings, known)
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from fireline.spec.durations import Duration, PositiveDuration
 from fireline.spec.reading import Identifier, Name, Part
 
-InputType = Literal["string", "number", "integer", "boolean", "list", "mapping"]
+InputType = Literal["string", "number", "integer", "boolean", "duration", "list", "mapping"]
 
 
 def _day(value: str) -> str:
@@ -26,7 +26,7 @@ Day = Annotated[str, AfterValidator(_day), WithJsonSchema({"type": "string", "fo
 class InputForm(Part):
     """One typed input of a runbook."""
 
-    type: InputType = Field(description="string, number, integer, boolean, list or mapping")
+    type: InputType = Field(description="string, number, integer, boolean, duration, list or mapping")
     default: Any = Field(None, description="a value or template; without one the input is required")
     choices: list[Any] = Field(default_factory=list, description="the values that are allowed")
     description: str = ""

@@ -30,6 +30,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "number": (int, float),
     "integer": int,
     "boolean": bool,
+    "duration": (str, int, float),
     "list": list,
     "mapping": dict,
 }
