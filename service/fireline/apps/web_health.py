@@ -16,7 +16,7 @@ from fireline.engine.ports import Clock, Settings, Store, Transaction, Unavailab
 
 STREAM_FACT = "stream"
 RESPOND_FACT = "heartbeat:timers"
-LATE = {STREAM_FACT: 15.0, RESPOND_FACT: 10.0}
+LATE = {STREAM_FACT: 15.0, RESPOND_FACT: 20.0}
 """Seconds after which a role that has not been heard of counts as gone."""
 BEHIND = 30.0
 """Seconds that the newest judged event may be old before pages come noticeably late."""
