@@ -179,7 +179,8 @@ def _silent(rule: Rule, levels: Mapping[str, Held], firing: list[str], silence: 
     assert rule.no_data is not None
     severity = min([rule.no_data.severity, *firing], key=lambda name: _rank(rule, name))
     reason = f"no data for {silence:.0f} s; an event was expected within {rule.no_data.after:.0f} s"
-    return _Judgement(levels, severity, State.FIRING, f"no data for {rule.no_data.after:g}s", reason)
+    verdict = State.UNKNOWN if severity in firing else State.FIRING
+    return _Judgement(levels, severity, verdict, f"no data for {rule.no_data.after:g}s", reason)
 
 
 def _conclude(
@@ -214,7 +215,8 @@ def judge(
     found = _weigh(rule, state, reading, now, behind)
     after = replace(state, levels=found.levels, verdict=found.verdict, reason=found.reason)
     if found.severity == state.severity:
-        if found.severity is None or state.silent or not _gone_quiet(rule, reading, now, behind):
+        told = found.severity is None or found.verdict is not State.UNKNOWN or state.silent
+        if told or not _gone_quiet(rule, reading, now, behind):
             return after, ()
         since = f" since {datetime.fromtimestamp(reading.newest or 0.0, UTC):%Y-%m-%d %H:%M:%S} UTC"
         found = replace(found, reason=f"no data{since}; {found.reason}")

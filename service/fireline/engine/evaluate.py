@@ -135,25 +135,28 @@ class Evaluation:
                 continue
             while (woken := timeline.woken()) is not None:
                 series, at = woken
-                signals += self._judge(timeline, series, at, 0.0)
+                signals += self._judge(timeline, series, at, arrived=False)
             for series in timeline.due(timeline.high):
-                signals += self._judge(timeline, series, timeline.high, 0.0)
+                signals += self._judge(timeline, series, timeline.high)
         return sorted(signals, key=lambda signal: (signal.at, signal.rule, signal.entity, signal.timeline))
 
-    def _judge(self, timeline: Timeline, series: Series, now: float, behind: float) -> Sequence[Signal]:
+    def _judge(
+        self, timeline: Timeline, series: Series, now: float, behind: float = 0.0, *, arrived: bool = True
+    ) -> Sequence[Signal]:
         rule = series.rule
         now = max(now, series.judged)
-        self.faults += (reading := read(series, timeline.pool(rule.name), now)).faults
+        newest = series.seen = timeline.pane(series, now, arrived=arrived)
+        self.faults += (reading := read(series, timeline.pool(rule.name), newest, now)).faults
         state, signals = series.state, tuple[Signal, ...]()
         if series.entity is not None:
             state, signals = judge(rule, state, reading.shown, now, behind)
         if signals or (state.levels, state.severity) != (series.state.levels, series.state.severity):
             self._changed[timeline.name, rule.name, series.entity] = None
         series.state, series.judged = state, now
-        self._rest(timeline, series, reading.shown, now, behind)
+        self._rest(timeline, series, reading.shown, now, behind=behind)
         return signals
 
-    def _rest(self, timeline: Timeline, series: Series, reading: Reading, now: float, behind: float) -> None:
+    def _rest(self, timeline: Timeline, series: Series, reading: Reading, now: float, *, behind: float) -> None:
         """Drop what is too old, and set when to look again; an entity of which nothing is left is forgotten."""
         rule = series.rule
         key = (timeline.name, rule.name, series.entity)
@@ -165,7 +168,10 @@ class Evaluation:
             timeline.remove(series)
             self._changed[key] = None
             return
-        times = [series.slides(now), next_due(rule, series.state, reading, now)]
+        slides = series.slides(series.seen) if series.seen is not None else None
+        times = [next_due(rule, series.state, reading, now)]
+        if slides is not None:
+            times.append(timeline.shows(slides, rule.pane))
         if behind > 0.0 and waits:
             times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
         if not empty and all(at is None for at in times):

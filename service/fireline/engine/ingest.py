@@ -123,7 +123,8 @@ class Ingest:
         self._chunks: dict[SourceRef, _Chunk] = {}
         self._newest: dict[SourceRef, float] = {}
         self._admission = Admission()
-        self._admitted_at = self._reported_at = float("-inf")
+        self._admitted_at: float | None = None
+        self._reported_at = float("-inf")
         self._refused: Counter[str] = Counter()
         self.reload(rules)
 
@@ -176,7 +177,9 @@ class Ingest:
     def _report(self, records: Sequence[Record]) -> Mapping[str, int]:
         """Refusals, once a period; and the hourly new count of entities."""
         now = records[-1].timestamp if records else 0.0
-        if now - self._admitted_at > ADMISSION_PERIOD:
+        if self._admitted_at is None:
+            self._admitted_at = now
+        elif now - self._admitted_at > ADMISSION_PERIOD:
             self._admitted_at = now
             self._admission.clear()
             for lane in self._lanes.values():
@@ -197,7 +200,8 @@ class Ingest:
         touched: dict[_Key, None] = {}
         for plan in batch.touched:
             rows, plan.rows = plan.rows, []
-            self._refused.update(dict.fromkeys(plan.refused, len(rows)))
+            for name in plan.refused:
+                self._refused[name] += len(rows)
             self._fold_plan(chunk, plan, rows, touched)
         for (target, pane), late in batch.late.items():
             self._add(chunk, target, pane, Cell(0, late, 0.0, (None,) * len(target.rule.measures)), touched)

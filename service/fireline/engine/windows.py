@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 
 from fireline.domain.judging import EntityState
 from fireline.domain.rules import Rule
-from fireline.domain.windows import Family, first_pane, pane_of, span
+from fireline.domain.windows import Family, span
 from fireline.engine.partials import Cell, SourceRef, Values, join
 
 _RADIX = 8
 _LEVELS = 5  # 8^5 panes are more than any window has
-_INSTANT = 1e-6  # seconds after a pane's end at which it has surely ended, whatever rounding says
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +40,9 @@ class _Rest:
 class Series:
     """The panes and the verdict of one entity of one rule, on one timeline.
 
-    `newest` is the event time of its newest sample, None before the first. `judged` is when it was judged last and
-    `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
+    `newest` is the event time of the newest sample it was judged on, None before the first. `judged` is when it was judged last and
+    `wake` when it is to be judged again without anything arriving; both in the timeline's seconds. `seen` is the newest
+    pane that it was judged on.
     """
 
     rule: Rule
@@ -51,6 +51,7 @@ class Series:
     state: EntityState
     newest: float | None = None
     judged: float = float("-inf")
+    seen: int | None = None
     wake: float | None = None
     settled: dict[int, Cell] = field(default_factory=dict)
     open: dict[int, dict[SourceRef, Held]] = field(default_factory=dict)
@@ -71,8 +72,6 @@ class Series:
             if before.start != held.start:
                 self._settle(pane, before.cell)
         chunks[source] = held
-        if held.cell.samples and (self.newest is None or held.cell.newest > self.newest):
-            self.newest = held.cell.newest
         self._touch(pane)
         return True
 
@@ -137,16 +136,17 @@ class Series:
             place += size
         return found
 
-    def window(self, now: float) -> Cell | None:
-        """The aggregate of the rule's window that ends at `now`."""
-        rest = self._resting(now)
-        return self._join(rest.cell, self.cell(rest.newest))
+    def window(self, newest: int) -> Cell | None:
+        """The aggregate of the rule's window whose newest pane is `newest`."""
+        found = self._join(self._resting(newest).cell, self.cell(newest))
+        if found is not None and found.samples and (self.newest is None or found.newest > self.newest):
+            self.newest = found.newest
+        return found
 
-    def _resting(self, now: float) -> _Rest:
-        newest = pane_of(now, self.rule.pane)
+    def _resting(self, newest: int) -> _Rest:
         rest = self._rest
         if rest is None or rest.newest != newest:
-            first = first_pane(now, self.rule.window, self.rule.pane)
+            first = newest - span(self.rule.window, self.rule.pane) + 1
             inside = [pane for pane in self.panes() if pane >= first and pane != newest]
             oldest = min((pane for pane in inside if pane < newest), default=None)
             ahead = min((pane for pane in inside if pane > newest), default=None)
@@ -154,15 +154,14 @@ class Series:
             rest = self._rest = _Rest(newest, cell, oldest, ahead)
         return rest
 
-    def slides(self, now: float) -> float | None:
-        """When the window shows something else although nothing arrives: a pane leaves it, or a later one enters."""
-        rest, size = self._resting(now), self.rule.pane
+    def slides(self, newest: int) -> int | None:
+        """The next newest pane whose window shows something else, although nothing arrives."""
+        rest = self._resting(newest)
         oldest = rest.oldest
-        if oldest is None and (rest.newest in self.settled or rest.newest in self.open):
-            oldest = rest.newest
-        leaves = None if oldest is None else oldest + span(self.rule.window, size)
-        changes = [pane for pane in (leaves, rest.ahead) if pane is not None]
-        return min(changes) * size + _INSTANT if changes else None
+        if oldest is None and (newest in self.settled or newest in self.open):
+            oldest = newest
+        leaves = None if oldest is None else oldest + span(self.rule.window, self.rule.pane)
+        return min((pane for pane in (leaves, rest.ahead) if pane is not None), default=None)
 
     def prune(self, before: int) -> bool:
         """Drop the panes before `before`; whether there were any."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from fireline.domain.judging import Reading, tell_level
 from fireline.domain.rules import State
-from fireline.domain.windows import Family, first_pane, pane_of
+from fireline.domain.windows import Family, first_pane, pane_of, span
 from fireline.engine.partials import Cell
 from fireline.engine.ports import Watch, WatchAnswer
 from fireline.engine.windows import Series
@@ -20,14 +20,14 @@ class Read:
     faults: int = 0
 
 
-def read(series: Series, pool: Series | None, now: float) -> Read:
-    """What the rule's window shows at `now`; `pool` holds halves that belong to no entity."""
+def read(series: Series, pool: Series | None, newest: int, now: float) -> Read:
+    """What the rule's window with this newest pane shows at `now`; `pool` holds halves that belong to no entity."""
     rule = series.rule
-    start = first_pane(now, rule.window, rule.pane) * rule.pane
+    start = (newest - span(rule.window, rule.pane) + 1) * rule.pane
     try:
-        cell, shared = series.window(now), None
+        cell, shared = series.window(newest), None
         if pool is not None and pool is not series and any(family.streams for family in series.families):
-            shared = pool.window(now)
+            shared = pool.window(newest)
     except Exception:  # a family is a plugin: what it cannot merge has no value, and judging goes on
         return Read(_reading(series, None, {}, start, now), 1)
     values, faults = _values(series, cell, shared, rule.window)

@@ -3,10 +3,11 @@
 import heapq
 from collections.abc import Iterator
 
+from fireline.domain.windows import pane_of
 from fireline.engine.partials import LIVE, Values
 from fireline.engine.windows import Series
 
-_JUST_BEFORE = 1e-6  # seconds
+_INSTANT = 1e-6  # seconds; so far from a pane's border, a time is surely on its side of it, whatever rounding says
 
 
 class Timeline:
@@ -55,6 +56,22 @@ class Timeline:
         self._dirty.pop((series.rule.name, series.entity), None)
         series.wake = None
 
+    def pane(self, series: Series, now: float, *, arrived: bool) -> int:
+        """The newest pane to judge an entity on at `now`.
+
+        Live, that is the pane in progress. Where time passes by the events, a batch brings panes in advance: then it is
+        the last one complete, unless something `arrived` that is to be seen at once; and it never goes back.
+        """
+        size = series.rule.pane
+        if arrived or self.name == LIVE:
+            return pane_of(now, size)
+        complete = pane_of(now + 2 * _INSTANT, size) - 1
+        return complete if series.seen is None else max(complete, series.seen)
+
+    def shows(self, pane: int, size: float) -> float:
+        """When a pane is first judged: live at its beginning, where time passes by the events when it is complete."""
+        return pane * size + _INSTANT if self.name == LIVE else (pane + 1) * size - _INSTANT
+
     def touch(self, series: Series, new_pane: int | None) -> None:
         """Something of the entity changed. Where time passes by the events, a new pane is judged at its end, too."""
         name = series.rule.name
@@ -64,9 +81,7 @@ class Timeline:
         for each in changed:
             self._dirty[name, each.entity] = each
             if new_pane is not None and self.name != LIVE:
-                end = (new_pane + 1) * each.rule.pane - _JUST_BEFORE
-                if end > each.judged:
-                    self._push(end, each, ends_pane=True)
+                self._push(self.shows(new_pane, each.rule.pane), each, ends_pane=True)
 
     def set_wake(self, series: Series, at: float | None) -> None:
         """Look at the entity again at `at`, and not at what was set before."""
