@@ -39,7 +39,7 @@ class Pace:
     outage: float = 12.0
     pause: float = 15.0
     longest: float = 240.0
-    ready: float = 60.0
+    ready: float = 120.0
 
 
 ONCE = Pace(healthy=3.0, reading=1.0, outage=4.0, pause=0.0, longest=90.0)
@@ -142,6 +142,7 @@ class Director:
 
     async def _until_ready(self, show: Show) -> None:
         began = self._clock.now()
+        show.say(began, "waiting for the first events to be judged")
         while self._scene.rate <= 0.0 or self._scene.stats.get("requests", 0) < 50:
             if self._clock.now() - began > self.pace.ready:
                 reasons = "; ".join(self._scene.health.get("reasons", ())) or "it does not answer"

@@ -26,7 +26,7 @@ class Show:
     def __init__(self, console: Console, url: str = "") -> None:
         self._console, self.url = console, url
         self._lines: deque[str] = deque(maxlen=LINES)
-        self._live = Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+        self._live = Live(console=console, refresh_per_second=8) if console.is_terminal else None
 
     def __enter__(self) -> "Show":
         self._context: AbstractContextManager[object] = self._live or nullcontext()
