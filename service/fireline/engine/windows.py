@@ -92,6 +92,9 @@ class Series:
         """Forget what was remembered merged with this pane."""
         if self._rest is not None and pane != self._rest.newest:
             self._rest = None
+        self._unblock(pane)
+
+    def _unblock(self, pane: int) -> None:
         if self._blocks:
             for level in range(1, _LEVELS + 1):
                 self._blocks.pop((level, pane // _RADIX**level), None)
@@ -172,7 +175,5 @@ class Series:
         for pane in old:
             self.settled.pop(pane, None)
             self.open.pop(pane, None)
-        if old and self._blocks:
-            for level, index in [k for k in self._blocks if (k[1] + 1) * _RADIX ** k[0] <= before]:
-                del self._blocks[level, index]
+            self._unblock(pane)
         return bool(old)

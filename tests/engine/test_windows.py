@@ -1,0 +1,64 @@
+"""Long windows of panes, read by way of remembered blocks."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fireline.domain.judging import EntityState
+from fireline.engine.partials import Cell, SourceRef
+from fireline.engine.windows import Held, Series
+from fireline.measures import FAMILIES
+from tests.engine.streams import rule
+
+SOURCES = (SourceRef("m", 0), SourceRef("m", 1))
+STEPS = st.lists(st.tuples(st.integers(0, 700), st.integers(0, 1), st.integers(0, 700), st.booleans()), max_size=60)
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS, st.sampled_from([1.0, 8.0, 63.0, 600.0]))
+def test_any_window_is_the_sum_of_its_panes(steps, window):
+    measures = rule().measures[:1]
+    series = Series(
+        rule(measures=measures, window=window, pane=1.0), (FAMILIES["count"],), ("a",), EntityState((("service", "a"),))
+    )
+    known = {}
+    for number, (pane, source, newest, pruned) in enumerate(steps):
+        cell = Cell(1, 0, float(pane), (1,))
+        start, end = (number // 3) * 10, number + 1
+        held = known.get((pane, source))
+        series.put(SOURCES[source], pane, Held(start, end, cell))
+        count = 1 if held is None else held[1] + (held[0] != start)
+        known[pane, source] = (start, count)
+        if pruned:
+            series.settle({SOURCES[source]: start})
+            series.prune(newest - 650)
+            known = {key: value for key, value in known.items() if key[0] >= max(newest - 650, series._pruned)}
+        first = newest - int(window) + 1
+        inside = sum(count for (p, _), (_, count) in known.items() if first <= p <= newest)
+        found = series.window(newest)
+        assert (found.samples if found is not None else 0) == inside
+        if found is not None:
+            assert found.states == (inside,)
+        everything = series.total(0, 700)
+        assert (everything.samples if everything is not None else 0) == sum(count for _, count in known.values())
+
+
+def test_reading_a_long_window_again_costs_one_merge():
+    merges = []
+
+    class Counting(type(FAMILIES["count"])):
+        def merge(self, left, right):
+            merges.append(1)
+            return left + right
+
+    series = Series(rule(measures=rule().measures[:1], window=4000.0, pane=1.0), (Counting(),), ("a",), EntityState(()))
+    for pane in range(4000):
+        series.put(SOURCES[0], pane, Held(pane, pane + 1, Cell(1, 0, 0.0, (1,))))
+    assert series.window(3999).samples == 4000
+    merges.clear()
+    series.put(SOURCES[0], 3999, Held(3999, 4001, Cell(2, 0, 0.0, (2,))))
+    assert series.window(3999).samples == 4001
+    assert len(merges) == 1
+    series.put(SOURCES[0], 4000, Held(4001, 4002, Cell(1, 0, 0.0, (1,))))
+    merges.clear()
+    assert series.window(4000).samples == 4001
+    assert len(merges) < 60
