@@ -30,7 +30,7 @@ TITLES = {
     403: "Not from there",
     404: "Not found",
     405: "Method not allowed",
-    409: "Changed meanwhile",
+    409: "Cannot be done as things are",
     413: "Too large",
     429: "Too many requests",
     500: "Fault of Fireline",
