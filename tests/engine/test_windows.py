@@ -22,6 +22,8 @@ def test_any_window_is_the_sum_of_its_panes(steps, window):
     )
     known = {}
     for number, (pane, source, newest, pruned) in enumerate(steps):
+        if series._pruned is not None and pane < series._pruned:
+            continue  # evaluate refuses what is older than any window
         cell = Cell(1, 0, float(pane), (1,))
         start, end = (number // 3) * 10, number + 1
         held = known.get((pane, source))

@@ -69,13 +69,13 @@ class Evaluation:
             self.malformed += 1
             return
         timeline = self._timeline(partial.source.timeline)
+        if partial.start >= self._high.get(partial.source, partial.start):
+            self._high[partial.source] = partial.start
+            at = now if timeline.name == LIVE else timeline.high  # before this batch, which may leap over a gap
+            for entry in partial.entries:
+                self._put(timeline, partial, entry, at)
+        # else a chunk that was complete before a later one came: nothing of it can be new
         timeline.high = max(timeline.high, partial.newest)
-        if partial.start < self._high.get(partial.source, partial.start):
-            return  # a chunk that was complete before a later one came: nothing of it can be new
-        self._high[partial.source] = partial.start
-        at = now if timeline.name == LIVE else timeline.high
-        for entry in partial.entries:
-            self._put(timeline, partial, entry, at)
 
     def _timeline(self, name: str) -> Timeline:
         timeline = self._timelines.get(name)

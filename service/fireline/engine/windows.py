@@ -40,9 +40,9 @@ class _Rest:
 class Series:
     """The panes and the verdict of one entity of one rule, on one timeline.
 
-    `newest` is the event time of the newest sample it was judged on, None before the first. `judged` is when it was judged last and
-    `wake` when it is to be judged again without anything arriving; both in the timeline's seconds. `seen` is the newest
-    pane that it was judged on.
+    `newest` is the event time of the newest sample it was judged on, None before the first. `judged` is when it was
+    judged last and `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
+    `seen` is the newest pane that it was judged on.
     """
 
     rule: Rule
