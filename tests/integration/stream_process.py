@@ -80,6 +80,19 @@ def configuration(rules: Mapping[str, float]) -> Configuration:
     return Configuration(made, {}, Catalog({}, {}, {}, ()), OnCall(), hash=json.dumps(dict(rules)))
 
 
+class BreakingClock(SystemClock):
+    """Tells the time so often, and then fails: a fault of ours, somewhere inside the worker."""
+
+    def __init__(self, readings: int) -> None:
+        self._left = readings
+
+    def now(self) -> float:
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("a fault of ours")
+        return super().now()
+
+
 def main(options: Mapping[str, object]) -> int:
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("faust", "mode", "aiokafka"):
@@ -117,7 +130,9 @@ def main(options: Mapping[str, object]) -> int:
         on_signal=handled,
         refresh=lambda: configuration(json.loads(rules_file.read_text())),
     )
-    return asyncio.run(run_stream(worker, flow, open_store(str(options["database"])), SystemClock()))
+    breaks_after = int(str(options.get("breaks_after", 0)))
+    clock = BreakingClock(breaks_after) if breaks_after else SystemClock()
+    return asyncio.run(run_stream(worker, flow, open_store(str(options["database"])), clock))
 
 
 if __name__ == "__main__":

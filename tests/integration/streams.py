@@ -33,7 +33,7 @@ class Streams:
     def set_rules(self, rules: Mapping[str, float]) -> None:
         self._rules.write_text(json.dumps(dict(rules)))
 
-    def start(self, chunk: int = 512) -> subprocess.Popen[bytes]:
+    def start(self, chunk: int = 512, breaks_after: int = 0) -> subprocess.Popen[bytes]:
         options = {
             "bootstrap": self.connection.bootstrap,
             "generation": self._generation,
@@ -43,6 +43,7 @@ class Streams:
             "rules": str(self._rules),
             "directory": str(self._directory),
             "chunk": chunk,
+            "breaks_after": breaks_after,
         }
         with self._log(len(self._processes)).open("ab") as said:
             process = subprocess.Popen(

@@ -121,6 +121,19 @@ async def test_rules_are_replaced_while_it_runs_and_windows_of_the_others_are_ke
     assert streams.end(worker) == 0
 
 
+async def test_a_fault_inside_ends_the_worker_with_70_and_the_next_one_has_lost_nothing(streams):
+    worker = streams.start(breaks_after=100)
+    await streams.ready(worker)
+    await streams.feed(1000)
+    assert await asyncio.to_thread(worker.wait, 20) == 70
+    assert "a fault of ours" in streams.said()
+    worker = streams.start()
+    await streams.ready(worker)
+    await streams.until(lambda: streams.fired().get("all") == 1000)
+    assert "too-many" not in streams.fired()
+    assert streams.end(worker) == 0
+
+
 async def test_a_replay_is_judged_on_its_own_timeline_by_the_time_of_its_events(streams):
     worker = streams.start()
     await streams.ready(worker)

@@ -160,8 +160,9 @@ class BatchApp(faust.App):
             store="memory://",
             table_standby_replicas=0,
             consumer_auto_offset_reset="earliest",
-            broker_session_timeout=10.0,
-            broker_heartbeat_interval=3.0,
+            # after a crash this is how long partitions wait for a new owner; the embedded broker has one worker only
+            broker_session_timeout=6.0 if connection.embedded else 10.0,
+            broker_heartbeat_interval=2.0,
             broker_request_timeout=40.0,
             broker_max_poll_records=20_000,
             broker_commit_interval=1.0,

@@ -42,7 +42,8 @@ class StreamOptions:
     """What one worker needs to know. `topics` are those that events come on, `fireline.replay` always beside them.
 
     `generation` is the embedded broker's, empty for a real one, whose topics tell their own. `directory` is where
-    Faust may keep files (it keeps none of ours).
+    Faust may keep files (it keeps none of ours). `instance` names a worker that is started again under the same name,
+    never twice at once: after a crash it has its partitions back at once, where others wait for the session to end.
     """
 
     connection: Connection
@@ -50,6 +51,7 @@ class StreamOptions:
     topics: Sequence[str]
     generation: str = ""
     group: str = "fireline"
+    instance: str | None = None
     partitions: int = 4
     chunk: int = 4096
     directory: Path = Path(".fireline")
@@ -93,7 +95,13 @@ async def run_stream(options: StreamOptions, flow: Flow, store: Store, clock: Cl
 
 
 async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker) -> None:
-    app = BatchApp(options.group, options.connection, worker, datadir=str(options.directory / "faust"))
+    app = BatchApp(
+        options.group,
+        options.connection,
+        worker,
+        datadir=str(options.directory / "faust"),
+        consumer_group_instance_id=options.instance,
+    )
     app.deliver("ingest", list(_sources(options)), worker.take_events)
     app.deliver("evaluate", [PARTIALS], worker.take_partials)
     loops = [asyncio.create_task(worker.run_loops()), asyncio.create_task(_follow(worker, flow))]

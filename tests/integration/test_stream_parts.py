@@ -1,0 +1,276 @@
+"""Parts of the stream worker one by one: the watchdog, the lane of signals, dead letters, checkpoints."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from fireline.adapters.clock import FakeClock
+from fireline.adapters.database import DatabaseStore, open_store
+from fireline.adapters.faust_batches import Batch
+from fireline.adapters.kafka import MAX_RECORD_BYTES
+from fireline.apps.stream_evaluate import EvaluateSide, Missing
+from fireline.apps.stream_ingest import IngestSide, dead_letter
+from fireline.apps.stream_signals import SignalLane
+from fireline.apps.stream_watchdog import Watchdog
+from fireline.domain.rules import Evidence, Signal, State
+from fireline.engine.ingest import DeadLetter, Record, SourceRef
+from fireline.engine.ports import StaleVersion, Unavailable
+
+HERE = ("t", 0)
+
+
+def signal(name: str) -> Signal:
+    evidence = Evidence({}, 1, 0.0, 1.0, "", "")
+    return Signal(name, "r", (), "s", State.FIRING, "outage", 1.0, 1.0, 1.0, "", evidence)
+
+
+# the watchdog
+def test_a_log_that_grows_while_we_stand_still_is_a_stall():
+    dog = Watchdog(patience=30.0)
+    assert dog.observe(0.0, {HERE: 5}, {HERE: 10}) == []
+    assert dog.observe(29.0, {HERE: 5}, {HERE: 11}) == []
+    assert dog.observe(30.0, {HERE: 5}, {HERE: 11}) == [HERE]
+
+
+def test_progress_a_quiet_log_and_having_read_all_are_no_stall():
+    dog = Watchdog(patience=30.0)
+    dog.observe(0.0, {HERE: 5}, {HERE: 10})
+    assert dog.observe(100.0, {HERE: 6}, {HERE: 20}) == []  # it moved
+    assert dog.observe(200.0, {HERE: 6}, {HERE: 20}) == []  # the log did not
+    assert dog.observe(300.0, {HERE: 20}, {HERE: 20}) == []  # all is read
+    assert dog.observe(400.0, {HERE: 20}, {}) == []  # nobody knows the end
+
+
+def test_after_a_rebalance_or_an_outage_nobody_is_to_blame():
+    dog = Watchdog(patience=30.0)
+    dog.observe(0.0, {HERE: 5}, {HERE: 10})
+    dog.forgive()
+    assert dog.observe(40.0, {HERE: 5}, {HERE: 11}) == []
+    assert dog.observe(80.0, {HERE: 5}, {HERE: 12}) == [HERE]
+
+
+# the lane of signals
+async def test_signals_are_handled_in_order_and_one_that_fails_is_handled_again_before_the_next(monkeypatch):
+    monkeypatch.setattr("fireline.apps.stream_signals.FIRST_PAUSE", 0.01)
+    handled, failures = [], [Unavailable("away"), RuntimeError("a fault")]
+
+    def handle(one: Signal) -> None:
+        if one.id == "a" and failures:
+            raise failures.pop()
+        handled.append(one.id)
+
+    lane = SignalLane(handle)
+    running = asyncio.create_task(lane.run())
+    for name in "abc":
+        lane.put(signal(name))
+    assert lane.waiting == 3
+    async with asyncio.timeout(5):
+        await lane.reached(lane.accepted)
+    assert handled == ["a", "b", "c"]
+    assert lane.waiting == 0
+    running.cancel()
+
+
+# dead letters
+SOURCE = SourceRef("fireline.metrics", 3)
+
+
+def test_a_dead_letter_is_the_record_with_its_place_and_the_reason_beside_it():
+    record = Record(17, 1_700_000_000.5, b"key", b"\xff", [("trace", b"1")])
+    sent = dead_letter(SOURCE, DeadLetter(record, "not-json", "found no JSON"))
+    assert (sent.topic, sent.key, sent.value) == ("fireline.dead-letter", b"key", b"\xff")
+    assert dict(sent.headers) == {
+        "trace": b"1",
+        "fireline-reason": b"not-json",
+        "fireline-detail": b"found no JSON",
+        "fireline-topic": b"fireline.metrics",
+        "fireline-partition": b"3",
+        "fireline-offset": b"17",
+        "fireline-timestamp": b"1700000000.500",
+    }
+
+
+@pytest.mark.parametrize("headers", [[], [("big", b"h" * 400_000)], [("absent", None)]])
+def test_a_dead_letter_fits_a_record_and_says_when_it_was_cut(headers):
+    record = Record(1, 0.0, None, b"x" * 3_000_000, headers)
+    sent = dead_letter(SOURCE, DeadLetter(record, "too-large", "d" * 100_000))
+    size = len(sent.value or b"") + sum(len(k) + len(v or b"") for k, v in sent.headers)
+    assert size < MAX_RECORD_BYTES
+    assert dict(sent.headers)["fireline-truncated"] == b"3000000"
+
+
+# ingest
+class FlakyProducer:
+    def __init__(self, failures: int) -> None:
+        self.failures, self.calls = failures, 0
+
+    async def send(self, records):
+        self.calls += 1
+        if self.calls <= self.failures:
+            raise Unavailable("away")
+        return []
+
+
+class CountingIngest:
+    def __init__(self):
+        self.seen, self.forgotten = [], []
+
+    def batch(self, source, records):
+        self.seen += [r.offset for r in records]
+        newest = 1.0
+        return SimpleNamespace(partials={0: (b"p",)}, dead=[], commit=0, events=len(records), newest=newest, refused={})
+
+    def forget(self, source):
+        self.forgotten.append(source)
+
+
+def batch(*offsets: int, topic: str = "t") -> Batch:
+    records = [SimpleNamespace(offset=o, timestamp=1000 * o, key=None, value=b"v", headers=()) for o in offsets]
+    return Batch(topic, 0, records)
+
+
+def side(failures: int, monkeypatch) -> IngestSide:
+    monkeypatch.setattr("fireline.apps.stream_ingest.FIRST_PAUSE", 0.01)
+    made = IngestSide(CountingIngest(), FlakyProducer(failures), {"t": ("live", "g")})
+    made.flows = True
+    return made
+
+
+async def test_a_batch_is_done_when_kafka_confirmed_it_however_often_it_must_be_asked(monkeypatch):
+    ingest = side(3, monkeypatch)
+    await ingest.handle(batch(0, 1, 2))
+    assert ingest.positions == {HERE: 3}
+    assert ingest.commits == {HERE: 0}
+    assert ingest.tally.events == 3
+
+
+async def test_a_batch_is_given_up_when_delivery_stops_and_nothing_of_it_may_be_committed(monkeypatch):
+    ingest = side(10_000, monkeypatch)
+    handling = asyncio.create_task(ingest.handle(batch(0, 1, 2)))
+    await asyncio.sleep(0.05)
+    ingest.flows = False
+    await asyncio.wait_for(handling, 5)
+    assert ingest.commits == {}
+    assert ingest.tally.events == 0
+
+
+async def test_records_that_were_read_already_are_left_out_and_taking_over_starts_afresh(monkeypatch):
+    ingest = side(0, monkeypatch)
+    await ingest.handle(batch(0, 1, 2))
+    await ingest.handle(batch(1, 2, 3))
+    await ingest.handle(batch(0, 1))
+    assert ingest.ingest.seen == [0, 1, 2, 3]
+    ingest.resume({HERE: 0})
+    assert ingest.ingest.forgotten == [SourceRef("t", 0, "live", "g")]
+    assert ingest.commits == {}
+    await ingest.handle(batch(0, 1))
+    assert ingest.ingest.seen[-2:] == [0, 1]
+
+
+# evaluate
+class Counting:
+    """An evaluation that remembers payloads and fires once for each."""
+
+    malformed = entities = 0
+
+    def __init__(self):
+        self.payloads, self.restored, self.dirty, self.saves = [], {}, {}, 0
+
+    def apply(self, payload, now):
+        self.payloads.append(payload)
+        self.dirty[str(len(self.payloads))] = payload
+
+    def judge(self, now, behind):
+        return [signal(f"{len(self.payloads)}")]
+
+    def next_wake(self):
+        return None
+
+    def changes(self):
+        return dict(self.dirty)
+
+    def header(self):
+        return b"h"
+
+    def saved(self):
+        self.dirty, self.saves = {}, self.saves + 1
+
+    def restore(self, windows, header):
+        self.restored = dict(windows)
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = open_store(f"sqlite:///{tmp_path / 'db'}")
+    yield made
+    made.close()
+
+
+def evaluate(store: DatabaseStore, lane: SignalLane, generation: str = "g") -> EvaluateSide:
+    return EvaluateSide(lambda rules: Counting(), (), lane=lane, store=store, clock=FakeClock(), generation=generation)
+
+
+async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store):
+    lane = SignalLane(lambda s: None)
+    held = evaluate(store, lane)
+    assert await held.resume({0: (0, 10)}) == {0: 0}
+    await held.handle(batch(0, 1, topic="fireline.partials"))
+    saving = asyncio.create_task(held.checkpoint())
+    await asyncio.sleep(0.1)
+    assert not saving.done()
+    assert held.parts[0].saved == 0
+    running = asyncio.create_task(lane.run())
+    assert await asyncio.wait_for(saving, 5) == 1
+    assert held.parts[0].saved == 2
+    assert await held.checkpoint() == 0
+    running.cancel()
+
+    after = evaluate(store, lane)
+    assert await after.resume({0: (0, 10)}) == {0: 2}
+    assert set(after.parts[0].evaluation.restored) == {"1", "2"}
+
+
+@pytest.mark.parametrize(("generation", "end"), [("another", 10), ("g", 1)])
+async def test_a_checkpoint_of_a_log_that_is_gone_is_not_used_and_the_new_log_gets_its_own(store, generation, end):
+    lane = SignalLane(lambda s: None)
+    running = asyncio.create_task(lane.run())
+    held = evaluate(store, lane)
+    await held.resume({0: (0, 10)})
+    await held.handle(batch(0, 1, 2, topic="fireline.partials"))
+    await held.checkpoint()
+
+    fresh = evaluate(store, lane, generation)
+    assert await fresh.resume({0: (0, end)}) == {0: 0}
+    assert fresh.parts[0].evaluation.restored == {}
+    await fresh.handle(batch(0, topic="fireline.partials"))
+    assert await fresh.checkpoint() == 1
+    again = evaluate(store, lane, generation)
+    assert await again.resume({0: (0, end)}) == {0: 1}
+    running.cancel()
+
+
+async def test_a_worker_that_lost_its_partition_cannot_overwrite_what_the_next_one_saved(store):
+    lane = SignalLane(lambda s: None)
+    running = asyncio.create_task(lane.run())
+    old, new = evaluate(store, lane), evaluate(store, lane)
+    await old.resume({0: (0, 10)})
+    await old.handle(batch(0, topic="fireline.partials"))
+    await new.resume({0: (0, 10)})
+    await new.handle(batch(0, 1, 2, topic="fireline.partials"))
+    await new.checkpoint()
+    with pytest.raises(StaleVersion):
+        await old.checkpoint()
+    running.cancel()
+
+
+async def test_partials_that_were_skipped_are_noticed_and_those_seen_are_left_out(store):
+    held = evaluate(store, SignalLane(lambda s: None))
+    await held.resume({0: (3, 10)})
+    await held.handle(batch(3, 4, topic="fireline.partials"))
+    await held.handle(batch(4, 5, topic="fireline.partials"))
+    assert len(held.parts[0].evaluation.payloads) == 3
+    with pytest.raises(Missing):
+        await held.handle(batch(7, topic="fireline.partials"))
+    held.drop()
+    await held.handle(batch(8, topic="fireline.partials"))  # somebody else's now
