@@ -156,7 +156,7 @@ class Runs:
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), min([POLL, *waits]))
-            if self._store.changed() != seen:
+            if await asyncio.to_thread(self._store.changed) != seen:
                 return
 
     async def run_once(self) -> float | None:

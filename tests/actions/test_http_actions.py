@@ -1,0 +1,88 @@
+"""http.get and http.request: what each answer means for a step."""
+
+import pytest
+
+from fireline.actions.schema import Ports
+from fireline.actions.web import GetOptions, HttpGet, HttpRequest, RequestOptions
+from fireline.domain.outcomes import Done, Failed, RetryLater
+from fireline.engine.outgoing import MaybeSent, NotSent, Response
+from fireline.engine.ports import StepContext
+
+CONTEXT = StepContext("run-1.call", 1, "call", None, 100.0, {}, 100.0)
+
+
+class Answers:
+    def __init__(self, answer):
+        self.answer = answer
+        self.request = None
+
+    async def __call__(self, request):
+        self.request = request
+        return self.answer
+
+
+async def perform(answer, options=None, kind=HttpRequest):
+    fetch = Answers(answer)
+    options = options or RequestOptions(url="https://api.example/x", json={"a": 1})
+    outcome = await kind(Ports(None, None, None, None, fetch)).perform(options, CONTEXT)
+    return outcome, fetch.request
+
+
+async def test_a_good_status_gives_the_answer():
+    outcome, request = await perform(Response(201, {}, '{"id": 5}'))
+    assert outcome == Done({"status_code": 201, "body": '{"id": 5}', "json": {"id": 5}})
+    assert request.method == "POST"
+    assert request.json == {"a": 1}
+    assert request.headers == {"Idempotency-Key": "run-1.call"}
+
+
+async def test_an_own_idempotency_key_is_kept():
+    options = RequestOptions(url="https://api.example/x", headers={"idempotency-key": "mine"})
+    _, request = await perform(Response(200, {}, ""), options)
+    assert request.headers == {"idempotency-key": "mine"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted"),
+    [
+        (Response(503, {"retry-after": "7"}, ""), RetryLater(7.0, "status 503, expected 200 to 299")),
+        (Response(429, {}, ""), RetryLater(1.0, "status 429, expected 200 to 299")),
+        (NotSent("no connection"), RetryLater(1.0, "no connection")),
+        (NotSent("not allowed", final=True), Failed("not allowed")),
+        (MaybeSent("time-out"), Failed("time-out", unknown=True)),
+    ],
+)
+async def test_what_may_work_later_is_tried_again_and_what_may_have_happened_says_so(answer, wanted):
+    outcome, _ = await perform(answer)
+    assert outcome == wanted
+
+
+async def test_reading_again_is_never_in_doubt():
+    outcome, request = await perform(MaybeSent("time-out"), GetOptions(url="https://api.example"), HttpGet)
+    assert outcome == Failed("time-out")
+    assert request.method == "GET"
+    assert request.headers == {}
+
+
+async def test_another_status_fails_with_what_was_expected():
+    options = RequestOptions(url="https://api.example/x", expect_status=[202])
+    outcome, _ = await perform(Response(200, {}, "{}"), options)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason == "status 200, expected 202"
+    assert outcome.output["status_code"] == 200
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "file:///etc/passwd", "//x", ""])
+def test_other_schemes_are_refused(url):
+    with pytest.raises(ValueError, match="url"):
+        GetOptions(url=url)
+
+
+def test_a_header_cannot_smuggle_another():
+    with pytest.raises(ValueError, match="one line"):
+        GetOptions(url="https://x", headers={"A": "b\r\nC: d"})
+
+
+async def test_without_a_way_out_nothing_is_sent():
+    outcome = await HttpGet(Ports(None, None, None, None)).perform(GetOptions(url="https://x"), CONTEXT)
+    assert isinstance(outcome, Failed)
