@@ -86,32 +86,37 @@ def tell(condition: Condition, values: Mapping[str, object]) -> Told:
     return Told(holds, f"`{condition.source}` {'holds' if holds else 'does not hold'}")
 
 
-def tell_level(level: Level, entity: Entity, reading: Reading, min_samples: int | None = None) -> Told:
-    """Whether the condition of a level holds on a reading with enough samples."""
-    needed = level.min_samples if min_samples is None else min_samples
-    if reading.samples < needed:
-        return Told(None, f"{reading.samples} samples in the window, at least {needed} are needed")
-    return tell(level.when, {**dict(entity), **reading.values})
+def names_of(entity: Entity, reading: Reading) -> Mapping[str, object]:
+    """What conditions may name: the entity's labels and the measures."""
+    return {**dict(entity), **reading.values}
 
 
-def _over(level: Level, told: Told, entity: Entity, reading: Reading) -> Told:
+def tell_level(level: Level, values: Mapping[str, object], samples: int, needed: int) -> Told:
+    """Whether the condition of a level holds, of which at least `needed` samples can tell."""
+    if samples < needed:
+        return Told(None, f"{samples} samples in the window, at least {needed} are needed")
+    return tell(level.when, values)
+
+
+def _over(level: Level, told: Told, values: Mapping[str, object], samples: int) -> Told:
     """Whether what fires is over: `until` holds or, without it, `when` does not."""
     if told.holds:
         return Told(False, told.why)
-    if level.until is None or reading.samples < level.min_samples:
+    if level.until is None or samples < level.min_samples:
         return Told(None if told.holds is None else True, told.why)
-    return tell(level.until, {**dict(entity), **reading.values})
+    return tell(level.until, values)
 
 
-def _step(
-    rule: Rule, level: Level, held: Held | None, *, told: Told, over: Told, now: float, event: float
-) -> Held | None:
-    """A level's next state, None when its condition does not hold and it does not fire."""
-    if held is not None and held.firing:
-        if over.holds is False:
-            return replace(held, last=now)
-        ended = over.holds is True and now - held.last >= level.keep_firing_for - _SLACK
-        return None if ended else held
+def _hold(level: Level, held: Held, over: Told, now: float) -> Held | None:
+    """What becomes of a level that fires: None when it is over, and has been for as long as it must."""
+    if over.holds is False:
+        return replace(held, last=now)
+    ended = over.holds is True and now - held.last >= level.keep_firing_for - _SLACK
+    return None if ended else held
+
+
+def _raise(rule: Rule, level: Level, held: Held | None, told: Told, *, now: float, event: float) -> Held | None:
+    """What becomes of a level that does not fire: None when its condition does not hold."""
     if told.holds is None:
         return held
     if not told.holds:
@@ -160,11 +165,16 @@ def _weigh(rule: Rule, state: EntityState, reading: Reading, now: float, behind:
     levels: dict[str, Held] = {}
     whys: dict[str, Told] = {}
     event = reading.newest if reading.newest is not None else now
+    values = names_of(state.entity, reading)
     for level in rule.levels:
-        told = tell_level(level, state.entity, reading)
-        over = _over(level, told, state.entity, reading)
-        held = _step(rule, level, state.levels.get(level.severity), told=told, over=over, now=now, event=event)
-        whys[level.severity] = over if held is not None and held.firing else told
+        before = state.levels.get(level.severity)
+        why = told = tell_level(level, values, reading.samples, level.min_samples)
+        if before is not None and before.firing:
+            why = _over(level, told, values, reading.samples)
+            held = _hold(level, before, why, now)
+        else:
+            held = _raise(rule, level, before, told, now=now, event=event)
+        whys[level.severity] = why
         if held is not None:
             levels[level.severity] = held
     silence = _silence(rule, reading, now, behind)
@@ -233,6 +243,30 @@ def judge(
     return after, (_signal(rule, after, verdict, found=found, reading=reading, now=now),)
 
 
+def adopt(rule: Rule, state: EntityState, signal: Signal) -> EntityState:
+    """The state after `signal`, which was told after `state` was saved; `state` itself when that is as new.
+
+    A crash between telling and saving would otherwise leave a signal that nobody ever clears.
+    """
+    if (signal.episode, signal.sequence) <= (state.episode, state.sequence):
+        return state
+    held = Held(signal.started, signal.started, signal.at, firing=True)
+    fired = any(
+        level.severity == signal.severity and level.when.source == signal.evidence.condition for level in rule.levels
+    )
+    return replace(
+        state,
+        levels={signal.severity: held} if fired and signal.severity is not None else {},
+        severity=signal.severity,
+        episode=signal.episode,
+        started=signal.started,
+        sequence=signal.sequence,
+        silent=False,
+        verdict=signal.state,
+        reason=signal.evidence.reason,
+    )
+
+
 def _begin(rule: Rule, after: EntityState, found: _Judgement, reading: Reading, now: float) -> EntityState:
     """A new episode. It is named after a pane, so that judging a little earlier or later names it alike."""
     held = found.levels.get(found.severity or "")
@@ -288,6 +322,7 @@ def _signal(
         runbooks=rule.runbooks,
         mode=rule.mode,
         timeline=state.timeline,
+        sequence=state.sequence,
     )
 
 

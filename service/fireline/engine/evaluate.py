@@ -7,7 +7,7 @@ and again at `next_wake()`; every few seconds save `changes()` and `header()` to
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fireline.domain.judging import EntityState, Reading, judge, next_due
+from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due
 from fireline.domain.rules import Entity, Rule, Signal, State
 from fireline.domain.windows import Family, pane_of
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
@@ -256,6 +256,24 @@ class Evaluation:
         timeline = self._timeline(found.timeline)
         timeline.add(found.series)
         timeline.touch(found.series, None)
+
+    def adopt(self, signals: Iterable[Signal]) -> None:
+        """Go on from signals that were told after the checkpoint; known ones, and those of other rules, are ignored.
+
+        Give it the latest told signal of each entity of this partition, after `restore`.
+        """
+        for signal in signals:
+            rule = self._rules.get(signal.rule)
+            if rule is None or tuple(name for name, _ in signal.entity) != rule.by:
+                continue
+            timeline = self._timeline(signal.timeline)
+            values = tuple(value for _, value in signal.entity)
+            series = timeline.get(rule.name, values) or self._series(timeline, rule, values)
+            state = adopt(rule, series.state, signal)
+            if state is not series.state:
+                series.state = state
+                self._changed[timeline.name, rule.name, values] = None
+                timeline.touch(series, None)
 
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules, as `restore` would."""

@@ -25,6 +25,9 @@ ADMISSION_PERIOD = 3600.0
 REPORT_PERIOD = 60.0
 """Seconds between two reports of refused entities."""
 
+SLICE = 1024
+"""Records decoded and folded at a time: what they become then stays in the processor's cache."""
+
 _Key = tuple[str, Values, int]
 
 
@@ -131,10 +134,7 @@ class Ingest:
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules; aggregates of rules whose `hash` stays are kept."""
         self._rules = {rule.name: rule for rule in rules}
-        self._measured = {
-            name: tuple(zip(families_of(rule, self._families), rule.measures, strict=True))
-            for name, rule in self._rules.items()
-        }
+        self._measured = {name: families_of(rule, self._families) for name, rule in self._rules.items()}
         self._admission.clear()
         self._lanes = lanes_of(self._rules.values(), self._families, self._admission, self._partitions)
         hashes = {name: rule.hash for name, rule in self._rules.items()}
@@ -195,17 +195,18 @@ class Ingest:
         chunk = self._chunks.get(batch.source)
         if chunk is None or chunk.start != start:
             chunk = self._chunks[batch.source] = _Chunk(start, start)
-        self._collect(batch, chunk, records)
-        chunk.next = records[-1].offset + 1
         touched: dict[_Key, None] = {}
-        for plan in batch.touched:
-            rows, plan.rows = plan.rows, []
-            for name in plan.refused:
-                self._refused[name] += len(rows)
-            self._fold_plan(chunk, plan, rows, touched)
+        for at in range(0, len(records), SLICE):
+            self._collect(batch, chunk, records[at : at + SLICE])
+            for plan in batch.touched:
+                rows, plan.rows = plan.rows, []
+                for name in plan.refused:
+                    self._refused[name] += len(rows)
+                self._fold_plan(chunk, plan, rows, touched)
+            batch.touched.clear()
+        chunk.next = records[-1].offset + 1
         for (target, pane), late in batch.late.items():
             self._add(chunk, target, pane, Cell(0, late, 0.0, (None,) * len(target.rule.measures)), touched)
-        batch.touched.clear()
         batch.late.clear()
         self._emit(batch, chunk, list(touched))
 
@@ -269,33 +270,36 @@ class Ingest:
         first, last = min(times), max(times)
         for target in plan.targets:
             size = target.rule.pane
-            if pane_of(first, size) == pane_of(last, size):
-                cell = self._fold(plan.kind, target, fields, times)
-                self._add(chunk, target, pane_of(first, size), cell, touched)
+            pane = pane_of(first, size)
+            if pane == pane_of(last, size):
+                self._add(chunk, target, pane, self._fold(plan.kind, target, fields, times, last), touched)
                 continue
             by_pane: dict[int, list[int]] = {}
             for place, at in enumerate(times):
                 by_pane.setdefault(pane_of(at, size), []).append(place)
             for pane, places in by_pane.items():
-                cell = self._fold(plan.kind, target, [fields[p] for p in places], [times[p] for p in places])
+                own = [times[p] for p in places]
+                cell = self._fold(plan.kind, target, [fields[p] for p in places], own, max(own))
                 self._add(chunk, target, pane, cell, touched)
 
-    def _fold(self, kind: Kind, target: Target, fields: Sequence[Fields], times: Sequence[float]) -> Cell:
-        measured = self._measured[target.rule.name]
-        states: list[object] = [None] * len(measured)
+    def _fold(
+        self, kind: Kind, target: Target, fields: Sequence[Fields], times: Sequence[float], newest: float
+    ) -> Cell:
+        families, measures = self._measured[target.rule.name], target.rule.measures
+        states: list[object] = [None] * len(measures)
         for place in target.measures:
-            family, measure = measured[place]
+            family, measure = families[place], measures[place]
             try:
                 states[place] = family.fold(family.column(kind, fields, measure), times, measure.options)
             except Exception:  # a family is a plugin: its fault must cost its own value, not the stream
                 self.faults[measure.agg] += 1
-        return Cell(len(times), 0, max(times), tuple(states)) if target.counts else Cell(0, 0, 0.0, tuple(states))
+        return Cell(len(times), 0, newest, tuple(states)) if target.counts else Cell(0, 0, 0.0, tuple(states))
 
     def _add(self, chunk: _Chunk, target: Target, pane: int, cell: Cell, touched: dict[_Key, None]) -> None:
         key = (target.rule.name, target.entity, pane)
         held = chunk.cells.get(key)
         if held is not None:
-            cell = join(held[2], cell, [family for family, _ in self._measured[target.rule.name]])
+            cell = join(held[2], cell, self._measured[target.rule.name])
         chunk.cells[key] = (target.partition, target.rule, cell)
         touched[key] = None
 

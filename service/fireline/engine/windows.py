@@ -42,7 +42,7 @@ class Series:
 
     `newest` is the event time of the newest sample it was judged on, None before the first. `judged` is when it was
     judged last and `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
-    `seen` is the newest pane that it was judged on.
+    `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it.
     """
 
     rule: Rule
@@ -52,6 +52,7 @@ class Series:
     newest: float | None = None
     judged: float = float("-inf")
     seen: int | None = None
+    arrived: int | None = None
     wake: float | None = None
     settled: dict[int, Cell] = field(default_factory=dict)
     open: dict[int, dict[SourceRef, Held]] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class Series:
             if before.start != held.start:
                 self._settle(pane, before.cell)
         chunks[source] = held
+        self.arrived = pane if self.arrived is None else max(self.arrived, pane)
         self._touch(pane)
         return True
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fireline.domain.judging import Reading, tell_level
+from fireline.domain.judging import Reading, names_of, tell_level
 from fireline.domain.rules import State
 from fireline.domain.windows import Family, first_pane, pane_of, span
 from fireline.engine.partials import Cell
@@ -86,7 +86,8 @@ def answer(watch: Watch, series: Series, pool: Series | None, now: float) -> Wat
 def _told(watch: Watch, series: Series, reading: Reading) -> tuple[str, str]:
     """Firing when any level's condition holds, clear when none does, unknown otherwise; and why."""
     needed = max(1, watch.min_samples)
-    told = [tell_level(level, series.state.entity, reading, needed) for level in series.rule.levels]
+    values = names_of(series.state.entity, reading)
+    told = [tell_level(level, values, reading.samples, needed) for level in series.rule.levels]
     for wanted, state in ((True, State.FIRING), (None, State.UNKNOWN), (False, State.CLEAR)):
         found = next((each for each in told if each.holds is wanted), None)
         if found is not None:

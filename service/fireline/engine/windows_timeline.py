@@ -60,13 +60,15 @@ class Timeline:
         """The newest pane to judge an entity on at `now`.
 
         Live, that is the pane in progress. Where time passes by the events, a batch brings panes in advance: then it is
-        the last one complete, unless something `arrived` that is to be seen at once; and it never goes back.
+        the last one complete or, when something `arrived`, the one it arrived in; and it never goes back.
         """
         size = series.rule.pane
-        if arrived or self.name == LIVE:
+        if self.name == LIVE:
             return pane_of(now, size)
-        complete = pane_of(now + 2 * _INSTANT, size) - 1
-        return complete if series.seen is None else max(complete, series.seen)
+        known = [pane_of(now + 2 * _INSTANT, size) - 1]
+        known += [series.seen] if series.seen is not None else []
+        known += [series.arrived] if arrived and series.arrived is not None else []
+        return max(known)
 
     def shows(self, pane: int, size: float) -> float:
         """When a pane is first judged: live at its beginning, where time passes by the events when it is complete."""

@@ -11,7 +11,6 @@ its events give one by one: merging is adding counts, and no verdict depends on 
 
 import math
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -53,12 +52,16 @@ def _bucket(value: float) -> int:
 
 def _buckets(clean: list[float]) -> dict[str, int]:
     if len(clean) < _BATCH:
-        return {str(place): n for place, n in Counter(map(_bucket, clean)).items()}
+        found: dict[str, int] = {}
+        for value in clean:
+            place = str(_bucket(value))
+            found[place] = found.get(place, 0) + 1
+        return found
     array = np.array(clean, dtype=np.float64)
     mantissa, exponent = np.frexp(np.abs(array))
-    place = (exponent.astype(np.int64) + _SHIFT) * _PER_OCTAVE + np.searchsorted(_BORDER_ARRAY, mantissa, side="right")
-    places, counts = np.unique(place * np.sign(array).astype(np.int64), return_counts=True)
-    return {str(p): n for p, n in zip(places.tolist(), counts.tolist(), strict=True)}
+    places = (exponent.astype(np.int64) + _SHIFT) * _PER_OCTAVE + np.searchsorted(_BORDER_ARRAY, mantissa, side="right")
+    signed, counts = np.unique(places * np.sign(array).astype(np.int64), return_counts=True)
+    return {str(p): n for p, n in zip(signed.tolist(), counts.tolist(), strict=True)}
 
 
 def _middle(place: int) -> float:
