@@ -277,6 +277,28 @@ def test_a_checkpoint_restores_windows_and_verdicts():
     assert cleared.state is State.CLEAR
 
 
+def test_what_was_told_after_the_checkpoint_is_cleared_after_a_crash():
+    flow = Flow()
+    flow.send(T, (T, 1))
+    kept, header = flow.evaluation.changes(), flow.evaluation.header()
+    (told,) = flow.send(T + 5, (T + 5, 150))
+    flow.evaluation = Evaluation(flow.rules, FAMILIES)
+    flow.evaluation.restore(kept, header)
+    flow.evaluation.adopt([told])
+    assert flow.told() == (State.FIRING, "outage")
+    (cleared,) = flow.send(T + 200, (T + 200, 1))
+    assert (cleared.state, cleared.episode, cleared.sequence) == (State.CLEAR, told.episode, told.sequence + 1)
+
+
+def test_what_the_checkpoint_knows_already_is_not_adopted():
+    flow = Flow()
+    (told,) = flow.send(T, (T, 150))
+    flow.send(T + 200, (T + 200, 1))
+    assert flow.told() == (State.CLEAR, None)
+    flow.evaluation.adopt([told])
+    assert flow.told() == (State.CLEAR, None)
+
+
 def test_changes_are_handed_out_again_until_they_are_saved():
     flow = Flow()
     flow.send(T, (T, 1))

@@ -199,6 +199,9 @@ class Counting:
     def restore(self, windows, header):
         self.restored = dict(windows)
 
+    def adopt(self, signals):
+        self.adopted = list(signals)
+
 
 @pytest.fixture
 def store(tmp_path):
@@ -208,7 +211,9 @@ def store(tmp_path):
 
 
 def evaluate(store: DatabaseStore, lane: SignalLane, generation: str = "g") -> EvaluateSide:
-    return EvaluateSide(lambda rules: Counting(), (), lane=lane, store=store, clock=FakeClock(), generation=generation)
+    return EvaluateSide(
+        lambda rules: Counting(), (), lane=lane, store=store, clock=FakeClock(), generation=generation, partitions=4
+    )
 
 
 async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store):

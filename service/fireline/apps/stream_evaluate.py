@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from fireline.adapters.faust_batches import Batch
 from fireline.adapters.kafka_topics import PARTIALS
 from fireline.apps.stream_signals import SignalLane
-from fireline.domain.rules import Rule
+from fireline.domain.rules import Rule, Signal
 from fireline.engine.evaluate import Evaluation
+from fireline.engine.ingest_plans import partition_of
 from fireline.engine.ports import Checkpoint, Clock, Store, Transaction, Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
+
+_OPEN = 10_000
+"""At most so many open incidents are looked at when partitions are taken over."""
 
 
 class Missing(Exception):  # noqa: N818 - records, not a fault of a call
@@ -34,7 +38,10 @@ class Part:
 
 
 class EvaluateSide:
-    """Holds one `Evaluation` per assigned partition; `generation` names the log of `fireline.partials`."""
+    """Holds one `Evaluation` per assigned partition; `generation` names the log of `fireline.partials`.
+
+    `partitions` is how many that topic has.
+    """
 
     def __init__(
         self,
@@ -45,6 +52,7 @@ class EvaluateSide:
         store: Store,
         clock: Clock,
         generation: str,
+        partitions: int,
     ) -> None:
         self.parts: dict[int, Part] = {}
         self.behind: Callable[[float], float] = lambda now: 0.0
@@ -54,6 +62,7 @@ class EvaluateSide:
         self._store = store
         self._clock = clock
         self._generation = generation
+        self._partitions = partitions
         self._saving = asyncio.Lock()
 
     async def resume(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -63,7 +72,7 @@ class EvaluateSide:
         the log, belongs to a log that is gone: then everything that is left is read. Raises `Unavailable`.
         """
         kept = await asyncio.to_thread(self._load, bounds)
-        self.parts = {number: self._part(number, *kept[number], begin) for number, (begin, _) in bounds.items()}
+        self.parts = {number: self._part(number, kept[number], begin) for number, (begin, _) in bounds.items()}
         return {number: part.offset for number, part in self.parts.items()}
 
     async def handle(self, batch: Batch) -> None:
@@ -132,12 +141,14 @@ class EvaluateSide:
         for signal in part.evaluation.judge(now, self.behind(now)):
             self._lane.put(signal)
 
-    def _part(self, number: int, generation: str, kept: Checkpoint | None, begin: int) -> Part:
+    def _part(self, number: int, found: "_Kept", begin: int) -> Part:
+        generation, kept, told = found
         evaluation = self._make(self._rules)
         offset = begin
         if kept is not None:
             evaluation.restore(kept.windows, kept.header)
             offset = max(kept.offset, begin)
+        evaluation.adopt(told)
         return Part(number, generation, evaluation, offset, offset, self._clock.now())
 
     def _taken(self, part: Part) -> Checkpoint | None:
@@ -147,9 +158,10 @@ class EvaluateSide:
         header = part.evaluation.header()
         return Checkpoint(PARTIALS, part.number, part.generation, part.offset, header, changes)
 
-    def _load(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, tuple[str, Checkpoint | None]]:
+    def _load(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, "_Kept"]:
         with self._store.transaction() as tx:
-            return {number: self._usable(tx, number, end) for number, (_, end) in bounds.items()}
+            told = _told(tx, self._partitions)
+            return {n: (*self._usable(tx, n, end), told.get(n, [])) for n, (_, end) in bounds.items()}
 
     def _usable(self, tx: Transaction, number: int, end: int) -> tuple[str, Checkpoint | None]:
         """The generation in force and its checkpoint: a log that lost its end is a new one, though its name is not."""
@@ -169,3 +181,18 @@ class EvaluateSide:
         with self._store.transaction() as tx:
             for checkpoint in checkpoints:
                 tx.save_checkpoint(checkpoint)
+
+
+_Kept = tuple[str, Checkpoint | None, Sequence[Signal]]
+"""The generation in force, its checkpoint, and what was told of the partition's entities and is not over."""
+
+
+def _told(tx: Transaction, partitions: int) -> dict[int, list[Signal]]:
+    """The latest signals of all open incidents, by the partition of their entities."""
+    found: dict[int, list[Signal]] = {}
+    for incident in tx.incidents(open_only=True, limit=_OPEN):
+        for attached in incident.signals.values():
+            signal = attached.signal
+            number = partition_of(signal.rule, [value for _, value in signal.entity], partitions)
+            found.setdefault(number, []).append(signal)
+    return found
