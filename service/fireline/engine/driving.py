@@ -7,7 +7,7 @@ to its incident in the transaction that stores it, so that the two never disagre
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Protocol, assert_never
+from typing import Protocol, TypeVar, assert_never
 
 from fireline.domain import running
 from fireline.domain.incidents import EscalateNow, Input
@@ -19,6 +19,7 @@ from fireline.engine.approvals import Question
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 from fireline.engine.stepping import Steps
 
+T = TypeVar("T")
 Change = Callable[[Transaction, Run], Run]
 
 
@@ -116,13 +117,20 @@ class Driver:
         return await asyncio.to_thread(self._change, number, how, what)
 
     def _change(self, number: int, how: Change, what: str) -> tuple[Run, Run]:
+        def changed(tx: Transaction) -> tuple[Run, Run]:
+            before = tx.run(number)
+            assert before is not None, f"run {number} vanished"
+            after = before if before.over else how(tx, before)
+            return before, self.save(tx, before, after, what)
+
+        return self.transact(changed)
+
+    def transact(self, work: Callable[[Transaction], T]) -> T:
+        """Do something in one transaction, anew when others changed the same rows; raises StaleVersion in the end."""
         for attempt in range(ATTEMPTS):
             try:
                 with self._store.transaction() as tx:
-                    before = tx.run(number)
-                    assert before is not None, f"run {number} vanished"
-                    after = before if before.over else how(tx, before)
-                    return before, self.save(tx, before, after, what)
+                    return work(tx)
             except StaleVersion:
                 if attempt == ATTEMPTS - 1:
                     raise

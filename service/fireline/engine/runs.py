@@ -18,7 +18,7 @@ from fireline.domain.runbooks import Run, Runbook, RunStatus, StepStatus
 from fireline.engine import approvals, starting
 from fireline.engine.approvals import Answer, Reply
 from fireline.engine.driving import Driver, Hears
-from fireline.engine.ports import Action, Clock, Settings, StaleVersion, Store, Unavailable
+from fireline.engine.ports import Action, Clock, Settings, StaleVersion, Store, Transaction, Unavailable
 from fireline.engine.starting import Started, Wanted
 from fireline.engine.stepping import Steps
 
@@ -83,23 +83,30 @@ class Runs:
 
     def request(self, wanted: Wanted) -> Started:
         """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key."""
-        with self._store.transaction() as tx:
+
+        def work(tx: Transaction) -> Started:
             started = starting.start(tx, self._settings.current, wanted, self._clock.now())
             for told in started.tell:
                 self._responder.handle_in(tx, told)
+            return started
+
+        started = self._driver.transact(work)
         self.wake()
         return started
 
     def approve(self, run: int, step: str | None, person: str, approved: bool, reason: str = "") -> Reply:
         """Answer for a step that asks (or for the start: `start`); None is whatever the run waits for."""
         given = Answer(person, approved, reason, self._clock.now())
-        with self._store.transaction() as tx:
+
+        def work(tx: Transaction) -> Reply:
             found = tx.run(run)
             if found is None:
                 return Reply(f"There is no run {run}.")
             changed, reply = self._answered(found, step or _asking(found), given)
-            if changed != found:
-                self._driver.save(tx, found, changed, str(reply))
+            self._driver.save(tx, found, changed, str(reply))
+            return reply
+
+        reply = self._driver.transact(work)
         self.wake()
         return reply
 
@@ -113,17 +120,20 @@ class Runs:
 
     def abort(self, run: int, person: str, reason: str = "", *, undo: bool = False) -> Reply:
         """End a run where it stands, or undo first what it did."""
-        now = self._clock.now()
-        with self._store.transaction() as tx:
+
+        def work(tx: Transaction) -> Reply:
             found = tx.run(run)
             if found is None:
                 return Reply(f"There is no run {run}.")
             if found.over:
                 return Reply(f"Run {run} is over already: {found.status.value} ({found.reason}).")
-            ended = running.abort(found, person, reason, now, undo=undo)
+            ended = running.abort(found, person, reason, self._clock.now(), undo=undo)
             self._driver.save(tx, found, ended, ended.reason)
+            return Reply(f"Run {run} of {found.runbook} {ended.status.value}.", done=True)
+
+        reply = self._driver.transact(work)
         self.wake()
-        return Reply(f"Run {run} of {found.runbook} {ended.status.value}.", done=True)
+        return reply
 
     def wake(self) -> None:
         """Have `run` look at once, from any thread."""
