@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from fireline.adapters.clock import SystemClock
 from fireline.apps.bootstrap import plugins
+from fireline.apps.demo import Director, Pace
 from fireline.apps.demo_house import FILES, House, environment_of, settle_in
 from fireline.apps.demo_scene import Scene, because, news, shares
 from fireline.apps.demo_show import Show, picture
@@ -231,3 +233,35 @@ def test_ending_it_early_ends_everything(tmp_path, how):
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+class Stage:
+    """Eyes that see an endless series of outages: each look after a break shows a story that is over."""
+
+    def __init__(self):
+        self.breaks = 0
+        self.asked = []
+
+    async def look(self, now, after=0):
+        self.asked.append(after)
+        number = self.breaks
+        incident = {**INCIDENT, "number": number, "id": f"INC-{number}"} if number > after else {}
+        stats = {"requests": 100, "cycles": [{**CYCLE, "first_bad_at": 100.0 + n} for n in range(number)]}
+        return scene(at=now, incident=incident, stats=stats)
+
+    async def post(self, url, body):
+        self.breaks += url.endswith("/break")
+        return True
+
+
+async def test_the_second_story_is_about_the_second_incident(tmp_path):
+    stage, told = Stage(), []
+    pace = Pace(healthy=0.0, reading=0.0, outage=0.0, pause=0.0, longest=5.0, ready=5.0)
+    director = Director(House(tmp_path, "http://x", "http://y"), stage, SystemClock(), pace)
+    with Show(Console(file=io.StringIO())) as show:
+        show.say = lambda at, text: told.append(text)
+        first = await director.story(show, 0)
+        second = await director.story(show, first.incident["number"])
+    assert (first.incident["id"], second.incident["id"]) == ("INC-1", "INC-2")
+    assert sum("INC-1 opened" in text for text in told) == 1
+    assert sum("INC-2 opened" in text for text in told) == 1

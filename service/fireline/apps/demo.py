@@ -112,8 +112,8 @@ class Director:
 
     async def story(self, show: Show, after: int) -> Scene:
         """One outage from beginning to end; the last scene, finished or not when its time is over."""
-        self._scene = Scene(self._clock.now())
-        await self._until_ready(show)
+        self._scene = await self._eyes.look(self._clock.now(), after)
+        await self._until_ready(show, after)
         show.say(self._clock.now(), f"traffic is healthy, {self._scene.rate:,.0f} events/s are judged")
         await self._watch(show, after, self.pace.healthy)
         await self._eyes.post(self._house.gateway + "/break", {})
@@ -140,14 +140,15 @@ class Director:
             raise Refused("\n".join(str(problem) for problem in loaded.problems))
         return loaded.configuration
 
-    async def _until_ready(self, show: Show) -> None:
+    async def _until_ready(self, show: Show, after: int) -> None:
         began = self._clock.now()
-        show.say(began, "waiting for the first events to be judged")
-        while self._scene.rate <= 0.0 or self._scene.stats.get("requests", 0) < 50:
+        if not self._scene.ready:
+            show.say(began, "waiting for the first events to be judged")
+        while not self._scene.ready:
             if self._clock.now() - began > self.pace.ready:
                 reasons = "; ".join(self._scene.health.get("reasons", ())) or "it does not answer"
                 raise Refused(f"Fireline is not ready: {reasons}; see the logs in {self._house.home}")
-            await self._look(show, 0)
+            await self._look(show, after)
             await self._clock.sleep(EVERY)
 
     async def _watch(self, show: Show, after: int, seconds: float) -> None:

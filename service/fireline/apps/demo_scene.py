@@ -37,6 +37,11 @@ class Scene:
         return float(self.health.get("roles", NOTHING).get("stream", NOTHING).get("events_per_second") or 0.0)
 
     @property
+    def ready(self) -> bool:
+        """Whether events flow, and are judged."""
+        return self.rate > 0.0 and self.stats.get("requests", 0) >= 50
+
+    @property
     def cycle(self) -> Json:
         """The gateway's latest outage."""
         cycles = self.stats.get("cycles") or [NOTHING]
