@@ -183,9 +183,9 @@ class World:
         return self.run(number)
 
 
-def world(path: Path) -> World:
-    """A world on a new database."""
-    store = open_store(f"sqlite:///{path / 'fireline.db'}")
+def world(path: Path, url: str = "") -> World:
+    """A world on a new database: a file in `path`, or the one at `url`."""
+    store = open_store(url or f"sqlite:///{path / 'fireline.db'}")
     return World(store, FakeClock(), Fixed(shipped()))
 
 

@@ -72,6 +72,25 @@ async def test_an_outage_goes_to_the_fallback_is_verified_and_handed_back(w):
     assert published == [{"fallback": 100}, {"fallback": 75, "primary": 25}, {"primary": 100}]
 
 
+@pytest.mark.postgres
+async def test_it_does_the_same_on_postgresql_with_two_responders(tmp_path, postgres_url):
+    one = world(tmp_path, postgres_url)
+    one.begin()
+    one.verdicts = dict(WELL)
+    two = one.again()
+    for _ in range(200):
+        one.evaluate()
+        await asyncio.gather(one.runs.run_once(), two.runs.run_once())
+        if one.run().over:
+            break
+        one.clock.advance(0.5)
+    assert one.run().status is RunStatus.SUCCEEDED, one.run().reason
+    assert one.route() == {"primary": 100}
+    published = [e.value["weights"] for e in one.effects(Publish) if e.topic == "fireline.routes"]
+    assert published == [{"fallback": 100}, {"fallback": 75, "primary": 25}, {"primary": 100}]
+    one.store.close()
+
+
 async def test_the_reroute_is_not_held_up_by_anything(w):
     w.begin()
     before = w.clock.now()
