@@ -179,6 +179,7 @@ def test_a_replay_judges_every_pane_on_the_way_and_keeps_apart():
     signals = flow.send(T, *events)
     assert [(s.state.value, round(s.at - T + 7000)) for s in signals] == [("firing", 125), ("clear", 260)]
     assert {s.timeline for s in signals} == {"replay"}
+    assert flow.evaluation.finish() == []
     assert flow.evaluation.next_wake() is None, "a replay does not wait for the clock"
 
 
@@ -189,9 +190,26 @@ def test_a_replay_in_small_batches_says_the_same():
         found = []
         for at in range(0, len(events), size):
             found += flow.send(T, *events[at : at + size])
-        return [(s.id, s.state, s.episode) for s in found]
+        return found
 
     assert replayed(400) == replayed(7) == replayed(1)
+
+
+def test_the_pane_in_progress_of_a_replay_is_judged_when_nothing_arrives_any_more():
+    flow = Flow(source=REPLAY)
+    assert flow.send(T, (T - 7000, 150, "a", T)) == []
+    assert flow.evaluation.next_wake() == T + 2
+    (fired,) = flow.evaluation.judge(T + 2)
+    assert (fired.state, fired.at) == (State.FIRING, T - 7000)
+    assert flow.evaluation.next_wake() is None
+    assert said(flow.send(T + 3, (T - 6000, 1, "b", T))) == [("unknown", "outage", pytest.approx(-6930, abs=10))]
+
+
+def test_a_late_event_of_a_replay_is_judged_at_the_end_of_the_next_pane():
+    flow = Flow(source=REPLAY)
+    flow.send(T, (T - 7000, 1, "a", T), (T - 6985, 1, "b", T))
+    assert flow.send(T, (T - 6999, 150, "a", T), (T - 6998, 160, "a", T)) == []
+    assert said(flow.send(T, (T - 6960, 1, "b", T))) == [("firing", "outage", pytest.approx(-6980, abs=0.01))]
 
 
 def test_agreement_pairs_predictions_with_feedback_that_names_no_service():

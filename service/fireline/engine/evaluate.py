@@ -33,10 +33,12 @@ class Verdict:
 class Evaluation:
     """The windows and verdicts of one partition. Not thread safe; does no I/O.
 
-    Live entities are judged at the `now` that is passed in; those of any other timeline at the highest event time seen
-    in it, and on the way there at the end of every pane that changed. Counters for telemetry: `malformed` payloads and
-    windows, `stale` rows (of other rules or versions of rules), `expired` rows (older than any window), `refused` rows
-    (over a rule's `max_entities`), `faults` of measure families.
+    Live entities are judged at the `now` that is passed in. Those of any other timeline are judged as its event time
+    passes, at the end of every pane that changed, so that no verdict depends on how the recording was cut into batches;
+    a pane in progress is judged when nothing arrives any more (or by `finish`).
+
+    Counters for telemetry: `malformed` payloads and windows, `stale` rows (of other rules or versions of rules),
+    `expired` rows (older than any window), `refused` rows (over a rule's `max_entities`), `faults` of measure families.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class Evaluation:
             for entry in partial.entries:
                 self._put(timeline, partial, entry, at)
         # else a chunk that was complete before a later one came: nothing of it can be new
-        timeline.high = max(timeline.high, partial.newest)
+        timeline.high, timeline.touched = max(timeline.high, partial.newest), now
 
     def _timeline(self, name: str) -> Timeline:
         timeline = self._timelines.get(name)
@@ -109,7 +111,7 @@ class Evaluation:
             return
         if changed:
             self._changed[timeline.name, rule.name, values] = None
-            timeline.touch(series, entry.pane if new else None)
+            timeline.touch(series, entry.pane, new=new)
 
     def _series(self, timeline: Timeline, rule: Rule, values: Values) -> Series:
         entity = tuple(zip(rule.by, values or (), strict=values is not None))
@@ -136,9 +138,17 @@ class Evaluation:
             while (woken := timeline.woken()) is not None:
                 series, at = woken
                 signals += self._judge(timeline, series, at, arrived=False)
-            for series in timeline.due(timeline.high):
-                signals += self._judge(timeline, series, timeline.high)
-        return sorted(signals, key=lambda signal: (signal.at, signal.rule, signal.entity, signal.timeline))
+                timeline.calm(series)
+            if timeline.idle(now):
+                signals += self._judge_rest(timeline)
+        return _ordered(signals)
+
+    def finish(self) -> list[Signal]:
+        """Judge what a recording's last panes show, although no event came to end them."""
+        return _ordered([s for t in self._timelines.values() if t.name != LIVE for s in self._judge_rest(t)])
+
+    def _judge_rest(self, timeline: Timeline) -> list[Signal]:
+        return [s for series in timeline.due(timeline.high) for s in self._judge(timeline, series, timeline.high)]
 
     def _judge(
         self, timeline: Timeline, series: Series, now: float, behind: float = 0.0, *, arrived: bool = True
@@ -180,9 +190,9 @@ class Evaluation:
         timeline.set_wake(series, min((at for at in times if at is not None), default=None))
 
     def next_wake(self) -> float | None:
-        """When `judge` has something to do although nothing arrives (live time), None of never."""
-        timeline = self._timelines.get(LIVE)
-        return timeline.next_wake() if timeline is not None else None
+        """When `judge` has something to do although nothing arrives, in the clock's time; None of never."""
+        wakes = [timeline.next_wake() for timeline in self._timelines.values()]
+        return min((at for at in wakes if at is not None), default=None)
 
     def watches(self, watches: Sequence[Watch], now: float) -> list[WatchAnswer]:
         """Answer open watches for the entities of this partition, on panes entirely after `since`."""
@@ -255,7 +265,7 @@ class Evaluation:
             return
         timeline = self._timeline(found.timeline)
         timeline.add(found.series)
-        timeline.touch(found.series, None)
+        timeline.revisit(found.series)
 
     def adopt(self, signals: Iterable[Signal]) -> None:
         """Go on from signals that were told after the checkpoint; known ones, and those of other rules, are ignored.
@@ -273,7 +283,7 @@ class Evaluation:
             if state is not series.state:
                 series.state = state
                 self._changed[timeline.name, rule.name, values] = None
-                timeline.touch(series, None)
+                timeline.revisit(series)
 
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules, as `restore` would."""
@@ -297,4 +307,8 @@ class Evaluation:
             kept.state, kept.newest, series = series.state, series.newest, kept
         else:
             return
-        timeline.touch(series, None)
+        timeline.revisit(series)
+
+
+def _ordered(signals: list[Signal]) -> list[Signal]:
+    return sorted(signals, key=lambda signal: (signal.at, signal.rule, signal.entity, signal.timeline))

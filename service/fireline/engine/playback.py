@@ -47,6 +47,7 @@ def play(
         for payload in (one for payloads in taken.partials.values() for one in payloads):
             evaluation.apply(payload, taken.newest)
         signals += evaluation.judge(taken.newest)
+    signals += evaluation.finish()
     return Played(events, tuple(signals), tuple(evaluation.verdicts()), tuple(dead))
 
 

@@ -42,7 +42,8 @@ class Series:
 
     `newest` is the event time of the newest sample it was judged on, None before the first. `judged` is when it was
     judged last and `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
-    `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it.
+    `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it, and
+    `awaited` the one at whose end it is judged on what came late.
     """
 
     rule: Rule
@@ -53,6 +54,7 @@ class Series:
     judged: float = float("-inf")
     seen: int | None = None
     arrived: int | None = None
+    awaited: int | None = None
     wake: float | None = None
     settled: dict[int, Cell] = field(default_factory=dict)
     open: dict[int, dict[SourceRef, Held]] = field(default_factory=dict)

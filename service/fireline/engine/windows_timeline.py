@@ -10,12 +10,20 @@ from fireline.engine.windows import Series
 _INSTANT = 1e-6  # seconds; so far from a pane's border, a time is surely on its side of it, whatever rounding says
 
 
+IDLE = 2.0
+"""Seconds by the clock without an arrival after which a replay's pane in progress is judged as it is."""
+
+
 class Timeline:
-    """Live entities, or those of one replay. `high` is the highest event time seen, in seconds."""
+    """Live entities, or those of one replay.
+
+    `high` is the highest event time seen, `touched` when something arrived last by the clock; both in seconds.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.high = 0.0
+        self.touched = 0.0
         self._rules: dict[str, dict[Values, Series]] = {}
         self._dirty: dict[tuple[str, Values], Series] = {}
         self._wakes: list[tuple[float, int, bool, Series]] = []
@@ -74,16 +82,44 @@ class Timeline:
         """When a pane is first judged: live at its beginning, where time passes by the events when it is complete."""
         return pane * size + _INSTANT if self.name == LIVE else (pane + 1) * size - _INSTANT
 
-    def touch(self, series: Series, new_pane: int | None) -> None:
-        """Something of the entity changed. Where time passes by the events, a new pane is judged at its end, too."""
-        name = series.rule.name
-        changed = [series]
-        if series.entity is None and series.rule.by:
-            changed = [other for other in self.of(name) if _pairs(other)]
-        for each in changed:
-            self._dirty[name, each.entity] = each
-            if new_pane is not None and self.name != LIVE:
-                self._push(self.shows(new_pane, each.rule.pane), each, ends_pane=True)
+    def touch(self, series: Series, pane: int, *, new: bool) -> None:
+        """Something of a pane changed; `new` when it was empty before.
+
+        Where time passes by the events, the entity is judged at the end of that pane or, if it was judged since, of the
+        next one. So no verdict on events in order depends on where a batch ends.
+        """
+        for each in self._seeing(series):
+            self._dirty[each.rule.name, each.entity] = each
+            if self.name == LIVE:
+                continue
+            shown = pane
+            if self.shows(pane, each.rule.pane) <= each.judged:
+                shown = pane_of(each.judged + 2 * _INSTANT, each.rule.pane)
+            if (new and shown == pane) or shown not in (pane, each.awaited):
+                each.awaited = shown
+                self._push(self.shows(shown, each.rule.pane), each, ends_pane=True)
+
+    def _seeing(self, series: Series) -> list[Series]:
+        """The entities that see what changed: all that pair streams, when it belongs to none yet."""
+        if series.entity is not None:
+            return [series]
+        return [other for other in self.of(series.rule.name) if any(family.streams for family in other.families)]
+
+    def revisit(self, series: Series) -> None:
+        """Judge an entity that came back as it was, or under a changed rule."""
+        if self.name == LIVE:
+            self._dirty[series.rule.name, series.entity] = series
+            return
+        series.judged = self.high - _INSTANT
+        self._push(self.high, series, ends_pane=True)
+        for pane in set(series.panes()):
+            if self.shows(pane, series.rule.pane) > self.high:
+                self._push(self.shows(pane, series.rule.pane), series, ends_pane=True)
+
+    def calm(self, series: Series) -> None:
+        """All that arrived for the entity has been judged."""
+        if series.arrived is None or (series.seen is not None and series.seen >= series.arrived):
+            self._dirty.pop((series.rule.name, series.entity), None)
 
     def set_wake(self, series: Series, at: float | None) -> None:
         """Look at the entity again at `at`, and not at what was set before."""
@@ -107,11 +143,15 @@ class Timeline:
         return None
 
     def next_wake(self) -> float | None:
-        """When there is something to look at; the beginning of time when there is already."""
+        """When there is something to look at, in the clock's time; the beginning of time when there is already."""
         if self._dirty:
-            return 0.0
-        found = self._next()
+            return 0.0 if self.name == LIVE else self.touched + IDLE
+        found = self._next() if self.name == LIVE else None
         return found[0] if found is not None else None
+
+    def idle(self, now: float) -> bool:
+        """Whether nothing arrived for so long that the recording seems to be over, for now."""
+        return bool(self._dirty) and now - self.touched >= IDLE
 
     def woken(self) -> tuple[Series, float] | None:
         """The next entity whose wake has come in a timeline that passes by its events, and when that was."""
@@ -135,8 +175,3 @@ class Timeline:
         due = list(self._dirty.values())
         self._dirty.clear()
         return due
-
-
-def _pairs(series: Series) -> bool:
-    """Whether any measure pairs streams, and so looks at what belongs to no entity."""
-    return any(family.streams for family in series.families)
