@@ -167,16 +167,17 @@ async def test_a_watch_is_answered(streams):
 
 @pytest.mark.kafka
 async def test_the_same_on_apache_kafka_with_a_second_worker_joining_and_one_killed(apache_kafka, tmp_path: Path):
+    service = f"fraud-{tmp_path.name}"  # the broker is shared with other tests
     streams = Streams(Connection(apache_kafka.bootstrap), "", tmp_path, {"all": 1000, "too-many": 1001})
     try:
         first = streams.start(chunk=64)
         await streams.ready(first)
-        await streams.feed(400)
+        await streams.feed(400, service)
         second = streams.start(chunk=64)
         await streams.ready(second)
-        await streams.feed(300)
+        await streams.feed(300, service)
         streams.kill(first)
-        await streams.feed(300)
+        await streams.feed(300, service)
         await streams.until(lambda: streams.fired().get("all") == 1000, within=30)
         await asyncio.sleep(0.5)
         assert "too-many" not in streams.fired()

@@ -168,8 +168,9 @@ class BatchApp(faust.App):
             broker_commit_interval=1.0,
             broker_commit_livelock_soft_timeout=3600.0,
             stream_wait_empty=True,
-            # carriers, not records: a longer queue is only memory and old news
-            stream_buffer_maxsize=8,
+            # about 20,000 records of 200 bytes: large batches are cheap ones; and few of them wait, being memory
+            consumer_max_fetch_size=4 * 1024 * 1024,
+            stream_buffer_maxsize=4,
             **settings,
         )
         self.on_partitions_revoked.connect(self._release)
