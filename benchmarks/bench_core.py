@@ -1,0 +1,138 @@
+"""How fast is the stream core on one core: decode, match, fold and write partials; then apply and judge them.
+
+python benchmarks/bench_core.py [--quick] [--json]
+"""
+
+import argparse
+import gc
+import json
+import time
+
+import orjson
+
+from fireline.domain.events import Kind
+from fireline.domain.rules import Level, Match, Matcher, Measure, Rule
+from fireline.engine.evaluate import Evaluation
+from fireline.engine.ingest import Ingest, Record, SourceRef
+from fireline.measures import FAMILIES
+from fireline.sources.native import Native
+
+START = 1_763_683_200.0
+
+
+class Above:
+    """A condition without CEL, so that the figures are the core's own."""
+
+    def __init__(self, name, bound):
+        self.source, self.variables, self.bound = f"{name} > {bound}", frozenset({name}), bound
+        (self.name,) = self.variables
+
+    def holds(self, values):
+        """Whether the value is above the bound."""
+        return values[self.name] > self.bound
+
+
+class Text:
+    """A template that gives the service, or its own text."""
+
+    def __init__(self, text):
+        self.source = text
+
+    def render(self, values):
+        """The service when the text is `service`."""
+        return values["service"] if self.source == "service" else self.source
+
+
+def rule(number):
+    """Rule `number` of 75: one metric name each, a quantile and a count by service and region."""
+    where = (
+        Matcher("name", Match.ANY_OF, (f"metric_{number}",)),
+        Matcher("env", Match.ANY_OF, ("prod",)),
+        Matcher("region", Match.REGEX, ("eu.*|us.*",)),
+    )
+    measures = (Measure("p99", "quantile", "value", {"q": 0.99}), Measure("n", "count"))
+    levels = (Level("outage", Above("p99", 1e6), for_=30.0), Level("degraded", Above("p99", 1e5)))
+    by = ("service", "region")
+    return Rule(
+        f"rule_{number}", Kind.METRIC, where, by, 60.0, 10.0, measures, levels, Text("service"), Text("slow"), hash="h"
+    )
+
+
+def records(events, entities, names=75):
+    """So many metric events of so many services and metric names, 100,000 a second of event time."""
+    return [
+        Record(
+            i,
+            START + i / 100_000,
+            None,
+            orjson.dumps(
+                {
+                    "type": "metric",
+                    "name": f"metric_{(i // entities) % names}",
+                    "value": 100.0 + (i * 7919) % 1000,
+                    "ts": START + i / 100_000,
+                    "labels": {"service": f"s{i % entities}", "region": "eu-1", "env": "prod", "pod": f"p{i % 7}"},
+                }
+            ),
+        )
+        for i in range(events)
+    ]
+
+
+def ingest_rate(data, size, rules):
+    """Events a second, the payloads, and the seconds spent."""
+    ingest = Ingest(rules, FAMILIES, Native(), 4)
+    source = SourceRef("fireline.metrics", 0)
+    payloads = []
+    begun = time.perf_counter()
+    for at in range(0, len(data), size):
+        for sent in ingest.batch(source, data[at : at + size]).partials.values():
+            payloads += sent
+    spent = time.perf_counter() - begun
+    return len(data) / spent, payloads, spent
+
+
+def evaluate_time(payloads, rules):
+    """Seconds to apply and judge all payloads, and for the slowest."""
+    evaluation = Evaluation(rules, FAMILIES)
+    slowest, begun = 0.0, time.perf_counter()
+    for payload in payloads:
+        one = time.perf_counter()
+        evaluation.apply(payload, START + 2)
+        evaluation.judge(START + 2)
+        slowest = max(slowest, time.perf_counter() - one)
+    return time.perf_counter() - begun, slowest
+
+
+def main():
+    """Run the cases and print them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer events and cases")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    args = parser.parse_args()
+    rules = [rule(number) for number in range(75)]
+    found = []
+    for names, entities in ((2, 20),) if args.quick else ((2, 20), (75, 20), (2, 1000)):
+        data = records(40_000 if args.quick else 200_000, entities, names)
+        gc.collect()
+        gc.freeze()  # the records are the benchmark's, not the core's
+        for size in (1_000, 20_000):
+            rate, payloads, spent = max(ingest_rate(data, size, rules) for _ in range(1 if args.quick else 3))
+            evaluated, slowest = evaluate_time(payloads, rules)
+            case = {
+                "metrics": names,
+                "entities": entities,
+                "batch": size,
+                "ingest_per_s": round(rate),
+                "ingest_and_evaluate_per_s": round(len(data) / (spent + evaluated)),
+                "slowest_apply_and_judge_ms": round(slowest * 1000, 2),
+            }
+            found.append(case)
+            if not args.json:
+                print(case)
+    if args.json:
+        print(json.dumps({"benchmark": "core", "rules": 75, "cases": found}))
+
+
+if __name__ == "__main__":
+    main()
