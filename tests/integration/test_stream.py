@@ -184,3 +184,27 @@ async def test_the_same_on_apache_kafka_with_a_second_worker_joining_and_one_kil
         assert streams.end(second) == 0
     finally:
         streams.close()
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_is_killed_and_comes_back_costs_nothing_but_time(own_apache_kafka, tmp_path: Path):
+    kafka = own_apache_kafka
+    streams = Streams(kafka.connection, "", tmp_path, {"some": 100, "all": 1000, "too-many": 1001})
+    try:
+        worker = streams.start(chunk=64)
+        await streams.ready(worker)
+        await streams.feed(500)
+        await streams.until(lambda: "some" in streams.fired())
+        kafka.kill()
+        await asyncio.sleep(3.0)
+        await asyncio.to_thread(kafka.start)
+        await streams.feed(500)
+        await streams.until(lambda: streams.fired().get("all") == 1000 or worker.poll() is not None, within=60)
+        if worker.poll() is not None:  # a worker may give up, never lose anything
+            worker = streams.start(chunk=64)
+            await streams.until(lambda: streams.fired().get("all") == 1000, within=40)
+        await asyncio.sleep(0.5)
+        assert "too-many" not in streams.fired()
+        assert streams.end(worker) == 0
+    finally:
+        streams.close()
