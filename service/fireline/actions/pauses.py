@@ -38,7 +38,7 @@ class ApprovalOptions(Options):
     ask: str = Field(min_length=1, max_length=2000, description="the question")
     of: str = Field("owner", min_length=1, description="a team, or `owner`")
     timeout: PositiveDuration = Field(1800.0, description="how long to wait for an answer")
-    on_timeout: Literal["reject", "approve", "fail"] = "reject"
+    on_timeout: Literal["reject", "approve", "fail"] = Field("reject", description="what silence means")
 
     def patience(self) -> float:
         """Seconds the step may rightly take."""

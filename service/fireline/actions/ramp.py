@@ -42,7 +42,7 @@ class AbortIf(Options):
     """What ends the ramp."""
 
     rule: str = Field(min_length=1, description="the rule that judges each stage")
-    state: Literal["firing"] = "firing"
+    state: Literal["firing"] = Field("firing", description="the verdict that ends it")
     entity: dict[str, str] | None = Field(None, description="labels of the entity; the service when left out")
     window: PositiveDuration = Field(10.0, description="the sliding window that is judged, after the stage only")
     min_samples: int = Field(20, ge=1, description="fewer samples than this tell nothing")
@@ -57,7 +57,7 @@ class RampOptions(Options):
     to: dict[str, int] = Field(min_length=1, description="percent of the traffic by target; sums to 100")
     through: list[int] = Field(default_factory=lambda: [5, 25, 100], min_length=1, description="percent of the way")
     every: PositiveDuration = Field(30.0, description="how long each stage lasts")
-    abort_if: AbortIf | None = None
+    abort_if: AbortIf | None = Field(None, description="the judge of each stage; without it time alone decides")
 
     @field_validator("through")
     @classmethod

@@ -43,10 +43,10 @@ KEPT = 8_192
 class GetOptions(Options):
     """What to ask for."""
 
-    url: str = Field(pattern=r"^https?://", max_length=2000)
+    url: str = Field(pattern=r"^https?://", max_length=2000, description="on a host of the allow-list")
     headers: dict[str, str] = Field(default_factory=dict, description="may hold `secret:NAME`")
     expect_status: list[int] = Field(default_factory=list, description="empty: any from 200 to 299")
-    timeout: PositiveDuration = 10.0
+    timeout: PositiveDuration = Field(10.0, description="how long one attempt may take")
 
     @field_validator("headers")
     @classmethod
@@ -59,7 +59,7 @@ class GetOptions(Options):
 class RequestOptions(GetOptions):
     """What to have done."""
 
-    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+    method: Literal["POST", "PUT", "PATCH", "DELETE"] = Field("POST", description="the HTTP method")
     body: JsonValue = Field(None, alias="json", description="sent as JSON")
 
 

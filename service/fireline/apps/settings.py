@@ -66,27 +66,44 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
-    database: str = "sqlite:///.fireline/fireline.db"
-    kafka: str | None = None
-    kafka_generation: str | None = None  # set by `fireline up` for its embedded broker
-    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    kafka_user: str | None = None
-    kafka_password: SecretStr | None = None
-    kafka_ssl_ca: Path | None = None
-    topics: Annotated[Mapping[str, str], NoDecode] = Field(default_factory=lambda: dict(NATIVE_TOPICS))
-    rules: Path = Path("rules")
-    runbooks: Path = Path("runbooks")
-    state_dir: Path = Path(".fireline")
-    slack_bot_token: SecretStr | None = None
-    slack_app_token: SecretStr | None = None
-    slack_base_url: str = "https://slack.com/api/"
-    web_host: str = "127.0.0.1"
-    web_port: int = Field(default=8321, ge=0, le=65535)
-    web_url: str | None = None
-    api_token: SecretStr | None = None
-    http_allow: Annotated[tuple[str, ...], NoDecode] = ()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    database: str = Field(
+        "sqlite:///.fireline/fireline.db", description="the database, as an SQLAlchemy URL of SQLite or PostgreSQL"
+    )
+    kafka: str | None = Field(
+        None, description="bootstrap servers as `host:port`, several separated by commas; unset: the embedded broker"
+    )
+    kafka_generation: str | None = Field(None, description="set by `fireline up` for the roles that it starts")
+    kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how Kafka is spoken to"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="how the user is proved to Kafka, with SASL; PLAIN when unset"
+    )
+    kafka_user: str | None = Field(None, description="the user, with SASL")
+    kafka_password: SecretStr | None = Field(None, description="the user's password, with SASL")
+    kafka_ssl_ca: Path | None = Field(
+        None, description="a file of certificates in PEM form that brokers are checked against; unset: the system's"
+    )
+    topics: Annotated[Mapping[str, str], NoDecode] = Field(
+        default_factory=lambda: dict(NATIVE_TOPICS), description="topics that events come on, as `topic=format`"
+    )
+    rules: Path = Field(Path("rules"), description="the directory of rules, catalog, schedules and severities")
+    runbooks: Path = Field(Path("runbooks"), description="the directory of runbooks")
+    state_dir: Path = Field(Path(".fireline"), description="a directory for what a stream worker may keep on disk")
+    slack_bot_token: SecretStr | None = Field(None, description="switches Slack on; begins with `xoxb-`")
+    slack_app_token: SecretStr | None = Field(None, description="lets clicks come back; begins with `xapp-`")
+    slack_base_url: str = Field("https://slack.com/api/", description="where Slack's API is")
+    web_host: str = Field("127.0.0.1", description="the address that `fireline web` listens on")
+    web_port: int = Field(default=8321, ge=0, le=65535, description="its port; 0 is any free one")
+    web_url: str | None = Field(None, description="the address that people reach it under; nothing uses it yet")
+    api_token: SecretStr | None = Field(
+        None,
+        description="what callers of the API and of the status page show; a must when other machines can reach them",
+    )
+    http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="hosts and networks that `http.*` steps may reach, separated by commas"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
 
     @classmethod
     def settings_customise_sources(

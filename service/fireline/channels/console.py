@@ -9,7 +9,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console as Terminal
 from rich.text import Text
 
@@ -33,7 +33,7 @@ class ConsoleSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    width: int | None = None
+    width: int | None = Field(None, description="characters of a line; the terminal's own when left out")
 
 
 class _Standard(Terminal):

@@ -49,12 +49,12 @@ class SlackSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bot_token: SecretStr
-    base_url: str = "https://slack.com/api/"
-    timeout: float = Field(default=8.0, gt=0, le=60)
-    posts_per_second: float = Field(default=1.0, gt=0)
-    edits_per_minute: float = Field(default=50.0, gt=0)
-    reconcile: bool = True
+    bot_token: SecretStr = Field(description="the bot user's OAuth token")
+    base_url: str = Field("https://slack.com/api/", description="where Slack's API is")
+    timeout: float = Field(default=8.0, gt=0, le=60, description="seconds that one call may take")
+    posts_per_second: float = Field(default=1.0, gt=0, description="messages a second and room")
+    edits_per_minute: float = Field(default=50.0, gt=0, description="edits a minute")
+    reconcile: bool = Field(True, description="whether it looks for a message that may have arrived, before resending")
 
 
 class Slack:

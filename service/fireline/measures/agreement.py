@@ -32,7 +32,7 @@ class Options(BaseModel):
     """`sample`: how many requests are kept at most."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    sample: int = Field(default=_SAMPLE, ge=16, le=65_536)
+    sample: int = Field(default=_SAMPLE, ge=16, le=65_536, description="how many requests are kept at most")
 
 
 def _key(request: str) -> str:

@@ -38,7 +38,7 @@ class Options(BaseModel):
     """`q` is between 0 and 1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    q: float = Field(default=0.5, ge=0.0, le=1.0)
+    q: float = Field(default=0.5, ge=0.0, le=1.0, description="which quantile; 0.5 is the median")
 
 
 def _bucket(value: float) -> int:

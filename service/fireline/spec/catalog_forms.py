@@ -37,7 +37,7 @@ class PersonForm(Part):
 
     name: str = Field(description="a full name", min_length=1)
     contacts: dict[str, str] = Field(default_factory=dict, description="addresses by channel, in order of use")
-    time_zone: TimeZone = "UTC"
+    time_zone: TimeZone = Field("UTC", description="a time zone, such as Europe/Berlin")
 
 
 class TeamForm(Part):
@@ -45,7 +45,7 @@ class TeamForm(Part):
 
     name: str = Field(description="a name for people", min_length=1)
     policy: str = Field(description="an escalation policy of oncall.yaml")
-    members: list[str] = Field(default_factory=list)
+    members: list[str] = Field(default_factory=list, description="people of the catalog")
     channels: dict[str, str] = Field(default_factory=dict, description="rooms by channel, for incident cards")
 
 
@@ -53,30 +53,30 @@ class TargetForm(Part):
     """Something traffic can go to."""
 
     capacity: float | None = Field(None, gt=0, description="requests a second")
-    capabilities: list[str] = Field(default_factory=list)
+    capabilities: list[str] = Field(default_factory=list, description="what it can do, for readers")
 
 
 class ServiceForm(Part):
     """One service or model: who owns it, what it does, when it was reviewed, what happens if it fails."""
 
     owner: str = Field(description="the team that answers for it")
-    what: str = ""
+    what: str = Field("", description="what it does, for readers")
     tier: int = Field(3, ge=1, le=4, description="1 is the most important")
-    backup: str | None = None
-    primary: str = "primary"
-    fallback: str | None = None
-    targets: dict[Name, TargetForm] = Field(default_factory=dict)
-    rollback: str = ""
-    depends_on: list[str] = Field(default_factory=list)
-    aliases: list[str] = Field(default_factory=list)
-    stop_conditions: list[str] = Field(default_factory=list)
-    scorecard: dict[str, Any] = Field(default_factory=dict)
-    unit_cost: dict[str, Any] = Field(default_factory=dict)
-    personal_data: list[Pattern] = Field(default_factory=list, description="patterns that are redacted")
-    reviewed: Day | None = None
-    review_every: PositiveDuration | None = None
-    version: Version | None = None
-    trained_on: Version | None = None
+    backup: str | None = Field(None, description="the team that is asked when nobody of the owner's answers")
+    primary: str = Field("primary", description="the target that traffic goes to when all is well")
+    fallback: str | None = Field(None, description="the target that runbooks move traffic to")
+    targets: dict[Name, TargetForm] = Field(default_factory=dict, description="what traffic can go to, by name")
+    rollback: str = Field("", description="how to go back, for readers")
+    depends_on: list[str] = Field(default_factory=list, description="services it needs; circles are faults")
+    aliases: list[str] = Field(default_factory=list, description="other names that events use for it")
+    stop_conditions: list[str] = Field(default_factory=list, description="when to switch it off, for readers")
+    scorecard: dict[str, Any] = Field(default_factory=dict, description="its one number, for readers")
+    unit_cost: dict[str, Any] = Field(default_factory=dict, description="what a request may cost, for readers")
+    personal_data: list[Pattern] = Field(default_factory=list, description="patterns of personal data, for readers")
+    reviewed: Day | None = Field(None, description="when somebody last read this entry")
+    review_every: PositiveDuration | None = Field(None, description="how long a review lasts; then it is a warning")
+    version: Version | None = Field(None, description="the version in production, for readers")
+    trained_on: Version | None = Field(None, description="what that version was trained on, for readers")
 
 
 class CatalogFile(Part):
@@ -85,30 +85,35 @@ class CatalogFile(Part):
     people: dict[Name, PersonForm] = Field(description="people by id")
     teams: dict[Name, TeamForm] = Field(description="teams by id")
     services: dict[Name, ServiceForm] = Field(description="services by id")
-    default_team: str | None = None
+    default_team: str | None = Field(None, description="answers for what nobody claims; the first team by itself")
 
 
 class SeverityForm(Part):
     """One severity level; the file lists them from the worst to the mildest."""
 
-    pages: bool = True
-    urgency: Literal["high", "low"] = "high"
-    ack_within: PositiveDuration | None = None
-    ack_timeout: PositiveDuration | None = None
-    update_every: PositiveDuration | None = None
-    postmortem: bool = False
+    pages: bool = Field(True, description="whether anybody is paged")
+    urgency: Literal["high", "low"] = Field("high", description="how soon it matters, for readers")
+    ack_within: PositiveDuration | None = Field(None, description="the wait of a policy's level that names none")
+    ack_timeout: PositiveDuration | None = Field(
+        None, description="after so long an acknowledged incident that still fires pages again"
+    )
+    update_every: PositiveDuration | None = Field(None, description="how often people expect news, for readers")
+    postmortem: bool = Field(False, description="whether a review is expected afterwards, for readers")
 
 
 class ResponseForm(Part):
     """How incidents behave."""
 
-    settle: Duration = 60.0
-    reopen_within: Duration = 1_800.0
-    lease: PositiveDuration = 3_600.0
+    settle: Duration = Field(60.0, description="all signals are clear for so long before an incident resolves")
+    reopen_within: Duration = Field(1_800.0, description="a signal so soon afterwards belongs to the same incident")
+    lease: PositiveDuration = Field(3_600.0, description="a fallback is held for so long, unless a step says otherwise")
 
 
 class SeveritiesFile(Part):
     """Severity levels, and how incidents behave."""
 
-    severities: dict[Name, SeverityForm] = Field(default_factory=dict)
-    response: ResponseForm = ResponseForm()
+    severities: dict[Name, SeverityForm] = Field(
+        default_factory=dict,
+        description="levels from the worst to the mildest; `safety`, `outage`, `degraded`, `notice` when left out",
+    )
+    response: ResponseForm = Field(ResponseForm(), description="how incidents behave")

@@ -51,7 +51,7 @@ Days = Annotated[PositiveDuration, AfterValidator(_whole_days)]
 class RestrictionForm(Part):
     """Hours of the week that a layer covers; an end at or before the start is on the next day."""
 
-    days: list[DayName] = Field(default_factory=lambda: list(DAYS), min_length=1)
+    days: list[DayName] = Field(default_factory=lambda: list(DAYS), min_length=1, description="days of the week")
     start: Wall = Field(description="a time of day, such as 09:00")
     end: Wall = Field(description="a time of day, such as 17:00")
 
@@ -63,8 +63,10 @@ class LayerForm(Part):
     people: list[str] = Field(description="people of the catalog, in turn")
     starts: Day = Field(description="the date of the first hand-off")
     at: Wall = Field("09:00", description="the time of the hand-off")
-    every: Days = 604_800.0
-    restrictions: list[RestrictionForm] = Field(default_factory=list)
+    every: Days = Field(604_800.0, description="whole days between two hand-offs")
+    restrictions: list[RestrictionForm] = Field(
+        default_factory=list, description="the only hours it covers; later layers cover the rest"
+    )
 
 
 class OverrideForm(Part):
@@ -73,7 +75,7 @@ class OverrideForm(Part):
     person: str = Field(description="a person of the catalog")
     start: Instant = Field(description="a date and time, in the schedule's zone unless it names an offset")
     end: Instant = Field(description="a date and time, in the schedule's zone unless it names an offset")
-    reason: str = ""
+    reason: str = Field("", description="why, for people")
 
 
 class ScheduleForm(Part):
@@ -81,7 +83,7 @@ class ScheduleForm(Part):
 
     time_zone: TimeZone = Field(description="a time zone, such as Europe/Berlin")
     layers: list[LayerForm] = Field(description="a list of rotations")
-    overrides: list[OverrideForm] = Field(default_factory=list)
+    overrides: list[OverrideForm] = Field(default_factory=list, description="they win over all layers")
 
 
 class PolicyLevelForm(Part):
@@ -95,13 +97,13 @@ class PolicyForm(Part):
     """Levels in order, repeated."""
 
     levels: list[PolicyLevelForm] = Field(description="a list of levels", min_length=1)
-    repeat: int = Field(0, ge=0, le=20)
+    repeat: int = Field(0, ge=0, le=20, description="how often the whole list is asked again")
 
 
 class OnCallFile(Part):
     """Schedules and escalation policies."""
 
-    schedules: dict[Name, ScheduleForm] = Field(default_factory=dict)
+    schedules: dict[Name, ScheduleForm] = Field(default_factory=dict, description="schedules by id")
     policies: dict[Name, PolicyForm] = Field(description="escalation policies by id")
 
 

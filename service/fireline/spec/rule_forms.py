@@ -120,8 +120,8 @@ class ExpectForm(Part):
 
     at: Duration = Field(description="a duration since the start of the test")
     state: StateName = Field(description="firing, clear or unknown")
-    severity: str | None = None
-    entity: dict[str, Label] = Field(default_factory=dict)
+    severity: str | None = Field(None, description="the severity that fires")
+    entity: dict[str, Label] = Field(default_factory=dict, description="labels of the entity, or a part of them")
 
 
 class TestForm(Part):
@@ -129,8 +129,8 @@ class TestForm(Part):
 
     name: Text = Field(description="what the test shows")
     every: PositiveDuration = Field(1.0, description="the time between two values of a series")
-    series: list[SeriesForm] = Field(default_factory=list)
-    events: list[EventForm] = Field(default_factory=list)
+    series: list[SeriesForm] = Field(default_factory=list, description="events at regular times")
+    events: list[EventForm] = Field(default_factory=list, description="events one by one")
     expect: list[ExpectForm] = Field(description="what is expected at which time", min_length=1)
 
 
@@ -142,20 +142,30 @@ class RuleForm(Part):
     window: PositiveDuration = Field(description="a duration, such as 1m")
     measures: dict[Identifier, MeasureForm] = Field(description="what is measured, by name", min_length=1)
     severity: dict[str, LevelForm] = Field(description="severity levels with their conditions", min_length=1)
-    where: dict[str, Labels] = Field(default_factory=dict)
-    by: list[Identifier] = Field(default_factory=list)
-    pane: PositiveDuration | None = None
-    owner: str | None = None
-    service: str | None = Field(None, min_length=1)
-    no_data: NoDataForm | None = None
-    summary: str | None = Field(None, min_length=1)
-    description: str = ""
-    runbooks: list[str] = Field(default_factory=list)
-    group_by: list[Identifier] = Field(default_factory=list)
-    mode: Literal["active", "shadow"] = "active"
-    domain: Literal["technical health", "operational performance", "strategic value"] = "technical health"
-    max_entities: int = Field(10_000, ge=1, le=1_000_000)
-    tests: list[TestForm] = Field(default_factory=list)
+    where: dict[str, Labels] = Field(default_factory=dict, description="which events: matchers by label")
+    by: list[Identifier] = Field(
+        default_factory=list, description="labels that tell entities apart; each entity has a verdict of its own"
+    )
+    pane: PositiveDuration | None = Field(
+        None, description="the slice of time in which events are aggregated; about a sixtieth of the window by itself"
+    )
+    owner: str | None = Field(None, description="a team of the catalog, where it is not the service's owner")
+    service: str | None = Field(
+        None, min_length=1, description="a template; by itself the `service` or `model` of `by`, else of `where`"
+    )
+    no_data: NoDataForm | None = Field(None, description="what silence means; without it silence says nothing")
+    summary: str | None = Field(None, min_length=1, description="a template over labels and `measures`, for people")
+    description: str = Field("", description="what the rule is for, for its readers")
+    runbooks: list[str] = Field(default_factory=list, description="runbooks that are asked for when it fires")
+    group_by: list[Identifier] = Field(
+        default_factory=list, description="labels of `by` that get incidents of their own within a service"
+    )
+    mode: Literal["active", "shadow"] = Field("active", description="`shadow` judges, and pages nobody")
+    domain: Literal["technical health", "operational performance", "strategic value"] = Field(
+        "technical health", description="what kind of harm it watches for"
+    )
+    max_entities: int = Field(10_000, ge=1, le=1_000_000, description="entities beyond are counted and left out")
+    tests: list[TestForm] = Field(default_factory=list, description="events, and the verdicts that they must give")
 
 
 class RulesFile(Part):

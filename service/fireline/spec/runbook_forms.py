@@ -29,14 +29,16 @@ class InputForm(Part):
     type: InputType = Field(description="string, number, integer, boolean, duration, list or mapping")
     default: Any = Field(None, description="a value or template; without one the input is required")
     choices: list[Any] = Field(default_factory=list, description="the values that are allowed")
-    description: str = ""
+    description: str = Field("", description="what it is, for readers")
 
 
 class StartForm(Part):
     """When it starts by itself, and how far it may go alone."""
 
     when: str | None = Field(None, description="a CEL condition over severity, service and labels of the incident")
-    mode: Literal["shadow", "suggest", "approve", "auto"] = "approve"
+    mode: Literal["shadow", "suggest", "approve", "auto"] = Field(
+        "approve", description="how far it may go alone; policy may allow less"
+    )
 
 
 class BudgetForm(Part):
@@ -50,22 +52,22 @@ class GuardsForm(Part):
     """What must hold before and while a run acts."""
 
     lock: str | None = Field(None, description="a template; one run at a time holds it", min_length=1)
-    budget: BudgetForm | None = None
+    budget: BudgetForm | None = Field(None, description="beyond it, a run asks a person before it starts")
     stop_if: str | None = Field(None, description="a CEL condition that stops a run")
 
 
 class RetryForm(Part):
     """Attempts in all, and the wait before the second, doubled each time."""
 
-    attempts: int = Field(1, ge=1, le=100)
-    backoff: Duration = 1.0
+    attempts: int = Field(1, ge=1, le=100, description="attempts in all")
+    backoff: Duration = Field(1.0, description="the wait before the second attempt, doubled each time")
 
 
 class UndoForm(Part):
     """The compensating step."""
 
     uses: str = Field(description="an action")
-    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the options of the action")
 
 
 class StepForm(Part):
@@ -78,13 +80,17 @@ class StepForm(Part):
     uses: str = Field(description="an action, such as route.set")
     with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the options of the action")
     if_: str | None = Field(None, alias="if", description="a CEL condition; the step is skipped when it does not hold")
-    retry: RetryForm = RetryForm()
-    timeout: PositiveDuration = 600.0
-    undo: UndoForm | None = None
-    on_failure: Literal["undo", "continue", "escalate", "stop"] = "stop"
-    if_unknown: Literal["retry", "verify", "ask"] = "retry"
-    irreversible: bool = False
-    description: str = ""
+    retry: RetryForm = Field(RetryForm(), description="what is done about failures that may pass")
+    timeout: PositiveDuration = Field(600.0, description="how long it may take, over all attempts and waits")
+    undo: UndoForm | None = Field(None, description="the step that takes it back")
+    on_failure: Literal["undo", "continue", "escalate", "stop"] = Field(
+        "stop", description="what a failure means for the run"
+    )
+    if_unknown: Literal["retry", "verify", "ask"] = Field(
+        "retry", description="what to do when nobody knows whether it happened, such as after a crash"
+    )
+    irreversible: bool = Field(False, description="said of a step that changes something and has no `undo`")
+    description: str = Field("", description="what it is for, for readers")
 
 
 class RunbookForm(Part):
@@ -93,11 +99,11 @@ class RunbookForm(Part):
     name: Name = Field(description="a name such as `route-to-fallback`")
     owner: str = Field(description="a team of the catalog")
     steps: list[StepForm] = Field(description="a list of steps", min_length=1)
-    description: str = ""
-    inputs: dict[Identifier, InputForm] = Field(default_factory=dict)
-    start: StartForm = StartForm()
-    guards: GuardsForm = GuardsForm()
-    deadline: PositiveDuration = 14_400.0
-    reviewed: Day | None = None
-    review_every: PositiveDuration | None = None
+    description: str = Field("", description="what it is for, for readers")
+    inputs: dict[Identifier, InputForm] = Field(default_factory=dict, description="what it is told, by name")
+    start: StartForm = Field(StartForm(), description="when it starts by itself")
+    guards: GuardsForm = Field(GuardsForm(), description="what must hold before and while it acts")
+    deadline: PositiveDuration = Field(14_400.0, description="how long a run may take, waits included")
+    reviewed: Day | None = Field(None, description="when somebody last read it")
+    review_every: PositiveDuration | None = Field(None, description="how long a review lasts; then it is a warning")
     tests: list[dict[str, Any]] = Field(default_factory=list, description="rehearsals: actions mocked by step id")
