@@ -10,7 +10,9 @@ from typing import assert_never
 
 from fireline.actions import build_actions
 from fireline.actions.schema import Ports
+from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka import KafkaPublisher
+from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_client
 from fireline.adapters.slack_interactions import Asked
 from fireline.adapters.wakes import Wakes
@@ -51,7 +53,9 @@ async def _respond(parts: Parts) -> None:
         channels = _open_channels(parts, held)
         publisher = KafkaPublisher(connection_of(parts))
         held.push_async_callback(publisher.close)
-        ports = Ports(parts.store, parts.files, parts.clock, parts.responder, fetch=None)
+        fetch = SafeFetch(parts.settings.http_allow, EnvironmentSecrets())
+        held.push_async_callback(fetch.close)
+        ports = Ports(parts.store, parts.files, parts.clock, parts.responder, fetch)
         runs = runs_of(parts, build_actions(ports), owner)
         if (socket := _slack(parts, runs)) is not None:
             socket.start()
