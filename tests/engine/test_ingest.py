@@ -1,11 +1,13 @@
 """Records in, cumulative partials out."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
 from fireline.domain.events import Kind
 from fireline.domain.rules import Measure
-from fireline.engine.ingest import Ingest, Record, SourceRef
+from fireline.engine.ingest import TIMELINE_HEADER, Ingest, Record, SourceRef
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.partials import MAX_BYTES, decode
 from fireline.measures import FAMILIES
@@ -105,6 +107,27 @@ def test_a_replay_has_its_own_lateness_and_time_passes_in_every_partition():
     assert sorted(got.partials) == [0, 1, 2, 3]
     assert {decode(payload).newest for payloads in got.partials.values() for payload in payloads} == {9000.0}
     assert sorted(core.batch(SOURCE, [metric(0, T)]).partials) == [partition_of("latency", ("a",), 4)]
+
+
+def recorded(offset: int, at: float, name: str) -> Record:
+    return replace(metric(offset, at), headers=((TIMELINE_HEADER, name.encode()),))
+
+
+def test_recordings_on_one_topic_keep_their_own_time():
+    core = ingest(chunk=4)
+    first = core.batch(REPLAY, [recorded(0, 90_000.0, "new"), recorded(1, 90_001.0, "new"), recorded(2, 5.0, "old")])
+    assert first.dead == []
+    partials = [decode(payload) for payloads in first.partials.values() for payload in payloads]
+    assert [(p.source.timeline, p.newest) for p in partials] == [("new", 90_001.0), ("old", 5.0)]
+    second = core.batch(REPLAY, [recorded(3, 6.0, "old"), recorded(4, 7.0, "old")])
+    assert second.commit == 4
+    again = ingest(chunk=4).batch(REPLAY, [recorded(4, 7.0, "old")])
+    assert entries(again).keys() <= entries(second).keys()
+
+
+def test_a_header_cannot_make_a_recording_live():
+    got = ingest().batch(REPLAY, [recorded(0, T, "live"), recorded(1, T, "")])
+    assert {decode(p).source.timeline for ps in got.partials.values() for p in ps} == {"replay"}
 
 
 def test_the_target_partition_is_the_same_in_every_process():

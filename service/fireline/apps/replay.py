@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka import Outgoing, Producer, Refused
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_topics import REPLAY, Topic, ensure_topics
@@ -15,6 +16,7 @@ from fireline.apps import faults
 from fireline.apps.bootstrap import assemble, connection_of, settings_with
 from fireline.apps.output import err
 from fireline.apps.replay_files import BadLine, Recorded, read_recording
+from fireline.engine.ingest import TIMELINE_HEADER
 from fireline.engine.ports import Unavailable
 
 _BATCH = 1000
@@ -39,6 +41,7 @@ async def replay(
     connection: Connection,
     *,
     topic: str = REPLAY,
+    timeline: str = "",
     speed: float = 0.0,
     recording: Iterable[Recorded | BadLine] | None = None,
     on_bad: Callable[[BadLine], None] = lambda bad: None,
@@ -46,6 +49,7 @@ async def replay(
 ) -> Replayed:
     """Send the file's events in its order, `speed` times faster than recorded (0: as fast as the broker takes them).
 
+    `timeline` names the recording, so that its time is its own; without one all of the topic share one time.
     A line that is no event goes to `on_bad`, the rest goes on. Raises OSError for the file, `Unavailable` for Kafka.
     """
     await asyncio.to_thread(ensure_topics, connection, [Topic(topic, 4)])
@@ -61,7 +65,7 @@ async def replay(
             events = [line for line in batch if isinstance(line, Recorded)]
             if events:
                 await asyncio.sleep(began + _due(done, events, connection, speed) - loop.time())
-                await _send(producer, topic, events)
+                await _send(producer, topic, events, timeline)
             on_progress(done)
     finally:
         await producer.close()
@@ -100,9 +104,10 @@ def _due(done: Replayed, events: Sequence[Recorded], connection: Connection, spe
     return done.sent / _EMBEDDED_PER_SECOND if connection.embedded else 0.0
 
 
-async def _send(producer: Producer, topic: str, events: Sequence[Recorded]) -> None:
+async def _send(producer: Producer, topic: str, events: Sequence[Recorded], timeline: str) -> None:
     """A batch that is not confirmed is sent again, so a broker that fails meanwhile may hold some events twice."""
-    records = [Outgoing(topic, event.value, key=event.key) for event in events]
+    headers = ((TIMELINE_HEADER, timeline.encode()),) if timeline else ()
+    records = [Outgoing(topic, event.value, key=event.key, headers=headers) for event in events]
     for left in reversed(range(_ATTEMPTS)):
         try:
             await producer.send(records)
@@ -121,6 +126,7 @@ def run(*, file: Path, speed: float, name: str | None, labels: list[str], kafka:
         raise faults.Refused(f"found --label {wrong[0]!r}; expected key=value")
     connection = Connection(kafka) if kafka else connection_of(assemble(settings_with()))
     console, bad = err(), []
+    timeline = f"replay of {file.name}, {SystemClock().token()[:4]}" if topic == REPLAY else ""
 
     def tell(line: BadLine) -> None:
         bad.append(line)
@@ -135,6 +141,7 @@ def run(*, file: Path, speed: float, name: str | None, labels: list[str], kafka:
                     file,
                     connection,
                     topic=topic,
+                    timeline=timeline,
                     speed=speed,
                     recording=recording,
                     on_bad=tell,

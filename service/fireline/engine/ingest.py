@@ -8,7 +8,7 @@ the chunk in progress, whoever resumes there rebuilds the same aggregates.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from fireline.domain.events import Kind, Malformed, Row, Source
@@ -24,6 +24,11 @@ ADMISSION_PERIOD = 3600.0
 
 REPORT_PERIOD = 60.0
 """Seconds between two reports of refused entities."""
+
+TIMELINE_HEADER = "fireline-timeline"
+"""The header by which records of a recording name their timeline."""
+
+LONGEST_TIMELINE = 100
 
 SLICE = 1024
 """Records decoded and folded at a time: what they become then stays in the processor's cache."""
@@ -92,6 +97,39 @@ class _Batch:
     late: Counter[tuple[Target, int]] = field(default_factory=Counter)
 
 
+def _place(source: SourceRef) -> tuple[str, int]:
+    return source.topic, source.partition
+
+
+def _timeline(record: Record, otherwise: str) -> str:
+    """The recording that a record belongs to; the topic's own timeline when it names none, or one that cannot be."""
+    for name, value in record.headers:
+        if name == TIMELINE_HEADER:
+            named = (value or b"").decode(errors="replace")[:LONGEST_TIMELINE]
+            return named if named and named != LIVE else otherwise
+    return otherwise
+
+
+def _together(parts: Sequence[Ingested]) -> Ingested:
+    """What came of consecutive runs of one batch."""
+    if len(parts) == 1:
+        return parts[0]
+    partials: dict[int, tuple[bytes, ...]] = {}
+    refused: Counter[str] = Counter()
+    for part in parts:
+        refused.update(part.refused)
+        for partition, payloads in part.partials.items():
+            partials[partition] = partials.get(partition, ()) + payloads
+    return Ingested(
+        partials,
+        [letter for part in parts for letter in part.dead],
+        parts[-1].commit if parts else 0,
+        sum(part.events for part in parts),
+        max((part.newest for part in parts), default=0.0),
+        refused,
+    )
+
+
 class Ingest:
     """The ingest side of one worker, for any number of source partitions. Not thread safe; does no I/O.
 
@@ -142,16 +180,33 @@ class Ingest:
             chunk.cells = {key: held for key, held in chunk.cells.items() if hashes.get(held[1].name) == held[1].hash}
 
     def forget(self, source: SourceRef) -> None:
-        """Drop what is held of a source partition that was taken away; no fault when nothing is."""
-        self._chunks.pop(source, None)
-        self._newest.pop(source, None)
+        """Drop what is held of a source partition that was taken away, recordings in it too."""
+        for held in [held for held in self._chunks if _place(held) == _place(source)]:
+            del self._chunks[held]
+            self._newest.pop(held, None)
 
     def batch(self, source: SourceRef, records: Sequence[Record]) -> Ingested:
         """Aggregate records of one source partition, in offset order. Never raises for what is in them.
 
         After a start, a rebalance or a seek the first record must be at a chunk start (the committed offset). A batch
         whose partials were not acknowledged may be given again: it is not counted twice, and sent again in full.
+        Records that are not live may name the recording they belong to in a header: each has a timeline of its own.
         """
+        if source.timeline == LIVE:
+            return self._batch(source, records)
+        runs = groupby(records, key=lambda record: _timeline(record, source.timeline))
+        parts = [self._batch(replace(source, timeline=name), list(some)) for name, some in runs]
+        if parts:
+            self._let_go(source, parts[-1].commit)
+        return _together(parts)
+
+    def _let_go(self, source: SourceRef, start: int) -> None:
+        """Forget chunks of recordings that ended before the chunk in progress: they are complete."""
+        for held in [s for s, chunk in self._chunks.items() if _place(s) == _place(source) and chunk.next < start]:
+            del self._chunks[held]
+            self._newest.pop(held, None)
+
+    def _batch(self, source: SourceRef, records: Sequence[Record]) -> Ingested:
         batch = _Batch(source, self._newest.get(source, 0.0))
         fresh, again = self._unseen(source, records)
         for start, group in groupby(fresh, key=lambda record: record.offset - record.offset % self._size):

@@ -1,0 +1,52 @@
+"""Recordings of real systems through the whole of Fireline: `fireline replay` opens incidents with owners."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fireline.domain.incidents import Incident
+from tests.e2e.harness import Fireline, eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.shared_data, pytest.mark.timeout(240)]
+
+
+def replay(fireline: Fireline, *words: str) -> str:
+    command = [sys.executable, "-m", "fireline.apps", "replay", *words]
+    done = subprocess.run(command, env=fireline.environment, capture_output=True, text=True, timeout=150, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def owners(fireline: Fireline) -> dict[str, str]:
+    return {i.service: i.owner for i in fireline.incidents() if i.timeline.startswith("replay of ")}
+
+
+def paged(incident: Incident) -> set[str]:
+    return {page.person for page in incident.pages}
+
+
+def test_replayed_recordings_open_incidents_that_name_their_owner(tmp_path: Path, repository: Path, shared_data: Path):
+    nab = shared_data / "nab" / "realKnownCause"
+    with Fireline(tmp_path, repository) as fireline:
+        latency = str(nab / "ec2_request_latency_system_failure.csv")
+        told = replay(fireline, latency, "--name", "ec2_request_latency")
+        assert "4032 events" in told
+        replay(fireline, str(nab / "cpu_utilization_asg_misconfiguration.csv"), "--name", "cpu_utilization_asg")
+        replay(fireline, str(shared_data / "elec2" / "events.ndjson.gz"))
+        wanted = {"checkout-host": "platform", "web-fleet": "platform", "price-direction": "market-ml"}
+        eventually(f"incidents of {sorted(wanted)}", lambda: wanted.items() <= owners(fireline).items(), 90)
+        people = {i.service: paged(i) for i in fireline.incidents()}
+        assert people["checkout-host"] == {"dana"}
+        assert people["price-direction"] <= {"emil", "cleo"}
+        assert people["price-direction"]
+        incident = next(i for i in fireline.incidents() if i.service == "price-direction")
+        assert incident.severity == "outage" or incident.severity == "degraded"
+
+        def all_judged() -> bool:
+            with fireline.store.reading() as tx:
+                fact = tx.fact("stream")
+            return fact is not None and fact[0]["events"] == 4032 + 18050 + 81562
+
+        eventually("every event was judged, none lost on the way", all_judged, 60)
