@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,6 +12,7 @@ from fireline.adapters.embedded_broker import PARTITIONS, EmbeddedBroker
 from fireline.adapters.kafka import KafkaPublisher, Outgoing, Producer, Refused
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_logs import Sparing
 from fireline.adapters.kafka_topics import Topic, ensure_topics, topic_generation, topics_of_fireline
 from fireline.domain.outcomes import Done, Failed, RetryLater
 from fireline.engine.ports import Unavailable
@@ -108,6 +110,18 @@ def test_a_connection_says_the_same_to_each_library():
     assert ours["ssl_context"] is not None
     assert secured.for_librdkafka()["sasl.password"] == "p"
     assert "password" not in repr(secured)
+
+
+def test_the_same_complaint_is_heard_once_in_a_while():
+    sparing = Sparing(every=10.0)
+
+    def heard(text: str, at: float) -> bool:
+        record = logging.LogRecord("aiokafka.conn", logging.ERROR, "", 0, text, ("127.0.0.1",), None)
+        record.created = at
+        return sparing.filter(record)
+
+    assert [heard("away: %s", at) for at in (0.0, 0.1, 9.9, 10.0, 10.1)] == [True, False, False, True, False]
+    assert heard("something else: %s", 10.1)
 
 
 async def test_ends_and_beginnings_of_logs(embedded_broker, embedded):

@@ -155,6 +155,15 @@ async def test_a_batch_is_given_up_when_delivery_stops_and_nothing_of_it_may_be_
     assert ingest.tally.events == 0
 
 
+async def test_records_that_were_deleted_before_they_were_read_are_counted(monkeypatch, caplog):
+    ingest = side(0, monkeypatch)
+    ingest.resume({HERE: 5})
+    await ingest.handle(batch(8, 9))
+    await ingest.handle(batch(10))
+    assert ingest.tally.skipped == 3
+    assert "3 offsets before 8" in caplog.text
+
+
 async def test_records_that_were_read_already_are_left_out_and_taking_over_starts_afresh(monkeypatch):
     ingest = side(0, monkeypatch)
     await ingest.handle(batch(0, 1, 2))

@@ -17,6 +17,7 @@ from fireline.adapters.faust_batches import BatchApp, work
 from fireline.adapters.kafka import Producer
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_logs import spare_logs
 from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
 from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
@@ -82,6 +83,7 @@ async def run_stream(options: StreamOptions, flow: Flow, store: Store, clock: Cl
     """
     generations = await asyncio.to_thread(_prepare, options)
     _spare_the_collector()
+    spare_logs()
     end = _End()
     producer, ends = Producer(options.connection, client_id=options.name), LogEnds(options.connection)
     try:

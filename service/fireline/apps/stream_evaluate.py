@@ -34,7 +34,6 @@ class Part:
     saved: int
     saved_at: float
     read_until: float = 0.0
-    first: bool = True
 
 
 class EvaluateSide:
@@ -83,12 +82,11 @@ class EvaluateSide:
         fresh = [record for record in batch.records if record.offset >= part.offset]
         if not fresh:
             return
-        if fresh[0].offset > part.offset and not part.first:
+        if fresh[0].offset > part.offset:
             raise Missing(f"{PARTIALS}/{part.number}: expected offset {part.offset}, got {fresh[0].offset}")
         now = self._clock.now()
         for record in fresh:
             part.evaluation.apply(record.value or b"", now)
-        part.first = False
         part.offset = batch.end
         part.read_until = fresh[-1].timestamp / 1000.0
         self._judge(part, now)

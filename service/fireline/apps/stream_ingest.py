@@ -21,9 +21,13 @@ _KEEP_BYTES = MAX_RECORD_BYTES - 50_000
 
 @dataclass(slots=True)
 class Tally:
-    """What was counted since the worker started. `newest` is the highest event time, in seconds since the epoch."""
+    """What was counted since the worker started. `newest` is the highest event time, in seconds since the epoch.
+
+    `skipped` counts offsets that were gone before they were read: deleted by retention, or marks of transactions.
+    """
 
     events: int = 0
+    skipped: int = 0
     newest: float = 0.0
     dead: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -60,6 +64,7 @@ class IngestSide:
         ]
         if not records:
             return
+        self._notice_gap(place, records[0].offset)
         source = self._ref(place)
         ingested = self.ingest.batch(source, records)
         if not await self._deliver(_outgoing(source, ingested)):
@@ -85,6 +90,12 @@ class IngestSide:
             else:
                 return True
         return False
+
+    def _notice_gap(self, place: Place, offset: int) -> None:
+        gone = offset - self.positions.get(place, offset)
+        if gone > 0:
+            self.tally.skipped += gone
+            log.warning("%s/%d: %d offsets before %d were gone before they were read", *place, gone, offset)
 
     def _count(self, ingested: Ingested) -> None:
         self.tally.events += ingested.events

@@ -224,6 +224,7 @@ class StreamWorker:
             "dead": dict(tally.dead),
             "late": tally.dead["late"],
             "refused": dict(tally.refused),
+            "skipped": tally.skipped,
             "entities": sum(part.evaluation.entities for part in parts),
             "signals": self._lane.handled,
             "signals_waiting": self._lane.waiting,
