@@ -77,6 +77,11 @@ def ensure_topics(connection: Connection, topics: Iterable[Topic]) -> list[str]:
     return faults + _not_compacted(admin, [wanted[name] for name in sorted(there) if wanted[name].compacted])
 
 
+def known_topics(connection: Connection) -> set[str]:
+    """The topics that exist. Blocks; raises `Unavailable` when no broker answers."""
+    return _known(_admin(connection))
+
+
 def topic_generation(connection: Connection, topic: str) -> str:
     """The name of the log behind a topic: another one after the topic was deleted or the cluster's data was wiped.
 
