@@ -194,7 +194,7 @@ def worker_side(bootstrap: str, generation: str, events: int) -> None:
         asyncio.run(stream.run_stream(options, flow, store, SystemClock()))
 
 
-def agent_side(bootstrap: str, events: int) -> None:
+def agent_side(bootstrap: str, events: int, directory: str) -> None:
     """A plain Faust agent that is handed one event at a time."""
 
     by_name: dict[str, list[tuple[int, object]]] = {}
@@ -208,7 +208,7 @@ def agent_side(bootstrap: str, events: int) -> None:
         store="memory://",
         consumer_auto_offset_reset="earliest",
         topic_allow_declare=False,
-        datadir=tempfile.mkdtemp(prefix="fireline-bench-"),
+        datadir=directory,
     )
     meter, windows = Meter(events), {}
 
@@ -318,11 +318,14 @@ def main() -> None:
         parser.add_argument(hidden, default="", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
-        sides = {"agent": agent_side, "bare": bare_side}
-        if arguments.side == "worker":
-            worker_side(arguments.bootstrap, arguments.generation, arguments.events)
-        else:
-            sides[arguments.side](arguments.bootstrap, arguments.events)
+        match arguments.side:
+            case "worker":
+                worker_side(arguments.bootstrap, arguments.generation, arguments.events)
+            case "agent":
+                with tempfile.TemporaryDirectory() as directory:
+                    agent_side(arguments.bootstrap, arguments.events, directory)
+            case _:
+                bare_side(arguments.bootstrap, arguments.events)
         return
     # the embedded broker forgets beyond about 5 MB a partition
     most = 80_000 if arguments.broker == "embedded" else 300_000 if arguments.quick else 2_000_000
