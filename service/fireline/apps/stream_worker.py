@@ -34,7 +34,7 @@ class Rhythm:
     judge: float = 0.05
     checkpoint: float = 2.0
     report: float = 1.0
-    look_at_ends: float = 2.0
+    look_at_ends: float = 1.0
     release_within: float = 8.0
     patience: float = 30.0
 
@@ -70,6 +70,7 @@ class StreamWorker:
         self._doomed = False
         self._watchdog = Watchdog(rhythm.patience)
         self._known_ends: Mapping[Place, int] = {}
+        self._ends_at = 0.0
         self._reported: tuple[float, int] = (self._clock.now(), 0)
         self.evaluate.behind = self.behind
 
@@ -180,9 +181,10 @@ class StreamWorker:
             await asyncio.to_thread(self._answer, answers)
 
     async def _look_at_ends(self) -> None:
-        positions = self._positions()
+        positions, asked_at = self._positions(), self._clock.now()
         try:
             self._known_ends = await self._ends.ends(positions)
+            self._ends_at = asked_at
         except Unavailable:
             self._watchdog.forgive()
             raise
@@ -219,6 +221,7 @@ class StreamWorker:
             "events_per_second": round((tally.events - events) / max(now - before, 1e-3), 1),
             "newest": tally.newest,
             "lag": lag,
+            "lag_as_of": self._ends_at,
             "lag_seconds": round(behind, 3) if behind < UNKNOWN_LAG else None,
             "dead_letters": tally.dead.total(),
             "dead": dict(tally.dead),
