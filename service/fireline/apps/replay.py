@@ -4,8 +4,9 @@ They are judged on a timeline of their own, on which time passes by the events.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fireline.adapters.clock import SystemClock
@@ -13,17 +14,20 @@ from fireline.adapters.kafka import Outgoing, Producer, Refused
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_topics import REPLAY, Topic, ensure_topics
 from fireline.apps import faults
-from fireline.apps.bootstrap import assemble, connection_of, settings_with
+from fireline.apps.bootstrap import Parts, assemble, connection_of, settings_with
 from fireline.apps.output import err
 from fireline.apps.replay_files import BadLine, Recorded, read_recording
+from fireline.apps.web_health import STREAM_FACT
 from fireline.engine.ingest import TIMELINE_HEADER
 from fireline.engine.ports import Unavailable
 
 _BATCH = 1000
 _SHOWN = 20
 _ATTEMPTS = 5
-_EMBEDDED_PER_SECOND = 15_000
-"""What the embedded broker is fed at most: it forgets the oldest beyond 5 MB a partition, read or not."""
+_EMBEDDED_BYTES = 1_500_000
+"""What the embedded broker is fed before what was sent is read: it forgets the oldest beyond 5 MB a partition."""
+_PATIENCE = 60.0
+"""Seconds to wait for the stream worker to read what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +48,20 @@ async def replay(
     timeline: str = "",
     speed: float = 0.0,
     recording: Iterable[Recorded | BadLine] | None = None,
+    pace: Callable[[], Awaitable[None]] | None = None,
     on_bad: Callable[[BadLine], None] = lambda bad: None,
     on_progress: Callable[[Replayed], None] = lambda done: None,
 ) -> Replayed:
     """Send the file's events in its order, `speed` times faster than recorded (0: as fast as the broker takes them).
 
     `timeline` names the recording, so that its time is its own; without one all of the topic share one time.
+    `pace` is awaited after every 1.5 MB, for brokers that forget what is not read soon.
     A line that is no event goes to `on_bad`, the rest goes on. Raises OSError for the file, `Unavailable` for Kafka.
     """
     await asyncio.to_thread(ensure_topics, connection, [Topic(topic, 4)])
     producer = Producer(connection, client_id="fireline-replay", linger_ms=2)
     loop = asyncio.get_running_loop()
-    done, began = Replayed(), loop.time()
+    done, began, unread = Replayed(), loop.time(), 0
     try:
         for batch in _batches(read_recording(path) if recording is None else recording, speed):
             for line in batch:
@@ -64,8 +70,12 @@ async def replay(
                     on_bad(line)
             events = [line for line in batch if isinstance(line, Recorded)]
             if events:
-                await asyncio.sleep(began + _due(done, events, connection, speed) - loop.time())
+                await asyncio.sleep(began + _due(done, events, speed) - loop.time())
                 await _send(producer, topic, events, timeline)
+                unread += sum(len(event.value) for event in events)
+            if pace is not None and unread > _EMBEDDED_BYTES:
+                unread = 0
+                await pace()
             on_progress(done)
     finally:
         await producer.close()
@@ -97,11 +107,24 @@ def _counted(done: Replayed, line: Recorded | BadLine) -> Replayed:
     return Replayed(done.sent + 1, done.bad, first, max(line.at, done.last or line.at))
 
 
-def _due(done: Replayed, events: Sequence[Recorded], connection: Connection, speed: float) -> float:
+def _due(done: Replayed, events: Sequence[Recorded], speed: float) -> float:
     """When the batch is to be sent, in seconds since the beginning."""
-    if speed > 0 and done.first is not None:
-        return (events[0].at - done.first) / speed
-    return done.sent / _EMBEDDED_PER_SECOND if connection.embedded else 0.0
+    return (events[0].at - done.first) / speed if speed > 0 and done.first is not None else 0.0
+
+
+async def _until_read(parts: Parts) -> None:
+    """Wait until the stream worker says, after now, that it has read everything; raises `Unavailable` if not."""
+    since = parts.clock.now()
+
+    def read() -> bool:
+        with parts.store.reading() as tx:
+            fact = tx.fact(STREAM_FACT)
+        return fact is not None and fact[1] > since and fact[0].get("lag") == 0
+
+    while not await asyncio.to_thread(read):
+        if parts.clock.now() - since > _PATIENCE:
+            raise Unavailable(f"the stream worker did not read what was sent within {_PATIENCE:.0f} s")
+        await asyncio.sleep(0.1)
 
 
 async def _send(producer: Producer, topic: str, events: Sequence[Recorded], timeline: str) -> None:
@@ -124,7 +147,9 @@ def run(*, file: Path, speed: float, name: str | None, labels: list[str], kafka:
     pairs = [label.partition("=") for label in labels]
     if wrong := [label for label, (key, equals, _) in zip(labels, pairs, strict=True) if not key or not equals]:
         raise faults.Refused(f"found --label {wrong[0]!r}; expected key=value")
-    connection = Connection(kafka) if kafka else connection_of(assemble(settings_with()))
+    parts = None if kafka else assemble(settings_with())
+    connection = Connection(kafka or "") if parts is None else connection_of(parts)
+    pace = partial(_until_read, parts) if parts is not None and connection.embedded else None
     console, bad = err(), []
     timeline = f"replay of {file.name}, {SystemClock().token()[:4]}" if topic == REPLAY else ""
 
@@ -144,6 +169,7 @@ def run(*, file: Path, speed: float, name: str | None, labels: list[str], kafka:
                     timeline=timeline,
                     speed=speed,
                     recording=recording,
+                    pace=pace,
                     on_bad=tell,
                     on_progress=lambda p: status.update(f"Replaying {file.name}: {p.sent} events"),
                 )
