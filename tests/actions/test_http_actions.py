@@ -1,5 +1,7 @@
 """http.get and http.request: what each answer means for a step."""
 
+from dataclasses import replace
+
 import pytest
 
 from fireline.actions.schema import Ports
@@ -86,3 +88,30 @@ def test_a_header_cannot_smuggle_another():
 async def test_without_a_way_out_nothing_is_sent():
     outcome = await HttpGet(Ports(None, None, None, None)).perform(GetOptions(url="https://x"), CONTEXT)
     assert isinstance(outcome, Failed)
+
+
+WRITTEN = {
+    "url": "https://x",
+    "headers": {"Authorization": "Bearer secret:DEPLOY", "X-Title": "{{ incident.title }}", "{{ inputs.name }}": "v"},
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "written", "wanted"),
+    [
+        ({"Authorization": "Bearer secret:DEPLOY"}, WRITTEN, {"Authorization"}),
+        ({"Authorization": "Bearer secret:DEPLOY", "X-Title": "secret:DEPLOY"}, WRITTEN, {"Authorization"}),
+        ({"Authorization": "Bearer secret:OTHER"}, WRITTEN, set()),
+        ({"X-Title": "{{ incident.title }}"}, WRITTEN, set()),
+        ({"Cookie": "secret:DEPLOY"}, WRITTEN, set()),
+        ({"Authorization": "secret:DEPLOY"}, {"headers": "{{ steps.ask.json }}"}, set()),
+        ({"Authorization": "secret:DEPLOY"}, "{{ steps.ask.json }}", set()),
+        ({"Authorization": "secret:DEPLOY"}, None, set()),
+    ],
+)
+async def test_a_secret_is_filled_in_only_where_the_author_wrote_it_to_the_letter(headers, written, wanted):
+    fetch = Answers(Response(200, {}, ""))
+    options = GetOptions(url="https://x", headers=headers)
+    context = replace(CONTEXT, written=written)
+    await HttpGet(Ports(None, None, None, None, fetch)).perform(options, context)
+    assert fetch.request.secret_headers == wanted

@@ -12,6 +12,7 @@ from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response
 
 SECRET = "s3cr3t-v4lue"
 SECRETS = EnvironmentSecrets(environment={"FIRELINE_SECRET_TOKEN": SECRET})
+AUTHORIZATION = frozenset({"Authorization"})
 
 
 @asynccontextmanager
@@ -54,7 +55,9 @@ async def fetching(*allow):
 async def test_a_secret_goes_out_and_does_not_come_back():
     async with server() as (port, seen), fetching("127.0.0.1") as fetch:
         headers = {"Authorization": "Bearer secret:TOKEN"}
-        answer = await fetch(Request("POST", f"http://127.0.0.1:{port}/echo", headers, {"a": 1}))
+        answer = await fetch(
+            Request("POST", f"http://127.0.0.1:{port}/echo", headers, {"a": 1}, secret_headers=AUTHORIZATION)
+        )
     assert isinstance(answer, Response)
     assert seen[0][0]["Authorization"] == f"Bearer {SECRET}"
     assert seen[0][1] == '{"a": 1}'
@@ -62,9 +65,23 @@ async def test_a_secret_goes_out_and_does_not_come_back():
     assert SECRET not in str(answer)
 
 
+async def test_the_name_of_a_secret_stays_a_text_where_nobody_wrote_it():
+    async with server() as (port, seen), fetching("127.0.0.1") as fetch:
+        headers = {"Authorization": "Bearer secret:TOKEN", "X-Title": "an event says secret:TOKEN"}
+        url = f"http://127.0.0.1:{port}/echo?q=secret:TOKEN"
+        await fetch(Request("POST", url, headers, {"a": "secret:TOKEN"}, secret_headers=AUTHORIZATION))
+        await fetch(Request("GET", url, {"Authorization": "secret:TOKEN"}))
+    assert seen[0][0]["Authorization"] == f"Bearer {SECRET}"
+    assert seen[0][0]["X-Title"] == "an event says secret:TOKEN"
+    assert SECRET not in seen[0][1]
+    assert seen[1][0]["Authorization"] == "secret:TOKEN"
+
+
 async def test_a_secret_that_is_not_there_sends_nothing():
     async with server() as (port, seen), fetching("127.0.0.1") as fetch:
-        answer = await fetch(Request("GET", f"http://127.0.0.1:{port}/echo", {"A": "secret:NOBODY"}))
+        answer = await fetch(
+            Request("GET", f"http://127.0.0.1:{port}/echo", {"A": "secret:NOBODY"}, secret_headers=frozenset("A"))
+        )
     assert answer == NotSent("there is no secret NOBODY", final=True)
     assert seen == []
 

@@ -2,11 +2,13 @@
 
 Only hosts of the allow-list are reached (`FIRELINE_HTTP_ALLOW`), the address is checked when the connection is made,
 and redirects are not followed. A header may hold `secret:NAME`: it is filled in at the last moment, and taken out of
-what comes back. `http.request` sends the step's idempotency key as `Idempotency-Key` unless the step sets one. 408,
-425, 429 and 5xx are tried again as the step's `retry` says; any status outside `expect_status` fails.
+what comes back. The runbook must say so itself, in a header without `{{ }}`; what an event says is never filled in.
+`http.request` sends the step's idempotency key as `Idempotency-Key` unless the step sets one. 408, 425, 429 and 5xx
+are tried again as the step's `retry` says; any status outside `expect_status` fails.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, JsonValue, field_validator
@@ -44,7 +46,7 @@ class GetOptions(Options):
     """What to ask for."""
 
     url: str = Field(pattern=r"^https?://", max_length=2000, description="on a host of the allow-list")
-    headers: dict[str, str] = Field(default_factory=dict, description="may hold `secret:NAME`")
+    headers: dict[str, str] = Field(default_factory=dict, description="without `{{ }}` one may hold `secret:NAME`")
     expect_status: list[int] = Field(default_factory=list, description="empty: any from 200 to 299")
     timeout: PositiveDuration = Field(10.0, description="how long one attempt may take")
 
@@ -90,12 +92,21 @@ class HttpRequest(_Http):
 
 
 def _request(options: GetOptions, context: StepContext) -> Request:
+    secret = _with_secrets(options.headers, context.written)
     if not isinstance(options, RequestOptions):
-        return Request("GET", options.url, options.headers, timeout=options.timeout)
+        return Request("GET", options.url, options.headers, timeout=options.timeout, secret_headers=secret)
     headers = dict(options.headers)
     if not any(name.lower() == "idempotency-key" for name in headers):
         headers["Idempotency-Key"] = context.key
-    return Request(options.method, options.url, headers, options.body, options.timeout)
+    return Request(options.method, options.url, headers, options.body, options.timeout, secret_headers=secret)
+
+
+def _with_secrets(headers: Mapping[str, str], written: object) -> frozenset[str]:
+    """The headers that are to the letter what the author wrote: only there does `secret:NAME` stand for a secret."""
+    given = written.get("headers") if isinstance(written, Mapping) else None
+    if not isinstance(given, Mapping):
+        return frozenset()
+    return frozenset(name for name, text in headers.items() if given.get(name) == text and "{{" not in text)
 
 
 def _outcome(options: GetOptions, answer: Response | NotSent | MaybeSent) -> Outcome:

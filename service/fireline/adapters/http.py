@@ -130,10 +130,12 @@ class SafeFetch:
         if against is not None:
             return NotSent(against, final=True)
         used: dict[str, str] = {}
-        missing = _missing(request.headers, self._secrets, used)
+        held = {name: value for name, value in request.headers.items() if name in request.secret_headers}
+        missing = _missing(held, self._secrets, used)
         if missing:
             return NotSent(f"there is no secret {missing}", final=True)
-        headers = {name: _SECRET.sub(lambda m: used[m[1]], value) for name, value in request.headers.items()}
+        filled = {name: _SECRET.sub(lambda m: used[m[1]], value) for name, value in held.items()}
+        headers = {**request.headers, **filled}
         return _redacted(await self._send(request, headers), used)
 
     async def close(self) -> None:

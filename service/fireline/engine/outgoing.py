@@ -7,7 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request. `headers` may hold `secret:NAME`; `timeout` in seconds, over all of it."""
+    """One HTTP request; `timeout` in seconds, over all of it.
+
+    `secret_headers` names the headers in which `secret:NAME` stands for a secret, because a runbook's author wrote it
+    there. In any other it is a text like any, as it may have come from an event.
+    """
 
     method: str
     url: str
@@ -15,6 +19,7 @@ class Request:
     json: object = None
     timeout: float = 10.0
     max_bytes: int = 262_144
+    secret_headers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

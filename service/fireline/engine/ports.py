@@ -370,6 +370,7 @@ class StepContext:
     """What an action may know of its step: `key` is its idempotency key, `memory` what it asked to find again.
 
     `since` is when the run last changed something (its start, when it has not yet): verification looks at later events.
+    `written` is the step's `with` as its author wrote it, places not filled: what may not come from data is told by it.
     """
 
     key: str
@@ -382,6 +383,7 @@ class StepContext:
     dry_run: bool = False
     since: float | None = None
     timeline: str = "live"
+    written: object = None
 
 
 class Action(Protocol):

@@ -109,6 +109,7 @@ class Steps:
             return Waiting(0.0, f"{type(error).__name__}: {error}")
 
     def _context(self, run: Run, runbook: Runbook, step: StepRun, todo: Do, now: float) -> StepContext:
+        entry = entry_of(runbook, todo.step)
         return StepContext(
             key=todo.key,
             run=run.id,
@@ -119,6 +120,7 @@ class Steps:
             started_at=now if step.started_at is None else step.started_at,
             since=self._since(run, runbook),
             timeline=str(run.context.get("timeline", "live")),
+            written=(entry.undo if todo.kind == "undo" and entry.undo else entry).with_.source,
         )
 
     def _since(self, run: Run, runbook: Runbook) -> float:

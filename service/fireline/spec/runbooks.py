@@ -1,6 +1,7 @@
 """Runbooks: from the form of a runbook file to domain runbooks, with everything that can be checked of one alone."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "list": list,
     "mapping": dict,
 }
+_SECRET = re.compile(r"secret:(?:[A-Za-z]|\{\{)")
 
 
 class UnreadableRunbook(Exception):  # noqa: N818 - a state of a stored text
@@ -186,7 +188,20 @@ class _Reader:
             validated(self.document, action.options, dict(with_), self.findings, at, skip=self._is_template)
         if self.document.node(place) is None:
             return compile_template({})
+        self._check_secrets(place, with_)
         return self._template(place, dict(with_), known)
+
+    def _check_secrets(self, path: Path, value: object) -> None:
+        """A secret is filled in only where the author wrote all of the text: data must not be able to name one."""
+        if isinstance(value, str) and "{{" in value and _SECRET.search(value):
+            message = "`secret:NAME` beside `{{ }}` is not filled in: what an event says must not come near a secret"
+            self.findings.error(self.document, path, message, "write the secret in a text without `{{ }}`")
+        if isinstance(value, Mapping):
+            for key, part in value.items():
+                self._check_secrets((*path, str(key)), part)
+        if isinstance(value, list):
+            for index, part in enumerate(value):
+                self._check_secrets((*path, index), part)
 
     def _is_template(self, path: Path) -> bool:
         return is_template(self.document.node(path))
