@@ -51,6 +51,8 @@ def resolve(incident: NumberArgument, person: AsOption = None) -> None:
 
 
 @app.command("note")
-def note(incident: NumberArgument, text: Annotated[str, typer.Argument()], person: AsOption = None) -> None:
+def note(
+    incident: NumberArgument, text: Annotated[str, typer.Argument(help="What to write down")], person: AsOption = None
+) -> None:
     """Write something down on the timeline."""
     _act("note", incident, person, text)

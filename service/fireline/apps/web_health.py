@@ -119,3 +119,12 @@ def metrics_text(health: Health) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Reported(health))
     return generate_latest(registry)
+
+
+def known_metrics() -> list[Metric]:
+    """Every metric there may be, with its name, help and labels."""
+    facts: dict[str, dict[str, object]] = {}
+    for fact, name, *_ in _REPORTED:
+        facts.setdefault(fact, {})[name] = 0.0
+    health = Health(facts=facts, ages=dict.fromkeys(LATE, 0.0), open_by_severity={"outage": 0})
+    return list(_Reported(health).collect())

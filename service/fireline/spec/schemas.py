@@ -9,7 +9,7 @@ from fireline.spec.oncall_forms import OnCallFile
 from fireline.spec.rule_forms import RulesFile
 from fireline.spec.runbook_forms import RunbookForm
 
-_FILES: Mapping[str, type[BaseModel]] = {
+FILES: Mapping[str, type[BaseModel]] = {
     "rules": RulesFile,
     "runbooks": RunbookForm,
     "catalog": CatalogFile,
@@ -20,7 +20,7 @@ _FILES: Mapping[str, type[BaseModel]] = {
 
 def schemas() -> dict[str, dict[str, object]]:
     """The JSON Schema of each kind of file, by name."""
-    return {name: _schema(name, model) for name, model in _FILES.items()}
+    return {name: _schema(name, model) for name, model in FILES.items()}
 
 
 def _schema(name: str, model: type[BaseModel]) -> dict[str, object]:

@@ -1,0 +1,110 @@
+"""One example for each kind of file, for the reference; tests load them."""
+
+EXAMPLES = {
+    "rules": """\
+rules:
+  - name: fraud_latency
+    on: prediction
+    where: {service: fraud-scoring, probe: "false"}
+    by: [service]
+    window: 10s
+    measures:
+      p99: {agg: quantile, q: 0.99, of: latency_ms}
+      n: {agg: count}
+    severity:
+      outage: {when: "p99 > 800.0 && n >= 20"}
+      degraded: {when: "p99 > 400.0 && n >= 20", for: 5s, until: "p99 < 300.0", keep_firing_for: 30s}
+    no_data: {after: 2m, severity: degraded}
+    summary: "p99 of {{ service }} is {{ measures.p99 | round }} ms"
+    runbooks: [route-to-fallback]
+    tests:
+      - name: quick answers keep it clear, slow ones are an outage
+        every: 100ms
+        series:
+          - fields: {service: fraud-scoring, probe: "false"}
+            field: latency_ms
+            values: "80x200 2500x50"
+        expect:
+          - {at: 15s, state: clear, entity: {service: fraud-scoring}}
+          - {at: 24s, state: firing, severity: outage, entity: {service: fraud-scoring}}
+""",
+    "runbooks": """\
+name: route-away
+owner: payments-ml
+reviewed: 2026-11-01
+review_every: 90d
+inputs:
+  service: {type: string}
+  target: {type: string, default: "{{ catalog.services[inputs.service].fallback }}"}
+start: {when: "severity == 'outage'", mode: auto}
+guards:
+  lock: "service:{{ inputs.service }}"
+  budget: {runs: 3, per: 1h}
+  stop_if: "fallbacks_active > 5"
+steps:
+  - id: before
+    uses: route.get
+    with: {service: "{{ inputs.service }}"}
+  - id: reroute
+    uses: route.set
+    with: {service: "{{ inputs.service }}", to: {"{{ inputs.target }}": 100}}
+    undo: {uses: route.set, with: {service: "{{ inputs.service }}", to: "{{ steps.before.route }}"}}
+  - id: verify
+    uses: verify.rule
+    with: {rule: fraud_latency, entity: {service: "{{ inputs.service }}"}, within: 30s}
+    on_failure: undo
+""",
+    "catalog": """\
+default_team: platform
+people:
+  ann: {name: Ann Keller, time_zone: Europe/Berlin, contacts: {slack: U0ANN, console: ann}}
+  dana: {name: Dana Novak, contacts: {console: dana}}
+teams:
+  payments-ml: {name: Payments ML, policy: payments-ml, members: [ann], channels: {slack: C0INCIDENTS}}
+  platform: {name: Platform, policy: platform, members: [dana], channels: {console: incidents}}
+services:
+  fraud-scoring:
+    owner: payments-ml
+    backup: platform
+    what: Scores card payments while the customer waits.
+    tier: 1
+    primary: primary
+    fallback: fallback
+    targets: {primary: {capacity: 2000}, fallback: {capacity: 1500}}
+    rollback: Route to the fallback, then redeploy the version before.
+    stop_conditions: [More than 2 % of payments are declined that a person would have allowed.]
+    reviewed: 2026-10-05
+    review_every: 180d
+""",
+    "oncall": """\
+schedules:
+  payments-ml:
+    time_zone: Europe/Berlin
+    layers:
+      - name: office hours
+        people: [ann, ben]
+        starts: 2026-01-05
+        at: "09:00"
+        every: 7d
+        restrictions:
+          - {days: [mon, tue, wed, thu, fri], start: "09:00", end: "17:00"}
+      - {name: nights and weekends, people: [cleo, ann, ben], starts: 2026-01-05, at: "17:00", every: 7d}
+    overrides:
+      - {person: ben, start: 2026-12-24T18:00, end: 2026-12-27T09:00, reason: Ann and Cleo are away}
+policies:
+  payments-ml:
+    levels:
+      - {targets: ["schedule:payments-ml"], wait: 5m}
+      - {targets: ["team:payments-ml"], wait: 10m}
+    repeat: 2
+""",
+    "severities": """\
+severities:
+  safety: {ack_within: 2m, ack_timeout: 30m}
+  outage: {ack_within: 5m, ack_timeout: 30m}
+  degraded: {ack_within: 15m, ack_timeout: 2h}
+  notice: {pages: false, urgency: low}
+response: {settle: 60s, reopen_within: 30m, lease: 1h}
+""",
+}
+"""By the name that `fireline schema` knows them by."""
