@@ -27,7 +27,7 @@ def test_any_window_is_the_sum_of_its_panes(steps, window):
         cell = Cell(1, 0, float(pane), (1,))
         start, end = (number // 3) * 10, number + 1
         held = known.get((pane, source))
-        series.put(SOURCES[source], pane, Held(start, end, cell))
+        series.put(pane, Held(SOURCES[source], start, end, cell))
         count = 1 if held is None else held[1] + (held[0] != start)
         known[pane, source] = (start, count)
         if pruned:
@@ -54,13 +54,13 @@ def test_reading_a_long_window_again_costs_one_merge():
 
     series = Series(rule(measures=rule().measures[:1], window=4000.0, pane=1.0), (Counting(),), ("a",), EntityState(()))
     for pane in range(4000):
-        series.put(SOURCES[0], pane, Held(pane, pane + 1, Cell(1, 0, 0.0, (1,))))
+        series.put(pane, Held(SOURCES[0], pane, pane + 1, Cell(1, 0, 0.0, (1,))))
     assert series.window(3999).samples == 4000
     merges.clear()
-    series.put(SOURCES[0], 3999, Held(3999, 4001, Cell(2, 0, 0.0, (2,))))
+    series.put(3999, Held(SOURCES[0], 3999, 4001, Cell(2, 0, 0.0, (2,))))
     assert series.window(3999).samples == 4001
     assert len(merges) == 1
-    series.put(SOURCES[0], 4000, Held(4001, 4002, Cell(1, 0, 0.0, (1,))))
+    series.put(4000, Held(SOURCES[0], 4001, 4002, Cell(1, 0, 0.0, (1,))))
     merges.clear()
     assert series.window(4000).samples == 4001
     assert len(merges) < 60

@@ -45,12 +45,9 @@ class Evaluation:
         self,
         rules: Iterable[Rule],
         families: Mapping[str, Family],
-        allowed_lateness: float = 30.0,
-        replay_lateness: float = 3600.0,
     ) -> None:
         self.malformed = self.stale = self.expired = self.refused = self.faults = 0
         self._families = families
-        self._lateness = (allowed_lateness, replay_lateness)
         self._rules = {rule.name: rule for rule in rules}
         self._timelines: dict[str, Timeline] = {}
         self._high: dict[SourceRef, int] = {}
@@ -94,7 +91,7 @@ class Evaluation:
         if len(entry.cell.states) != len(rule.measures) or (values is not None and len(values) != len(rule.by)):
             self.malformed += 1
             return
-        if entry.pane < self._oldest(timeline, rule, at):
+        if entry.pane < self._oldest(rule, at):
             self.expired += 1
             return
         series = timeline.get(rule.name, values)
@@ -105,7 +102,7 @@ class Evaluation:
             series = self._series(timeline, rule, values)
         new = not (entry.pane in series.open or entry.pane in series.settled)
         try:
-            changed = series.put(partial.source, entry.pane, Held(partial.start, partial.end, entry.cell))
+            changed = series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell))
         except Exception:  # a family is a plugin, and its states come from outside: a fault costs this row alone
             self.faults += 1
             return
@@ -119,10 +116,9 @@ class Evaluation:
         timeline.add(series)
         return series
 
-    def _oldest(self, timeline: Timeline, rule: Rule, at: float) -> int:
-        """The oldest pane of a rule that may still matter: to its window, to a late event, or to an open watch."""
-        late = self._lateness[0 if timeline.name == LIVE else 1]
-        return pane_of(at - max(rule.window, self._watched.get(rule.name, 0.0)) - late, rule.pane)
+    def _oldest(self, rule: Rule, at: float) -> int:
+        """The oldest pane of a rule that matters: to its window, which never goes back, or to an open watch."""
+        return pane_of(at - max(rule.window, self._watched.get(rule.name, 0.0)), rule.pane)
 
     def judge(self, now: float, behind: float = 0.0) -> list[Signal]:
         """Judge the entities that changed or whose time came. Ids are deterministic.
@@ -170,7 +166,7 @@ class Evaluation:
         """Drop what is too old, and set when to look again; an entity of which nothing is left is forgotten."""
         rule = series.rule
         key = (timeline.name, rule.name, series.entity)
-        if series.prune(self._oldest(timeline, rule, now)):
+        if series.prune(self._oldest(rule, now)):
             self._changed[key] = None
         empty = not series.settled and not series.open
         waits = rule.no_data is not None and series.entity is not None
@@ -185,7 +181,7 @@ class Evaluation:
         if behind > 0.0 and waits:
             times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
         if not empty and all(at is None for at in times):
-            kept = max(series.panes()) + 2 - self._oldest(timeline, rule, now)
+            kept = max(series.panes()) + 2 - self._oldest(rule, now)
             times.append(now + kept * rule.pane)  # by then the last pane is too old
         timeline.set_wake(series, min((at for at in times if at is not None), default=None))
 

@@ -21,6 +21,7 @@ _LEVELS = 5  # 8^5 panes are more than any window has
 class Held:
     """What is held of one chunk in one pane: all its records before `end`."""
 
+    source: SourceRef
     start: int
     end: int
     cell: Cell
@@ -57,35 +58,37 @@ class Series:
     awaited: int | None = None
     wake: float | None = None
     settled: dict[int, Cell] = field(default_factory=dict)
-    open: dict[int, dict[SourceRef, Held]] = field(default_factory=dict)
+    open: dict[int, tuple[Held, ...]] = field(default_factory=dict)
     _blocks: dict[tuple[int, int], Cell | None] = field(default_factory=dict)
     _rest: _Rest | None = None
     _pruned: int | None = None
 
-    def put(self, source: SourceRef, pane: int, held: Held) -> bool:
+    def put(self, pane: int, held: Held) -> bool:
         """Take what is known of a chunk; False when as much was known already.
 
         A later chunk of the same source settles the earlier one: all of that has been sent before.
         """
-        chunks = self.open.setdefault(pane, {})
-        before = chunks.get(source)
-        if before is not None:
-            if before.start == held.start and before.end >= held.end:
-                return False
-            if before.start != held.start:
+        others: list[Held] = []
+        for before in self.open.get(pane, ()):
+            if before.source != held.source:
+                others.append(before)
+            elif before.start != held.start:
                 self._settle(pane, before.cell)
-        chunks[source] = held
+            elif before.end >= held.end:
+                return False
+        self.open[pane] = (*others, held)
         self.arrived = pane if self.arrived is None else max(self.arrived, pane)
         self._touch(pane)
         return True
 
     def settle(self, high: Mapping[SourceRef, int]) -> None:
         """Fold chunks that a later one of their source has superseded, `high` being the newest chunk of each."""
-        for pane in list(self.open):
-            chunks = self.open[pane]
-            for source in [s for s, held in chunks.items() if held.start < high.get(s, held.start)]:
-                self._settle(pane, chunks.pop(source).cell)
-            if not chunks:
+        for pane, chunks in list(self.open.items()):
+            for held in chunks:
+                if held.start < high.get(held.source, held.start):
+                    self._settle(pane, held.cell)
+            self.open[pane] = tuple(held for held in chunks if held.start >= high.get(held.source, held.start))
+            if not self.open[pane]:
                 del self.open[pane]
 
     def _settle(self, pane: int, cell: Cell) -> None:
@@ -111,7 +114,7 @@ class Series:
     def cell(self, pane: int) -> Cell | None:
         """All that is known of one pane."""
         found = self.settled.get(pane)
-        for held in self.open.get(pane, {}).values():
+        for held in self.open.get(pane, ()):
             found = held.cell if found is None else join(found, held.cell, self.families)
         return found
 

@@ -63,9 +63,9 @@ def pack(series: Series) -> bytes:
             "newest": series.newest,
             "settled": [[pane, _cell(cell)] for pane, cell in series.settled.items()],
             "open": [
-                [pane, _source(source), held.start, held.end, _cell(held.cell)]
+                [pane, _source(held.source), held.start, held.end, _cell(held.cell)]
                 for pane, chunks in series.open.items()
-                for source, held in chunks.items()
+                for held in chunks
             ],
             "state": state,
         }
@@ -105,8 +105,8 @@ def _fill(series: Series, body: Mapping[str, list[list[object]]]) -> None:
         assert isinstance(start, int)
         assert isinstance(end, int)
         assert isinstance(cell, list)
-        held = Held(start, end, _to_cell(cell, measures))
-        series.open.setdefault(pane, {})[_to_source(source)] = held
+        held = Held(_to_source(source), start, end, _to_cell(cell, measures))
+        series.open[pane] = (*series.open.get(pane, ()), held)
 
 
 def _state(rule: Rule, values: Values, timeline: str, packed: Mapping[str, object]) -> EntityState:

@@ -24,4 +24,4 @@ class Avg(Sum):
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The mean."""
         assert isinstance(state, list)
-        return total(state[1]) / state[0] if state[0] else None
+        return total(state[1:]) / state[0] if state[0] else None

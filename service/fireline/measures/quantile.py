@@ -50,18 +50,22 @@ def _bucket(value: float) -> int:
     return place if value > 0 else -place
 
 
-def _buckets(clean: list[float]) -> dict[str, int]:
+def _buckets(clean: list[float]) -> dict[int, int]:
     if len(clean) < _BATCH:
-        found: dict[str, int] = {}
+        found: dict[int, int] = {}
         for value in clean:
-            place = str(_bucket(value))
+            place = _bucket(value)
             found[place] = found.get(place, 0) + 1
         return found
     array = np.array(clean, dtype=np.float64)
     mantissa, exponent = np.frexp(np.abs(array))
     places = (exponent.astype(np.int64) + _SHIFT) * _PER_OCTAVE + np.searchsorted(_BORDER_ARRAY, mantissa, side="right")
     signed, counts = np.unique(places * np.sign(array).astype(np.int64), return_counts=True)
-    return {str(p): n for p, n in zip(signed.tolist(), counts.tolist(), strict=True)}
+    return dict(zip(signed.tolist(), counts.tolist(), strict=True))
+
+
+def _state(low: float, high: float, buckets: Mapping[int, int]) -> list[float]:
+    return [low, high, *(number for bucket in sorted(buckets.items()) for number in bucket)]
 
 
 def _middle(place: int) -> float:
@@ -74,7 +78,7 @@ def _middle(place: int) -> float:
 
 
 class Quantile:
-    """Counts by bucket, and extremes; the state is `{"b": {bucket: count}, "min": x, "max": y}`, `{}` when empty."""
+    """Both extremes, and counts by bucket in order; the state is `[min, max, bucket, count, bucket, count, ...]`."""
 
     name = "quantile"
     streams: tuple[Kind, ...] = ()
@@ -88,33 +92,30 @@ class Quantile:
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """Count the numbers by bucket."""
         clean = numbers(values)
-        if not clean:
-            return {}
-        return {"b": _buckets(clean), "min": min(clean) + 0.0, "max": max(clean) + 0.0}
+        return _state(min(clean) + 0.0, max(clean) + 0.0, _buckets(clean)) if clean else []
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add the counts."""
-        assert isinstance(left, dict)
-        assert isinstance(right, dict)
+        assert isinstance(left, list)
+        assert isinstance(right, list)
         if not left or not right:
             return left or right
-        small, large = sorted((left["b"], right["b"]), key=len)
-        buckets = dict(large)
-        for place, n in small.items():
+        small, large = sorted((left, right), key=len)
+        buckets: dict[int, int] = dict(zip(large[2::2], large[3::2], strict=True))
+        for place, n in zip(small[2::2], small[3::2], strict=True):
             buckets[place] = buckets.get(place, 0) + n
-        return {"b": buckets, "min": min(left["min"], right["min"]), "max": max(left["max"], right["max"])}
+        return _state(min(left[0], right[0]), max(left[1], right[1]), buckets)
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The number at rank q * (n - 1), rounded down."""
-        assert isinstance(state, dict)
+        assert isinstance(state, list)
         if not state:
             return None
-        q, low, high = option(options, "q", 0.5), float(state["min"]), float(state["max"])
+        q, low, high = option(options, "q", 0.5), float(state[0]), float(state[1])
         if q <= 0.0 or q >= 1.0:
             return low if q <= 0.0 else high
-        places = sorted((int(place), n) for place, n in state["b"].items())
-        rank = math.floor(q * (sum(n for _, n in places) - 1))
-        for place, n in places:
+        rank = math.floor(q * (sum(state[3::2]) - 1))
+        for place, n in zip(state[2::2], state[3::2], strict=True):
             rank -= n
             if rank < 0:
                 return min(high, max(low, _middle(place)))

@@ -19,7 +19,7 @@ measures:
 
 
 class Sum:
-    """Sums a field exactly; the state is `[how many, expansion]`."""
+    """Sums a field exactly; the state is `[how many, *expansion]`."""
 
     name = "sum"
     streams: tuple[Kind, ...] = ()
@@ -33,15 +33,15 @@ class Sum:
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """How many numbers there are, and their exact sum."""
         clean = numbers(values)
-        return [len(clean), expand(clean)]
+        return [len(clean), *expand(clean)]
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add both."""
         assert isinstance(left, list)
         assert isinstance(right, list)
-        return [left[0] + right[0], expand(left[1] + right[1])]
+        return [left[0] + right[0], *expand(left[1:] + right[1:])]
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The sum."""
         assert isinstance(state, list)
-        return total(state[1]) if state[0] else None
+        return total(state[1:]) if state[0] else None
