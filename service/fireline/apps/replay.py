@@ -119,7 +119,8 @@ async def _until_read(parts: Parts) -> None:
     def read() -> bool:
         with parts.store.reading() as tx:
             fact = tx.fact(STREAM_FACT)
-        return fact is not None and fact[1] > since and fact[0].get("lag") == 0
+        as_of = fact[0].get("lag_as_of") if fact is not None else None
+        return isinstance(as_of, float) and as_of > since and fact is not None and fact[0].get("lag") == 0
 
     while not await asyncio.to_thread(read):
         if parts.clock.now() - since > _PATIENCE:

@@ -25,6 +25,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         topics=tuple(settings.topics),
         generation=generation_of(parts),
         directory=settings.state_dir,
+        instance=settings.stream_instance,
     )
 
     def decide(signal: Signal) -> None:

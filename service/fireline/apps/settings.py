@@ -73,6 +73,9 @@ class Settings(BaseSettings):
         None, description="bootstrap servers as `host:port`, several separated by commas; unset: the embedded broker"
     )
     kafka_generation: str | None = Field(None, description="set by `fireline up` for the roles that it starts")
+    stream_instance: str | None = Field(
+        None, description="a lasting name of one stream worker, so that it comes back quickly after a crash"
+    )
     kafka_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="how Kafka is spoken to"
     )

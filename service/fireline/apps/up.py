@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import signal
+import socket
 from contextlib import ExitStack
 from pathlib import Path
+from zlib import crc32
 
 from fireline.adapters.embedded_broker import EmbeddedBroker
 from fireline.adapters.kafka_topics import REPLAY, topics_of_fireline
@@ -26,7 +28,12 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     lifeline.hold()
     parts = assemble(settings)
     with ExitStack() as held:
-        environment = {PREFIX + "RULES": str(settings.rules), PREFIX + "RUNBOOKS": str(settings.runbooks)}
+        environment = {
+            PREFIX + "RULES": str(settings.rules),
+            PREFIX + "RUNBOOKS": str(settings.runbooks),
+            # the same after a restart: the group knows the worker again, and gives it its partitions at once
+            PREFIX + "STREAM_INSTANCE": settings.stream_instance or _instance(settings),
+        }
         kafka, generation = settings.kafka, ""
         if kafka is None:
             broker = held.enter_context(EmbeddedBroker())
@@ -39,6 +46,11 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         _greet(settings, kafka, embedded=settings.kafka is None)
         asyncio.run(_supervise(environment))
     return 0
+
+
+def _instance(settings: Settings) -> str:
+    """This machine and this state directory: no two supervisors share both."""
+    return f"{socket.gethostname()}-{crc32(str(settings.state_dir.resolve()).encode()):08x}"
 
 
 async def _supervise(environment: dict[str, str]) -> None:
