@@ -83,7 +83,15 @@ def _performer(
     async def start(effect: StartRun) -> Outcome:
         return await asyncio.to_thread(runs.start, effect)
 
-    return Performer(parts.store, channels, publisher, start, parts.clock, owner, responder=parts.responder)
+    return Performer(
+        parts.store,
+        channels,
+        publisher,
+        start_run=start,
+        clock=parts.clock,
+        owner=owner,
+        responder=parts.responder,
+    )
 
 
 def _sweeper(parts: Parts, owner: str) -> Sweeper:

@@ -1,0 +1,146 @@
+"""What an effect means at the moment it is performed: the message to deliver, or why there is none any more.
+
+An effect waits in the outbox while the world goes on. So what is shown is the incident as it is now, and a page that
+was acknowledged, or delivered by an earlier attempt, is not sent.
+"""
+
+from dataclasses import dataclass, replace
+
+from fireline.domain.deciding_world import World
+from fireline.domain.effects import AskApproval, Say, SendPage, UpdateCard, UpdatePage
+from fireline.domain.incidents import Incident, Page
+from fireline.domain.runbooks import Run, StepStatus
+from fireline.engine import messages
+from fireline.engine.ports import Message, MessageRef, Transaction
+
+Delivered = SendPage | UpdateCard | UpdatePage | Say | AskApproval
+"""The effects that end in a message on a channel."""
+
+SHOWN = "shown"
+"""Beside a message's reference: the incident's version that it shows."""
+
+_ASKING = (StepStatus.PENDING, StepStatus.STARTED, StepStatus.WAITING)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message to deliver, under which `kind` to remember where it is (empty: not at all), and what it shows."""
+
+    message: Message
+    kind: str = ""
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """There is nothing to deliver any more, and why. `arrived`: because an earlier attempt did arrive."""
+
+    reason: str
+    arrived: bool = False
+
+
+def prepare(tx: Transaction, effect: Delivered, world: World, now: float) -> Delivery | Nothing:
+    """The delivery that the effect asks for as things stand now."""
+    match effect:
+        case SendPage():
+            return _page(tx, effect, world, now)
+        case UpdatePage():
+            return _page_update(tx, effect, world, now)
+        case UpdateCard():
+            return _card(tx, effect, world, now)
+        case Say():
+            return _line(tx, effect)
+        case AskApproval():
+            return _approval(tx, effect)
+
+
+def _page(tx: Transaction, effect: SendPage, world: World, now: float) -> Delivery | Nothing:
+    found = _asked(tx, effect.incident, effect.page)
+    if found is None:
+        return Nothing(f"page {effect.page} of INC-{effect.incident} does not exist")
+    incident, asked = found
+    attempt = next((a for a in asked.attempts if a.channel == effect.channel), None)
+    if attempt is None or attempt.state != "sending":
+        return Nothing(f"no longer wanted: {'unknown' if attempt is None else attempt.state}")
+    if tx.message_ref(effect.incident, f"page:{effect.page}", effect.channel, effect.address) is not None:
+        return Nothing("an earlier attempt arrived", arrived=True)
+    message = messages.page(effect.key, effect.address, incident, asked, world, now=now)
+    return Delivery(message, f"page:{effect.page}", incident.version)
+
+
+def _page_update(tx: Transaction, effect: UpdatePage, world: World, now: float) -> Delivery | Nothing:
+    found = _asked(tx, effect.incident, effect.page)
+    ref = tx.message_ref(effect.incident, f"page:{effect.page}", effect.channel, effect.address)
+    if found is None or ref is None:
+        return Nothing("nothing was sent")
+    if _shown(ref) >= effect.version:
+        return Nothing(f"shows version {_shown(ref)} already")
+    incident, asked = found
+    message = messages.page(effect.key, effect.address, incident, asked, world, now=now)
+    return Delivery(replace(message, edit=bare(ref)), f"page:{effect.page}", incident.version)
+
+
+def _card(tx: Transaction, effect: UpdateCard, world: World, now: float) -> Delivery | Nothing:
+    incident = tx.incident(effect.incident)
+    if incident is None:
+        return Nothing(f"INC-{effect.incident} does not exist")
+    ref = tx.message_ref(effect.incident, "card", effect.channel, effect.address)
+    if ref is not None and _shown(ref) >= effect.version:
+        return Nothing(f"shows version {_shown(ref)} already")
+    message = messages.card(effect.key, effect.address, incident, world, now=now)
+    edit = None if ref is None else bare(ref)
+    return Delivery(replace(message, edit=edit), "card", incident.version)
+
+
+def _line(tx: Transaction, effect: Say) -> Delivery | Nothing:
+    ref = tx.message_ref(effect.incident, "card", effect.channel, effect.address)
+    thread = None if ref is None else bare(ref)
+    name = f"INC-{effect.incident}"
+    return Delivery(messages.line(effect.key, effect.address, effect.text, name, thread))
+
+
+def _approval(tx: Transaction, effect: AskApproval) -> Delivery | Nothing:
+    incident = effect.incident or 0
+    kind = f"approval:{effect.run}:{effect.step}"
+    ref = tx.message_ref(incident, kind, effect.channel, effect.address)
+    outcome = _answer(tx.run(effect.run), effect.step)
+    if outcome is None and ref is not None:
+        return Nothing("asked already")
+    if outcome is not None:
+        if ref is None:
+            return Nothing(f"nobody waits for an answer any more: {outcome}")
+        return Delivery(messages.answered(effect, outcome, bare(ref)), kind)
+    card = None if effect.incident is None else tx.message_ref(incident, "card", effect.channel, effect.address)
+    return Delivery(messages.approval(effect, None if card is None else bare(card)), kind)
+
+
+def _answer(run: Run | None, step: str) -> str | None:
+    """What became of the step that asked; None while it waits."""
+    if run is None:
+        return None
+    if run.over:
+        return run.status.value
+    found = next((s for s in run.steps if s.id == step), None)
+    return None if found is None or found.status in _ASKING else found.status.value
+
+
+def _asked(tx: Transaction, incident: int, page: int) -> tuple[Incident, Page] | None:
+    found = tx.incident(incident)
+    asked = None if found is None else next((p for p in found.pages if p.number == page), None)
+    return None if found is None or asked is None else (found, asked)
+
+
+def _shown(ref: MessageRef) -> int:
+    value = ref.ref.get(SHOWN)
+    return value if isinstance(value, int) else 0
+
+
+def bare(ref: MessageRef) -> MessageRef:
+    """The reference as the channel gave it."""
+    return replace(ref, ref={k: v for k, v in ref.ref.items() if k != SHOWN})
+
+
+def remembered(effect: Delivered, delivery: Delivery, output: dict[str, object]) -> MessageRef:
+    """The reference to keep: the channel's, or after an edit that gave none the one that was edited."""
+    known = dict(delivery.message.edit.ref) if delivery.message.edit is not None else {}
+    return MessageRef(effect.channel, effect.address, {**(output or known), SHOWN: delivery.version})

@@ -1,0 +1,160 @@
+"""What is shown of an incident: the room's card, a person's page, a line in the thread, a question. No markup here.
+
+Buttons follow the state: nothing to press on a closed incident, nobody asked to acknowledge twice. A button's value is
+JSON with the incident and the version it was seen at (`domain.clicks.subject_of` reads it).
+"""
+
+import json
+from collections.abc import Sequence
+
+from fireline.domain.deciding_words import labels, span, wall, why_you
+from fireline.domain.deciding_world import World
+from fireline.domain.effects import AskApproval
+from fireline.domain.incidents import Incident, Page, PageStatus, Status
+from fireline.engine.ports import Button, Message, MessageRef
+
+MOST_SIGNALS = 5
+"""So many signals a card names; the rest is counted."""
+
+
+def card(key: str, address: str, incident: Incident, world: World, *, now: float) -> Message:
+    """The incident's card in a room."""
+    return Message(
+        key=key,
+        kind="card",
+        address=address,
+        title=_title(incident),
+        severity=incident.severity,
+        status=incident.status.value,
+        body=_body(incident),
+        fields=_fields(incident, world, now),
+        facts=_facts(incident, world, now),
+        buttons=_buttons(incident),
+    )
+
+
+def page(key: str, address: str, incident: Incident, asked: Page, world: World, *, now: float) -> Message:
+    """The message to the person who is paged, with why it is them."""
+    return Message(
+        key=key,
+        kind="page",
+        address=address,
+        title=_title(incident),
+        severity=incident.severity,
+        status=incident.status.value,
+        body=_body(incident),
+        fields=_fields(incident, world, now),
+        facts=_facts(incident, world, now),
+        why=why_you(asked, world, now),
+        buttons=_buttons(incident, page=asked.number),
+    )
+
+
+def line(key: str, address: str, text: str, incident: str, thread: MessageRef | None) -> Message:
+    """A line in the thread of the card; told apart by the incident's name where there is no thread."""
+    title = text if thread is not None else f"{incident}: {text}"
+    return Message(key=key, kind="say", address=address, title=title, thread=thread)
+
+
+def approval(effect: AskApproval, thread: MessageRef | None) -> Message:
+    """A question that waits for approve or reject."""
+    value = json.dumps({"run": effect.run, "step": effect.step, "incident": effect.incident})
+    return Message(
+        key=effect.key,
+        kind="approval",
+        address=effect.address,
+        title=f"Approval needed: run {effect.run}, step {effect.step}",
+        body=effect.text,
+        buttons=(Button("approve", "Approve", value, "primary"), Button("reject", "Reject", value, "danger")),
+        thread=thread,
+    )
+
+
+def answered(effect: AskApproval, outcome: str, edit: MessageRef) -> Message:
+    """The question once nobody waits for it any more: nothing to press."""
+    title = f"Run {effect.run}, step {effect.step}: {outcome}"
+    return Message(key=effect.key, kind="approval", address=effect.address, title=title, body=effect.text, edit=edit)
+
+
+def _title(incident: Incident) -> str:
+    state = "RESOLVED" if incident.status is Status.RESOLVED else incident.severity.upper()
+    replayed = "" if incident.timeline == "live" else f" ({incident.timeline})"
+    return f"{state} {incident.id} {incident.service}{replayed}: {incident.title}"
+
+
+def _body(incident: Incident) -> str:
+    shown = sorted(incident.signals.values(), key=lambda a: (a.cleared_at is not None, a.signal.started))
+    lines = [
+        f"{'cleared' if a.cleared_at is not None else a.signal.severity}: {labels(a.signal)}: {a.signal.summary}"
+        for a in shown[:MOST_SIGNALS]
+    ]
+    more = len(shown) - MOST_SIGNALS
+    return "\n".join([*lines, *([f"and {more} more signals"] if more > 0 else [])])
+
+
+def _fields(incident: Incident, world: World, now: float) -> tuple[tuple[str, str], ...]:
+    fields = [
+        ("Severity", incident.severity + (" (set by hand)" if incident.severity_override else "")),
+        ("Status", incident.status.value),
+        ("Service", incident.service),
+        ("Owner", incident.owner),
+        ("On it", _on_it(incident, world, now)),
+        ("Open for", span((incident.resolved_at or now) - incident.opened_at)),
+    ]
+    if incident.leases:
+        fields.append(("On fallback", ", ".join(incident.leases)))
+    if incident.runs:
+        fields.append(("Runs", ", ".join(f"{r.runbook} #{r.id} {r.status}" for r in incident.runs.values())))
+    return tuple(fields)
+
+
+def _on_it(incident: Incident, world: World, now: float) -> str:
+    if incident.acknowledged_by is not None:
+        zone = world.person(incident.acknowledged_by).time_zone
+        at = wall(incident.acknowledged_at or now, zone, now)
+        return f"{world.name(incident.acknowledged_by)}, since {at}"
+    escalation = incident.escalation
+    if escalation is not None and escalation.exhausted:
+        return "NOBODY: every level was asked"
+    asked = [p for p in incident.pages if p.status in (PageStatus.SENDING, PageStatus.DELIVERED)]
+    names = ", ".join(dict.fromkeys(world.name(p.person) for p in asked))
+    return f"nobody yet, asked: {names}" if names else "nobody"
+
+
+def _facts(incident: Incident, world: World, now: float) -> tuple[str, ...]:
+    facts = []
+    if incident.status is Status.RESOLVED:
+        by = f" by {world.name(incident.resolved_by)}" if incident.resolved_by else ""
+        facts.append(f"Resolved{by} after {span((incident.resolved_at or now) - incident.opened_at)}")
+    facts += _evidence(incident)
+    if incident.reopened:
+        facts.append(f"Reopened {incident.reopened} times")
+    flaps = sum(a.flaps for a in incident.signals.values())
+    if flaps:
+        facts.append(f"Flapped {flaps} times")
+    return tuple(facts)
+
+
+def _evidence(incident: Incident) -> Sequence[str]:
+    """The numbers of the worst signal that fires: what was measured, and against what."""
+    for attached in incident.firing[:1]:
+        found = attached.signal.evidence
+        values = ", ".join(f"{k} {'unknown' if v is None else f'{v:.6g}'}" for k, v in found.measures.items())
+        parts = [text for text in (found.condition, values, f"{found.samples} samples") if text]
+        return ["; ".join(parts)]
+    return []
+
+
+def _buttons(incident: Incident, page: int | None = None) -> tuple[Button, ...]:
+    if incident.status is Status.RESOLVED:
+        return ()
+    subject = {"incident": incident.number, "version": incident.version}
+    value = json.dumps(subject if page is None else {**subject, "page": page})
+    taken = incident.acknowledged_by is not None
+    acknowledge = [] if taken else [Button("acknowledge", "Acknowledge", value, "primary")]
+    sure = f"Page the next level of {incident.id} now?"
+    return (
+        *acknowledge,
+        Button("escalate", "Escalate", value, "danger", confirm=sure),
+        Button("resolve", "Resolve", value),
+    )

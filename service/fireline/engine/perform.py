@@ -1,0 +1,282 @@
+"""Performing: effects leave the outbox, at least once, in the order of their lane, no lane waiting for another.
+
+What came of an effect is written down before the effect counts as done, so a crash in between repeats it, marked as
+resent, and never loses it. A page that a channel refuses for good goes on to the next channel or person; one that a
+channel keeps putting off is said to be pending and tried elsewhere beside it.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypeVar, assert_never
+
+from fireline.domain.effects import AskApproval, Publish, Say, SendPage, StartRun, UpdateCard, UpdatePage
+from fireline.domain.incidents import DeliveryReported, Entry
+from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
+from fireline.engine.deliveries import Delivered, Delivery, Nothing, prepare, remembered
+from fireline.engine.ports import Channel, Clock, Message, Publisher, Queued, StaleVersion, Store, Unavailable
+from fireline.engine.respond import Responder
+
+LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+POLL = 0.02
+"""Seconds between two looks at whether anything was committed."""
+LEASE = 30.0
+"""Seconds that a claimed effect is ours; longer than a delivery may take."""
+TIMEOUT = 10.0
+"""Seconds a channel has to answer; then it may have arrived or not."""
+VISIBLE = 30.0
+"""Seconds after which a waiting delivery is said on the timeline."""
+IN_FLIGHT = 100
+FIRST_DELAY = 0.5
+LONGEST_DELAY = {True: 10.0, False: 60.0}
+"""The longest wait between attempts, for pages and for the rest; a channel that asks for longer gets it."""
+GIVE_UP = 3600.0
+"""Seconds after which anything but a page is given up when nobody knows whether it arrives."""
+
+Starter = Callable[[StartRun], Awaitable[Outcome]]
+
+
+def backoff(attempts: int, longest: float) -> float:
+    """Seconds to wait after so many earlier attempts: doubled each time."""
+    return min(longest, FIRST_DELAY * 2.0 ** min(attempts, 20))
+
+
+class Performer:
+    """Performs what decisions queued. Several may run; the store gives each effect to one of them."""
+
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        publisher: Publisher,
+        *,
+        start_run: Starter,
+        clock: Clock,
+        owner: str,
+        responder: Responder,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._store = store
+        self._channels = channels
+        self._publisher = publisher
+        self._start_run = start_run
+        self._clock = clock
+        self._owner = owner
+        self._responder = responder
+        self._timeout = timeout
+
+    async def run_once(self) -> int:
+        """Perform what is due now, one effect of each lane; how many there were."""
+        claimed = await self._claim(IN_FLIGHT)
+        await asyncio.gather(*(self._perform(queued) for queued in claimed))
+        return len(claimed)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Perform until `stop`. A database that is away is waited for; what is in flight then is finished later."""
+        tasks: set[asyncio.Task[None]] = set()
+        try:
+            await self._run(stop, tasks)
+        finally:
+            if tasks:
+                await asyncio.wait(tasks, timeout=self._timeout)
+            for task in tasks:
+                task.cancel()
+
+    async def _run(self, stop: asyncio.Event, tasks: set[asyncio.Task[None]]) -> None:
+        seen: object = None
+        due: float | None = None
+        failures = 0
+        while not stop.is_set():
+            try:
+                changed = await asyncio.to_thread(self._store.changed)
+                if changed != seen or (due is not None and self._clock.now() >= due):
+                    seen = changed
+                    for queued in await self._claim(IN_FLIGHT - len(tasks)):
+                        task = asyncio.create_task(self._perform(queued))
+                        tasks.add(task)
+                        task.add_done_callback(tasks.discard)
+                    due = await asyncio.to_thread(self._store.next_due)
+                failures = 0
+            except (Unavailable, StaleVersion) as fault:
+                LOG.warning("the outbox cannot be read now: %s", fault)
+                failures += 1
+                seen = None
+            await self._clock.sleep(backoff(failures, 5.0) if failures else POLL)
+
+    async def _claim(self, limit: int) -> list[Queued]:
+        if limit <= 0:
+            return []
+        now = self._clock.now()
+        return list(await asyncio.to_thread(self._store.claim_effects, self._owner, now, LEASE, limit))
+
+    async def _perform(self, queued: Queued) -> None:
+        """One effect, to its end or its next attempt. Whatever goes wrong, its lease ends and it comes again."""
+        try:
+            await self._attempt(queued)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            LOG.exception("performing %s failed; it is tried again when its lease ends", queued.effect.key)
+
+    async def _attempt(self, queued: Queued) -> None:
+        effect = queued.effect
+        match effect:
+            case SendPage() | UpdateCard() | UpdatePage() | Say() | AskApproval():
+                await self._show(queued, effect)
+            case StartRun():
+                await self._conclude(queued, await self._bounded(self._start_run(effect)))
+            case Publish():
+                published = self._publisher.publish(effect.topic, effect.record_key, effect.value)
+                await self._conclude(queued, await self._bounded(published))
+            case _:
+                assert_never(effect)
+
+    async def _show(self, queued: Queued, effect: Delivered) -> None:
+        prepared = await asyncio.to_thread(self._prepare, effect)
+        match prepared:
+            case Nothing():
+                if isinstance(effect, SendPage) and prepared.arrived:
+                    await self._report(effect, delivered=True, detail="")
+                await self._finish(queued, prepared.reason)
+            case Delivery():
+                message = replace(prepared.message, resent=queued.maybe_sent)
+                outcome = await self._deliver(effect.channel, message)
+                if isinstance(outcome, Failed) and not outcome.unknown and message.edit is not None:
+                    # the message is gone: say it anew rather than leave the room with the old state
+                    outcome = await self._deliver(effect.channel, replace(message, edit=None))
+                if isinstance(outcome, Done):
+                    await self._arrived(effect, prepared, dict(outcome.output))
+                await self._conclude(queued, outcome)
+
+    def _prepare(self, effect: Delivered) -> Delivery | Nothing:
+        with self._store.reading() as tx:
+            return prepare(tx, effect, self._responder.world, self._clock.now())
+
+    async def _deliver(self, name: str, message: Message) -> Outcome:
+        channel = self._channels.get(name)
+        if channel is None:
+            return Failed(f"channel {name} is not configured")
+        return await self._bounded(channel.deliver(message))
+
+    async def _bounded(self, work: Awaitable[Outcome]) -> Outcome:
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await work
+        except TimeoutError:
+            return Failed(f"no answer within {self._timeout:g} s", unknown=True)
+        except (Unavailable, StaleVersion) as fault:
+            return RetryLater(FIRST_DELAY, str(fault))
+        except Exception as fault:  # a plugin's fault is one effect's, never the process's
+            LOG.exception("a channel, publisher or run raised")
+            return Failed(f"{type(fault).__name__}: {fault}", unknown=True)
+
+    async def _arrived(self, effect: Delivered, delivery: Delivery, output: dict[str, object]) -> None:
+        if delivery.kind:
+            ref = remembered(effect, delivery, output)
+            number = effect.incident or 0
+
+            def save() -> None:
+                with self._store.transaction() as tx:
+                    tx.save_message_ref(number, delivery.kind, ref)
+
+            await self._stored(save)
+        if isinstance(effect, SendPage):
+            await self._report(effect, delivered=True, detail="")
+
+    async def _conclude(self, queued: Queued, outcome: Outcome) -> None:
+        match outcome:
+            case Done():
+                await self._finish(queued, "done")
+            case RetryLater(delay, reason) | Waiting(delay, reason):
+                await self._postpone(queued, delay, reason, maybe_sent=False)
+            case Failed(reason, unknown) if unknown and not self._too_old(queued):
+                await self._postpone(queued, 0.0, reason, maybe_sent=True)
+            case Failed(reason):
+                await self._refused(queued, reason)
+            case _:
+                assert_never(outcome)
+
+    def _too_old(self, queued: Queued) -> bool:
+        return not isinstance(queued.effect, SendPage) and self._clock.now() - queued.queued_at > GIVE_UP
+
+    async def _finish(self, queued: Queued, outcome: str) -> None:
+        now = self._clock.now()
+        await self._stored(lambda: self._store.finish_effect(queued.effect.key, self._owner, outcome, now))
+
+    async def _postpone(self, queued: Queued, delay: float, reason: str, *, maybe_sent: bool) -> None:
+        effect = queued.effect
+        now = self._clock.now()
+        wait = max(delay, backoff(queued.attempts, LONGEST_DELAY[isinstance(effect, SendPage)]))
+        if now + wait - queued.queued_at > VISIBLE:
+            await self._tell_pending(queued, f"{reason}; next attempt in {wait:.0f} s")
+
+        def postpone() -> None:
+            self._store.postpone_effect(effect.key, self._owner, now + wait, reason, maybe_sent=maybe_sent)
+
+        await self._stored(postpone)
+
+    async def _refused(self, queued: Queued, reason: str) -> None:
+        effect = queued.effect
+        if isinstance(effect, SendPage):
+            await self._report(effect, delivered=False, detail=reason)
+        elif effect.incident if not isinstance(effect, Publish) else None:
+            await self._note(queued, "undelivered", f"{_named(queued)} did not succeed: {reason}")
+        LOG.warning("%s failed: %s", effect.key, reason)
+        await self._finish(queued, f"failed: {reason}")
+
+    async def _report(self, effect: SendPage, *, delivered: bool, detail: str) -> None:
+        report = DeliveryReported(effect.incident, effect.page, effect.channel, delivered, detail)
+        await self._stored(lambda: self._responder.handle(report))
+
+    async def _tell_pending(self, queued: Queued, detail: str) -> None:
+        effect = queued.effect
+        if isinstance(effect, SendPage):
+            report = DeliveryReported(effect.incident, effect.page, effect.channel, False, detail, pending=True)
+            await self._stored(lambda: self._responder.handle(report, once=f"pending:{effect.key}"))
+        else:
+            await self._note(queued, "pending", f"{_named(queued)} is pending: {detail}")
+
+    async def _note(self, queued: Queued, kind: str, text: str) -> None:
+        """A line on the incident's timeline, once for each effect and kind."""
+        effect = queued.effect
+        incident = None if isinstance(effect, Publish) else effect.incident
+        if incident is None:
+            return
+        now = self._clock.now()
+
+        def note() -> None:
+            with self._store.transaction() as tx:
+                if tx.first_time(f"{kind}:{effect.key}", now):
+                    tx.append(incident, [Entry(now, kind, "fireline", text, {"effect": effect.key})])
+
+        await self._stored(note)
+
+    async def _stored(self, work: Callable[[], T]) -> T:
+        """Do something with the store, as often as it takes: what happened outside must not be forgotten."""
+        failures = 0
+        while True:
+            with suppress(Unavailable, StaleVersion):
+                return await asyncio.to_thread(work)
+            failures += 1
+            await self._clock.sleep(backoff(failures, 5.0))
+
+
+def _named(queued: Queued) -> str:
+    """What a person calls the effect."""
+    match queued.effect:
+        case SendPage(page=page, channel=channel) | UpdatePage(page=page, channel=channel):
+            return f"Page {page} on {channel}"
+        case UpdateCard(channel=channel, address=room):
+            return f"The card on {channel} {room}"
+        case Say(channel=channel, address=room):
+            return f"A line on {channel} {room}"
+        case AskApproval(run=run, step=step, channel=channel):
+            return f"The question of run {run}, step {step}, on {channel}"
+        case StartRun(runbook=runbook):
+            return f"Starting {runbook}"
+        case Publish(topic=topic):
+            return f"Publishing on {topic}"
