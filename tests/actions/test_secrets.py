@@ -1,7 +1,6 @@
 """A runbook's secret goes where its author wrote it, and nowhere that an event could lead it."""
 
 import pytest
-from tests.engine.runs_world import Fixed, World, runbook, world
 
 from fireline.actions import build_actions
 from fireline.actions.schema import Ports
@@ -10,6 +9,7 @@ from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.domain.runbooks import RunStatus
 from fireline.engine.outgoing import Response
 from fireline.spec.loading import UnreadableRunbook
+from tests.engine.runs_world import Fixed, World, runbook, world
 
 SECRET = "canary-of-the-deploy-system"
 BOOK = """\

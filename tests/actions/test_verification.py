@@ -1,7 +1,6 @@
 """verify.rule: what counts as recovery, and what never does."""
 
 import pytest
-from tests.engine.runs_world import world
 
 from fireline.actions.asking import STALE, read
 from fireline.actions.schema import Ports
@@ -9,6 +8,7 @@ from fireline.actions.verify import VerifyOptions, VerifyRule
 from fireline.domain.outcomes import Done, Failed, Waiting
 from fireline.domain.rules import State
 from fireline.engine.ports import StepContext, WatchAnswer
+from tests.engine.runs_world import world
 
 NOW = 1_000.0
 

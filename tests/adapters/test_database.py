@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.servers.postgres import PostgresServer, running_postgres
 
 from fireline.adapters import database, database_engines
 from fireline.adapters.database import open_store
 from fireline.domain.effects import Publish
 from fireline.domain.incidents import Entry
 from fireline.engine.ports import Unavailable
+from tests.servers.postgres import PostgresServer, running_postgres
 
 
 @pytest.fixture(scope="module")

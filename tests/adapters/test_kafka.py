@@ -6,7 +6,6 @@ import logging
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from tests.servers.kafka import free_port
 
 from fireline.adapters.embedded_broker import PARTITIONS, EmbeddedBroker
 from fireline.adapters.kafka import KafkaPublisher, Outgoing, Producer, Refused
@@ -16,6 +15,7 @@ from fireline.adapters.kafka_logs import Sparing
 from fireline.adapters.kafka_topics import Topic, ensure_topics, topic_generation, topics_of_fireline
 from fireline.domain.outcomes import Done, Failed, RetryLater
 from fireline.engine.ports import Unavailable
+from tests.servers.kafka import free_port
 
 
 async def read_all(connection: Connection, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:

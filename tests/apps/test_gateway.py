@@ -7,10 +7,10 @@ import urllib.request
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
-from tests.servers.live_web import live_web
 
 from fireline.adapters.embedded_broker import PARTITIONS, EmbeddedBroker
 from fireline.apps.demo_scorers import FEATURES
+from tests.servers.live_web import live_web
 
 CALM = {"amount": 12.0, "night": 0.0, "foreign": 0.0, "attempts": 0.0, "account_days": 900.0}
 

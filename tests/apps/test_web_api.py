@@ -2,12 +2,12 @@ import dataclasses
 import math
 
 import pytest
-from tests.servers.live_web import incident, live_web
 
 from fireline.apps.web_api import Verdict
 from fireline.domain.incidents import Acknowledge, AddNote, Entry, EscalateNow, Resolve, Status
 from fireline.domain.runbooks import Autonomy, Run, RunStatus
 from fireline.engine.ports import StaleVersion, Unavailable
+from tests.servers.live_web import incident, live_web
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import http.client
 
 import pytest
 from starlette.datastructures import Headers
-from tests.servers.live_web import incident, live_web
 
 from fireline.apps.web_guard import MAX_BODY, Door, Problem, Rate
+from tests.servers.live_web import incident, live_web
 
 
 @pytest.fixture

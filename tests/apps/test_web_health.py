@@ -2,11 +2,11 @@ import time
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.servers.live_web import Held, WallClock, incident, live_web
 
 from fireline.apps.web_health import RESPOND_FACT, STREAM_FACT, read_health
 from fireline.domain.effects import Publish
 from fireline.engine.ports import Unavailable
+from tests.servers.live_web import Held, WallClock, incident, live_web
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import json
 import time
 
 import pytest
+
 from tests.servers.live_web import live_web
 
 ONE = "/ofrep/v1/evaluate/flags/fraud-scoring"

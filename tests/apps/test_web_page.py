@@ -1,9 +1,9 @@
 import re
 
 import pytest
-from tests.servers.live_web import incident, live_web
 
 from fireline.domain.incidents import Page, PageStatus, RunRef, Why
+from tests.servers.live_web import incident, live_web
 
 HOSTILE = "<script>alert(1)</script> {{ 7*7 }}"
 

@@ -5,6 +5,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+
 from tests.servers.live_web import live_web
 
 

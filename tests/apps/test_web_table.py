@@ -1,9 +1,8 @@
 import dataclasses
 
-from tests.servers.live_web import configuration
-
 from fireline.apps.web_table import bucket, choose, sole_target, table_of
 from fireline.domain.routes import Route
+from tests.servers.live_web import configuration
 
 
 def route(**weights):

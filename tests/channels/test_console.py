@@ -3,11 +3,11 @@
 import io
 
 from rich.console import Console as Terminal
-from tests.channels.messages import FixedClock, approval, card, page
 
 from fireline.channels.console import Console, ConsoleSettings, _Standard
 from fireline.domain.outcomes import Done, Failed
 from fireline.engine.ports import Message, MessageRef
+from tests.channels.messages import FixedClock, approval, card, page
 
 
 class Screen:

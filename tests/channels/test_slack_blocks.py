@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.channels.messages import approval, buttons, card, page
-from tests.servers.slack_proxy import limits_broken
 
 from fireline.channels.slack_blocks import escaped, problems, render
 from fireline.domain.texts import cut, length
 from fireline.engine.ports import Button, Message
+from tests.channels.messages import approval, buttons, card, page
+from tests.servers.slack_proxy import limits_broken
 
 HOSTILE = st.one_of(
     st.text(alphabet=st.characters(), max_size=200),

@@ -8,15 +8,15 @@ from dataclasses import replace
 import pytest
 import yaml
 from rich.console import Console as Terminal
-from tests.channels.messages import FixedClock, approval, card, page
-from tests.servers.slack import BOT_TOKEN, ROOM, LocalSlack
-from tests.servers.slack_proxy import running
 
 from fireline.channels import CHANNELS
 from fireline.channels.console import Console, ConsoleSettings
 from fireline.channels.slack import Slack, SlackSettings
 from fireline.domain.outcomes import Done, Failed, RetryLater
 from fireline.engine.ports import Channel, Message, MessageRef
+from tests.channels.messages import FixedClock, approval, card, page
+from tests.servers.slack import BOT_TOKEN, ROOM, LocalSlack
+from tests.servers.slack_proxy import running
 
 NAMES = sorted(CHANNELS)
 HOSTILE = "<!channel> <@U0ANN> @here & \x00\x1b[2J\ud800\u202e [red] {{ 7*7 }} %s ``` \n\n" * 200

@@ -10,6 +10,14 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
+from fireline.adapters.slack import SlackSocket, slack_client, who_am_i
+from fireline.adapters.slack_interactions import Asked
+from fireline.channels.slack import Slack, SlackSettings
+from fireline.domain.clicks import ApprovalGiven
+from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
+from fireline.domain.outcomes import Done
+from fireline.engine.ports import Message, MessageRef, Unavailable
 from tests.channels.messages import FixedClock, approval, buttons, card, page
 from tests.servers.slack import (
     ANN,
@@ -25,14 +33,6 @@ from tests.servers.slack import (
     until,
 )
 from tests.servers.slack_proxy import Fault, SlackProxy, running
-
-from fireline.adapters.slack import SlackSocket, slack_client, who_am_i
-from fireline.adapters.slack_interactions import Asked
-from fireline.channels.slack import Slack, SlackSettings
-from fireline.domain.clicks import ApprovalGiven
-from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
-from fireline.domain.outcomes import Done
-from fireline.engine.ports import Message, MessageRef, Unavailable
 
 pytestmark = pytest.mark.slack
 

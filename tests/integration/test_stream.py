@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.integration.streams import Streams
 
 from fireline.adapters.kafka import Outgoing
 from fireline.adapters.kafka_connection import Connection
 from fireline.engine.ports import Watch
+from tests.integration.streams import Streams
 
 SOURCES = ["fireline.metrics", "fireline.replay", "fireline.partials", "fireline.dead-letter"]
 

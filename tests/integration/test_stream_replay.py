@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.adapters.test_kafka import read_all
-from tests.integration.streams import Streams
 
 from fireline.apps.replay import replay
 from fireline.apps.replay_files import BadLine, Recorded, read_recording
+from tests.adapters.test_kafka import read_all
+from tests.integration.streams import Streams
 
 START = 1_400_000_000.0
 

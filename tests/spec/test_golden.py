@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.spec.world import load_files, told
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.spec.world import FILES, load_files
 
 from fireline.spec.loading import Loaded
+from tests.spec.world import FILES, load_files
 
 NAMES = st.sampled_from(sorted([*FILES, "rules/severities.yaml"]))
 SNIPPETS = st.sampled_from(

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from tests.spec.world import CATALOG, PLUGINS, RULES, RUNBOOK, load_files
 
 from fireline.domain.configuration import Configuration
 from fireline.domain.events import Kind
 from fireline.domain.rules import Match, Rule
 from fireline.domain.runbooks import Autonomy, OnFailure
 from fireline.spec.loading import UnreadableRunbook, load, read_runbook
+from tests.spec.world import CATALOG, PLUGINS, RULES, RUNBOOK, load_files
 
 
 def sound(directory: Path, **changed: str) -> Configuration:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from tests.spec.world import CATALOG, ONCALL, RULES, RUNBOOK
 
 from fireline.spec.documents import plain, read_document
 from fireline.spec.schemas import schemas
+from tests.spec.world import CATALOG, ONCALL, RULES, RUNBOOK
 
 SOUND = {
     "rules": RULES,

@@ -163,7 +163,8 @@ class Signal:
     """A rule's verdict on an entity changing state: firing at a severity, or cleared (`severity` None).
 
     `id` is deterministic: the same events give the same ids, so a replay repeats nothing. `episode` is the event time
-    at which the entity left the clear state; all signals of one episode share it, and `sequence` counts them. `started` is the event time of the
+    at which the entity left the clear state; all signals of one episode share it, and `sequence` counts them.
+    `started` is the event time of the
     first bad evidence, `at` the time of the verdict; both seconds since the epoch.
     """
 
