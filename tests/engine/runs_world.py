@@ -56,9 +56,10 @@ class World:
     actions: dict[str, Action] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
     owner: str = "one"
+    channels: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        self.responder = Responder(self.store, self.settings, self.clock)
+        self.responder = Responder(self.store, self.settings, self.clock, self.channels)
         ports = Ports(self.store, self.settings, self.clock, self.responder)
         self.actions = {**build_actions(ports), **self.actions}
         self.options = dict(OPTIONS)
@@ -77,7 +78,7 @@ class World:
         )
 
     def again(self, owner: str = "two") -> "World":
-        world = World(self.store, self.clock, self.settings, {}, self.verdicts, owner)
+        world = World(self.store, self.clock, self.settings, {}, self.verdicts, owner, self.channels)
         world.actions.update(self.actions)
         world.options.update(self.options)
         world.runs = world.build()

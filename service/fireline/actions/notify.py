@@ -1,7 +1,8 @@
 """notify: a line in the thread of the incident, in the rooms of a team.
 
-`notify` says `text` in the rooms of team `to` (`owner` is the team that answers for the incident). A run without an
-incident has no thread, so nobody is told and the output `told` is empty: telling people never fails a run.
+`notify` says `text` in the rooms of team `to` (`owner` is the team that answers for the incident), on the channels
+that are configured. A run without an incident has no thread, so nobody is told and the output `told` is empty: telling
+people never fails a run.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ class Notify:
     def __init__(self, ports: Ports) -> None:
         self._store = ports.store
         self._settings = ports.settings
+        self._responder = ports.responder
 
     async def perform(self, options: object, context: StepContext) -> Outcome:
         """Queue it; a repetition has the same keys and adds nothing."""
@@ -53,11 +55,12 @@ class Notify:
             incident = tx.incident(number)
             owner = "" if incident is None else incident.owner
             team = teams.get(owner if options.to == "owner" else options.to)
-            rooms = {} if team is None else team.channels
-            for channel, room in rooms.items():
+            known = {} if team is None else team.channels
+            rooms = [(channel, room) for channel, room in known.items() if room and self._responder.configured(channel)]
+            for channel, room in rooms:
                 key = f"{context.key}/say/{channel}:{room}"
                 tx.enqueue(Say(key, number, channel, room, options.text), context.now)
-        return [f"{channel}:{room}" for channel, room in rooms.items()]
+        return [f"{channel}:{room}" for channel, room in rooms]
 
 
 KINDS = {

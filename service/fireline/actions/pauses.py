@@ -63,6 +63,7 @@ class Approval:
     def __init__(self, ports: Ports) -> None:
         self._store = ports.store
         self._settings = ports.settings
+        self._responder = ports.responder
 
     async def perform(self, options: object, context: StepContext) -> Outcome:
         """Ask, or look for the answer."""
@@ -90,7 +91,8 @@ class Approval:
             team = owner if options.of == "owner" else options.of
             incident = None if context.incident is None else tx.incident(context.incident)
             question = approvals.Question(context.run, context.incident, context.step, options.ask)
-            approvals.ask(tx, approvals.addresses(catalog, team, incident), question, context.now)
+            to = approvals.addresses(catalog, team, incident, self._responder.configured)
+            approvals.ask(tx, to, question, context.now)
         return team
 
 

@@ -1,6 +1,6 @@
 """Approvals: whom to ask, who may answer, and what an answer means. The run's own state keeps question and answer."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from fireline.domain.catalog import Catalog, Service
@@ -50,14 +50,16 @@ def _backup(catalog: Catalog, service: Service | None) -> set[str]:
     return {service.backup}
 
 
-def addresses(catalog: Catalog, team: str, incident: Incident | None) -> tuple[tuple[str, str], ...]:
-    """Where to ask: the team's rooms, and the person who has the incident or was paged last."""
+def addresses(
+    catalog: Catalog, team: str, incident: Incident | None, configured: Callable[[str], bool]
+) -> tuple[tuple[str, str], ...]:
+    """Where to ask, on configured channels: the team's rooms, and the person who has the incident or was paged last."""
     rooms = dict(catalog.teams[team].channels) if team in catalog.teams else {}
     found = [(channel, room) for channel, room in rooms.items() if room]
     person = catalog.people.get(_responder(incident) or "")
     if person is not None:
         found += [(channel, address) for channel, address in person.contacts.items() if address]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(place for place in found if configured(place[0])))
 
 
 def _responder(incident: Incident | None) -> str | None:

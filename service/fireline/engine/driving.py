@@ -28,10 +28,14 @@ ATTEMPTS = 8
 
 
 class Hears(Protocol):
-    """Who is told what became of runs and routes: the responder."""
+    """Who is told what became of runs and routes, and knows which channels there are: the responder."""
 
     def handle_in(self, tx: Transaction, what: Input, /) -> object:
         """Decide on an input inside the caller's transaction."""
+        ...
+
+    def configured(self, channel: str, /) -> bool:
+        """Whether messages can go out on this channel at all."""
         ...
 
 
@@ -252,7 +256,7 @@ class Driver:
         )
         team = approvals.owner_of(run, book.owner)
         incident = None if run.incident is None else tx.incident(run.incident)
-        to = approvals.addresses(self._settings.current.catalog, team, incident)
+        to = approvals.addresses(self._settings.current.catalog, team, incident, self._responder.configured)
         approvals.ask(tx, to, Question(run.id, run.incident, todo.step, text, round=todo.attempt), now)
         return running.doubt(run, todo.step, now)
 

@@ -33,6 +33,10 @@ class Responder:
             self._known = (current, World.of(current, self._channels))
         return self._known[1]
 
+    def configured(self, channel: str) -> bool:
+        """Whether messages can go out on this channel at all."""
+        return self._channels is None or channel in self._channels
+
     def handle(self, what: Input, *, once: str = "") -> Decision:
         """Decide about one input and make it so, in one transaction.
 

@@ -85,7 +85,8 @@ class Runs:
         """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key."""
 
         def work(tx: Transaction) -> Started:
-            started = starting.start(tx, self._settings.current, wanted, self._clock.now())
+            current, now = self._settings.current, self._clock.now()
+            started = starting.start(tx, current, wanted, now, self._responder.configured)
             for told in started.tell:
                 self._responder.handle_in(tx, told)
             return started

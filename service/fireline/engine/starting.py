@@ -1,6 +1,6 @@
 """Starting a run: may it, with which inputs, now or later. All inside one transaction of the caller's."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fireline.domain.autonomy import Allowed, allowed
@@ -63,14 +63,17 @@ class _Case:
     runbook: Runbook
     incident: Incident | None
     now: float
+    configured: Callable[[str], bool]
 
     @property
     def context(self) -> Mapping[str, object]:
         return {} if self.incident is None else values.of_incident(self.incident)
 
 
-def start(tx: Transaction, configuration: Configuration, wanted: Wanted, now: float) -> Started:
-    """Make the run that is wanted, once per key, and let it begin, ask or wait."""
+def start(
+    tx: Transaction, configuration: Configuration, wanted: Wanted, now: float, configured: Callable[[str], bool]
+) -> Started:
+    """Make the run that is wanted, once per key, and let it begin, ask (on `configured` channels) or wait."""
     if not tx.first_time(f"start/{wanted.key}", now):
         return _again(tx, wanted)
     incident = None if wanted.incident is None else tx.incident(wanted.incident)
@@ -79,7 +82,7 @@ def start(tx: Transaction, configuration: Configuration, wanted: Wanted, now: fl
         return _not_started(wanted, f"there is no runbook {wanted.runbook!r}")
     if wanted.incident is not None and (incident is None or incident.status is Status.RESOLVED):
         return Started(None, f"{wanted.runbook} is not started: its incident is over")
-    return _decided(_Case(tx, configuration, wanted, runbook, incident, now))
+    return _decided(_Case(tx, configuration, wanted, runbook, incident, now, configured))
 
 
 def _decided(case: _Case) -> Started:
@@ -213,7 +216,7 @@ def _ask(case: _Case, run: Run) -> Run:
     inputs = ", ".join(f"{name} {value}" for name, value in run.inputs.items())
     text = f"May {run.runbook} run ({inputs})? Steps: {steps}. It asks because {run.allowed_by}"
     team = approvals.owner_of(run, case.runbook.owner)
-    to = approvals.addresses(case.configuration.catalog, team, case.incident)
+    to = approvals.addresses(case.configuration.catalog, team, case.incident, case.configured)
     approvals.ask(case.tx, to, approvals.Question(run.id, run.incident, approvals.START, text), case.now)
     until = min(run.deadline, case.now + START_PATIENCE)
     return replace(run, next_at=until, reason=f"waits for an approval of {team}")
