@@ -55,7 +55,8 @@ def wrapped(data: dict[str, object]) -> dict[str, object]:
     """A step as a runbook, measures or other options of a rule as a rule."""
     if "uses" in data:
         prior = {"id": "prior", "uses": "route.get", "with": {"service": "fraud-scoring"}}
-        return {"name": "snippet", "owner": "payments-ml", "steps": [prior, data]}
+        inputs = {"service": {"type": "string"}}
+        return {"name": "snippet", "owner": "payments-ml", "inputs": inputs, "steps": [prior, data]}
     if "rules" not in data and "steps" not in data and not set(data) & set(KINDS):
         level = {"outage": {"when": f"{next(iter(data.get('measures', {'n': 0})))} > 1.0"}}
         rule = {"name": "snippet", "on": "prediction", "by": ["service"], "window": "1m", "severity": level}
