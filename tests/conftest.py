@@ -23,3 +23,20 @@ def shared_data(repository: Path) -> Path:
     if not found.exists():
         pytest.skip(f"needs the shared data sets, which are not at {found.name} beside the repository")
     return found
+
+
+ORDER = ("domain", "measures", "sources", "spec", "engine", "actions", "channels", "docs", "deploy", "apps")
+"""Fast ones first; whatever is not named here starts servers and comes last, whole stories at the very end."""
+LAST = ("stories", "adapters", "contracts", "integration", "faults", "e2e")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run cheap tests before dear ones, so that a mistake is seen early."""
+    order = {name: place for place, name in enumerate(ORDER + LAST)}
+    root = Path(__file__).parent
+
+    def place(item: pytest.Item) -> tuple[int, bool]:
+        folder = item.path.relative_to(root).parts[0]
+        return order.get(folder, len(ORDER)), item.get_closest_marker("slow") is not None
+
+    items.sort(key=place)
