@@ -30,13 +30,13 @@ def test_defaults_run_without_any_variable():
 def test_variables_are_read_with_lists_and_mappings(monkeypatch):
     monkeypatch.setenv("FIRELINE_KAFKA", "k1:9092, k2:9092")
     monkeypatch.setenv("FIRELINE_HTTP_ALLOW", "api.example, hooks.example")
-    monkeypatch.setenv("FIRELINE_TOPICS", "otel.metrics=otlp, fireline.metrics=native")
+    monkeypatch.setenv("FIRELINE_TOPICS", "other.metrics = native, fireline.metrics=native")
     monkeypatch.setenv("FIRELINE_LOG_LEVEL", "WARNING")
     monkeypatch.setenv("FIRELINE_SLACK_BOT_TOKEN", "")
     settings = load_settings()
     assert settings.kafka == "k1:9092,k2:9092"
     assert settings.http_allow == ("api.example", "hooks.example")
-    assert settings.topics == {"otel.metrics": "otlp", "fireline.metrics": "native"}
+    assert settings.topics == {"other.metrics": "native", "fireline.metrics": "native"}
     assert settings.log_level == "warning"
     assert settings.slack_bot_token is None
 
@@ -71,6 +71,10 @@ def test_variables_of_others_are_left_alone(monkeypatch):
         ({"kafka_protocol": "SASL_SSL"}, "FIRELINE_KAFKA_PROTOCOL"),
         ({"slack_app_token": "xapp-1"}, "FIRELINE_SLACK_BOT_TOKEN"),
         ({"topics": "fireline.metrics"}, "FIRELINE_TOPICS"),
+        ({"topics": "fireline.metrics=xml"}, "FIRELINE_TOPICS"),
+        ({"topics": "fireline.partials=native"}, "FIRELINE_TOPICS"),
+        ({"topics": "no topic=native"}, "FIRELINE_TOPICS"),
+        ({"database": "postgresql://u:p@host:port/db"}, "FIRELINE_DATABASE"),
         ({"kafka_ssl_ca": "/no/such/file"}, "FIRELINE_KAFKA_SSL_CA"),
         ({"slack_base_url": "ftp://x"}, "FIRELINE_SLACK_BASE_URL"),
     ],
@@ -86,3 +90,29 @@ def test_secrets_are_never_shown():
     settings = Settings(api_token="hunter2")
     assert "hunter2" not in repr(settings)
     assert settings.secrets() == ("hunter2",)
+
+
+@pytest.mark.parametrize(
+    ("url", "password"),
+    [
+        ("postgresql://u:can4ry@db:5432/x", "can4ry"),
+        ("postgresql://u:can4ry@db/x", "can4ry"),
+        ("postgresql://u:can/4ry@db/x", "can/4ry"),
+        ("postgresql://u:can%404ry@[::1]:5432/x", "can@4ry"),
+        ("postgresql://u:can%404ry@db/x", "can%404ry"),
+        ("postgresql://db/x?user=u&password=can4ry", "can4ry"),
+        ("postgresql://fireline:fireline@db/fireline", ":fireline@"),
+    ],
+)
+def test_the_password_of_the_database_is_a_secret(url, password):
+    assert password in load_settings(database=url).secrets()
+
+
+@pytest.mark.parametrize("url", ["sqlite:///a@b.db", "postgresql://u@db:1/x", "postgresql://db/x?a=b@c", "sqlite://"])
+def test_a_database_without_a_password_has_no_secret(url):
+    assert load_settings(database=url).secrets() == ()
+
+
+def test_secrets_of_runbooks_are_secrets_of_logs(monkeypatch):
+    monkeypatch.setenv("FIRELINE_SECRET_DEPLOY", "can4ry")
+    assert load_settings().secrets() == ("can4ry",)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from fireline.engine.ports import Unavailable
@@ -34,7 +34,11 @@ _POSTGRES_LIVENESS = {
 
 def build_engine(url: str) -> Engine:
     """An engine that has not connected yet. The directory of a SQLite file is made."""
-    target = _with_driver(make_url(url))
+    try:
+        given = make_url(url)
+    except (ArgumentError, ValueError):  # neither is repeated: its text may hold the password
+        raise ValueError("the database is not given as sqlite:///path/file.db or postgresql://user@host/name") from None
+    target = _with_driver(given)
     return _sqlite(target) if target.get_backend_name() == "sqlite" else _postgres(target)
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import getpass
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka_connection import Connection
 from fireline.apps.faults import Refused
 from fireline.apps.files import Files
+from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import Settings, load_settings
 from fireline.channels import CHANNELS
 from fireline.channels.console import ConsoleSettings
@@ -25,6 +28,8 @@ from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES
 from fireline.spec.loading import read_runbook
 from fireline.spec.plugins import ActionSchema, MeasureSchema, Plugins
+
+log = logging.getLogger("fireline.files")
 
 
 def plugins() -> Plugins:
@@ -63,17 +68,49 @@ class Parts:
     def person(self, name: str | None) -> Person:
         """The catalog's person of this id, or of this system user's name; raises Refused naming those known."""
         people = self.files.current.catalog.people
-        asked = name or getpass.getuser()
+        asked = name or _user()
         if asked not in people:
             known = ", ".join(sorted(people)) or "nobody"
             raise Refused(f"{asked!r} is not in the catalog's people ({known}); say who you are with --as PERSON")
         return people[asked]
 
 
-def assemble(settings: Settings) -> Parts:
-    """Open the database, read the files; raises what `faults.told` knows how to tell."""
+def _user() -> str:
+    """The system user's name; empty where the system has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a command needs that only reads: it works also while the files of the configuration are broken."""
+
+    settings: Settings
+    clock: SystemClock
+    store: DatabaseStore
+
+
+def look(settings: Settings) -> Look:
+    """Open the database; raises what `faults.told` knows how to tell."""
+    return Look(settings, SystemClock(), open_store(settings.database))
+
+
+KEPT = "last-good"
+"""Where, below the state directory, the roles of `fireline up` keep the last good files."""
+
+
+def assemble(settings: Settings, *, teller: bool = True) -> Parts:
+    """Open the database, read the files; raises what `faults.told` knows how to tell.
+
+    Below `fireline up` a role that starts while the files are broken goes on with the last good ones, and only the
+    `teller` among the roles names each fault.
+    """
     clock = SystemClock()
-    files = Files(settings.rules, settings.runbooks, plugins(), clock)
+    supervised = os.environ.get(PARENT) is not None
+    kept = settings.state_dir / KEPT if supervised else None
+    files = Files(settings.rules, settings.runbooks, plugins(), clock, kept=kept, quiet=supervised and not teller)
     store = open_store(settings.database)
     return Parts(settings, clock, store, files, Responder(store, files, clock, configured_channels(settings)))
 
@@ -111,7 +148,7 @@ BROKER_FACT = "broker"
 """Where `fireline up` writes down which broker it uses, so that commands beside it find the embedded one."""
 
 
-def connection_of(parts: Parts) -> Connection:
+def connection_of(parts: Parts | Look) -> Connection:
     """How to reach Kafka: as configured, else the broker of the running `fireline up`; raises Refused when neither."""
     settings = parts.settings
     embedded = settings.kafka is None or bool(settings.kafka_generation)
@@ -134,7 +171,7 @@ def generation_of(parts: Parts) -> str:
     return parts.settings.kafka_generation or ""
 
 
-def _broker(parts: Parts) -> dict[str, object]:
+def _broker(parts: Parts | Look) -> dict[str, object]:
     with parts.store.reading() as tx:
         found = tx.fact(BROKER_FACT)
     if found is None or not found[0].get("generation"):
@@ -146,4 +183,7 @@ async def follow_files(files: Files, every: float = 2.0) -> None:
     """Put changed files in force as long as this task lives."""
     while True:
         await asyncio.sleep(every)
-        await asyncio.to_thread(files.refresh)
+        try:
+            await asyncio.to_thread(files.refresh)
+        except Exception:
+            log.exception("the files could not be read anew; the last good configuration stays in force")

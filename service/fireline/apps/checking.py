@@ -1,14 +1,17 @@
 """`fireline check` and `fireline schema`: faults of files for people, for programs and for GitHub."""
 
+import sys
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.text import Text
+
 from fireline.adapters.clock import SystemClock
 from fireline.apps.bootstrap import plugins, settings_with
 from fireline.apps.faults import Refused
-from fireline.apps.output import err, out, print_json
+from fireline.apps.output import err, harmless, out, print_json, say
 from fireline.domain.configuration import Configuration, Problem
 from fireline.spec.loading import load
 from fireline.spec.schemas import schemas
@@ -36,20 +39,20 @@ def run(*, rules: Path | None, runbooks: Path | None, as_json: bool, github: boo
 def _tell(problems: Sequence[Problem], configuration: Configuration | None, took: float) -> None:
     console = out()
     for problem in problems:
-        console.print(f"{problem.file}:{problem.line}:{problem.column}: ", end="", style="bold", markup=False)
-        console.print(f"{problem.severity}: ", end="", style="red" if problem.severity == "error" else "yellow")
-        console.print(problem.message, markup=False)
+        place = Text(harmless(f"{problem.file}:{problem.line}:{problem.column}:"), style="bold")
+        kind = Text(f" {problem.severity}: ", style="red" if problem.severity == "error" else "yellow")
+        console.print(place + kind + Text(harmless(problem.message)))
         if problem.hint:
-            console.print(f"  hint: {problem.hint}", style="dim", markup=False)
+            say(f"  hint: {problem.hint}", "dim")
     errors = sum(p.severity == "error" for p in problems)
     if configuration is None:
-        err().print(f"{errors} errors, {len(problems) - errors} warnings", style="red")
+        say(f"{errors} errors, {len(problems) - errors} warnings", "red", to=err())
         return
     counts = (
         f"{len(configuration.rules)} rules, {len(configuration.runbooks)} runbooks, "
         f"{len(configuration.catalog.services)} services, {len(configuration.catalog.people)} people"
     )
-    err().print(f"{counts}: sound, {len(problems)} warnings ({took * 1000:.0f} ms)", style="green")
+    say(f"{counts}: sound, {len(problems)} warnings ({took * 1000:.0f} ms)", "green", to=err())
 
 
 def _annotate(problems: Sequence[Problem]) -> None:
@@ -57,7 +60,7 @@ def _annotate(problems: Sequence[Problem]) -> None:
         text = problem.message + (f" ({problem.hint})" if problem.hint else "")
         flat = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
         place = f"file={problem.file},line={problem.line},col={problem.column}"
-        out().print(f"::{problem.severity} {place}::{flat}", markup=False, soft_wrap=True)
+        sys.stdout.write(harmless(f"::{problem.severity} {place}::{flat}") + "\n")
 
 
 def _document(problem: Problem) -> dict[str, object]:

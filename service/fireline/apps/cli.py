@@ -10,8 +10,6 @@ import typer
 
 from fireline import __version__
 from fireline.apps import cli_incidents, cli_oncall, cli_routes, cli_runs
-from fireline.apps.output import err
-from fireline.apps.settings import SettingsFault
 
 app = typer.Typer(
     name="fireline",
@@ -28,9 +26,11 @@ app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
 app.add_typer(cli_runs.app, name="runs", rich_help_panel="Respond")
 
-RulesOption = Annotated[Path | None, typer.Option("--rules", help="Directory of rules [FIRELINE_RULES, default rules]")]
+RulesOption = Annotated[
+    Path | None, typer.Option("--rules", help="Directory of rules (FIRELINE_RULES, otherwise rules)")
+]
 RunbooksOption = Annotated[
-    Path | None, typer.Option("--runbooks", help="Directory of runbooks [FIRELINE_RUNBOOKS, default runbooks]")
+    Path | None, typer.Option("--runbooks", help="Directory of runbooks (FIRELINE_RUNBOOKS, otherwise runbooks)")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
@@ -104,10 +104,12 @@ def schema(
 @app.command(rich_help_panel="Author")
 def replay(  # noqa: PLR0917 - typer turns each parameter into an option
     file: Annotated[Path, typer.Argument(help="NDJSON of native events (.gz too), or a CSV of timestamp,value")],
-    speed: Annotated[float, typer.Option(help="Times faster than recorded; 0 is as fast as possible")] = 0.0,
+    speed: Annotated[float, typer.Option(min=0.0, help="Times faster than recorded; 0 is as fast as possible")] = 0.0,
     name: Annotated[str | None, typer.Option(help="CSV: the metric's name")] = None,
     label: Annotated[list[str] | None, typer.Option(help="CSV: a label, key=value; may be repeated")] = None,
-    kafka: Annotated[str | None, typer.Option(help="host:port [FIRELINE_KAFKA, or the running `fireline up`]")] = None,
+    kafka: Annotated[
+        str | None, typer.Option(help="host:port, otherwise FIRELINE_KAFKA, or the running `fireline up`")
+    ] = None,
     topic: Annotated[str, typer.Option(help="The topic to feed")] = "fireline.replay",
 ) -> None:
     """Feed recorded events into Kafka with their own event time.
@@ -144,19 +146,15 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line; faults that a person can mend are told as such, never as a traceback."""
-    from fireline.apps.faults import told  # noqa: PLC0415 - it knows the database and files, which --help needs not
-
     try:
         app()
-    except SettingsFault as fault:
-        err().print(str(fault), style="red", markup=False)
-        raise SystemExit(2) from None
     except Exception as fault:
-        said = told(fault)
+        faults, output = load("faults"), load("output")
+        said = faults.told(fault)
         if said is None:
             raise
-        err().print(said, style="red", markup=False)
-        raise SystemExit(1) from None
+        output.say(said, "red", to=output.err())
+        raise SystemExit(faults.exit_code(fault)) from None
 
 
 if __name__ == "__main__":

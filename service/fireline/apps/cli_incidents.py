@@ -8,7 +8,9 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="See incidents, acknowledge, escalate, resolve, note.")
 
 NumberArgument = Annotated[str, typer.Argument(help="An incident, such as INC-7 or 7")]
-AsOption = Annotated[str | None, typer.Option("--as", help="Who you are in the catalog [your system user name]")]
+AsOption = Annotated[
+    str | None, typer.Option("--as", help="Who you are in the catalog; your system user name otherwise")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
@@ -19,7 +21,7 @@ def _act(kind: str, incident: str, person: str | None, text: str = "") -> None:
 @app.command("ls")
 def ls(
     everything: Annotated[bool, typer.Option("--all", help="Resolved ones too")] = False,
-    limit: Annotated[int, typer.Option(help="At most so many, newest first")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, newest first")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List open incidents: severity, status, who is on it, since when."""

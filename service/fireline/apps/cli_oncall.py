@@ -12,7 +12,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 @app.command("now")
 def now(
-    at: Annotated[str | None, typer.Option(help="Another instant, RFC 3339")] = None, as_json: JsonOption = False
+    at: Annotated[str | None, typer.Option(help="Another instant, such as 2026-11-21T03:00:00+01:00")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show for each service who would be paged now, on which channel, and why it is them."""
     raise typer.Exit(importlib.import_module("fireline.apps.oncall").now(at, as_json))
@@ -21,7 +22,7 @@ def now(
 @app.command("show")
 def show(
     schedule: Annotated[str | None, typer.Argument(help="A schedule; all when left out")] = None,
-    days: Annotated[int, typer.Option(help="Days ahead")] = 14,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days ahead")] = 14,
     as_json: JsonOption = False,
 ) -> None:
     """Show the shifts of the coming days, gaps included."""

@@ -7,6 +7,7 @@ import typer
 
 app = typer.Typer(no_args_is_help=True, help="See and change which target serves a service.")
 
+WHO = "Who you are in the catalog; your system user name otherwise"
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
@@ -21,7 +22,7 @@ def put(
     service: Annotated[str, typer.Argument(help="A service of the catalog")],
     weights: Annotated[list[str], typer.Argument(help="target=percent, such as fallback=100")],
     reason: Annotated[str, typer.Option(help="Why; it is shown wherever the route is")],
-    person: Annotated[str | None, typer.Option("--as", help="Who you are in the catalog")] = None,
+    person: Annotated[str | None, typer.Option("--as", help=WHO)] = None,
 ) -> None:
     """Change a route by hand. Anything but all traffic on the primary is a lease that ends."""
     raise typer.Exit(importlib.import_module("fireline.apps.routes").put(service, weights, reason, person))

@@ -8,8 +8,10 @@ import typer
 app = typer.Typer(no_args_is_help=True, help="See runs of runbooks; approve, reject, abort.")
 
 RunArgument = Annotated[int, typer.Argument(help="A run's number")]
-StepArgument = Annotated[str | None, typer.Argument(help="A step, or `start` [whatever the run waits for]")]
-AsOption = Annotated[str | None, typer.Option("--as", help="Who you are in the catalog [your system user name]")]
+StepArgument = Annotated[str | None, typer.Argument(help="A step, or `start`; whatever the run waits for otherwise")]
+AsOption = Annotated[
+    str | None, typer.Option("--as", help="Who you are in the catalog; your system user name otherwise")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 

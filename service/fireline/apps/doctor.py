@@ -6,15 +6,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from rich.text import Text
+
 from fireline.adapters.clock import SystemClock
-from fireline.adapters.database import open_store
+from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka_topics import known_topics, topics_of_fireline
 from fireline.adapters.slack import who_am_i
-from fireline.apps.bootstrap import Parts, assemble, connection_of, plugins, settings_with
+from fireline.apps.bootstrap import Look, connection_of, plugins, settings_with
 from fireline.apps.faults import told
-from fireline.apps.output import out, print_json
+from fireline.apps.output import harmless, out, print_json, say
 from fireline.apps.settings import Settings
-from fireline.apps.web_health import LATE, ROLE, read_health
+from fireline.apps.web_health import BEHIND, LATE, NAME, STREAM_FACT, Health, read_health
+from fireline.domain.catalog import Catalog
+from fireline.domain.configuration import Configuration
+from fireline.domain.incidents import Page, PageStatus
+from fireline.domain.oncall import OnCall
+from fireline.engine.ports import Unavailable
 from fireline.spec.loading import load
 
 
@@ -26,6 +33,9 @@ class Finding(StrEnum):
     FAULT = "fault"
 
 
+UNDELIVERED = 15.0
+"""Seconds after which a page that no channel took is a fault."""
+DATABASE_REMEDY = "start the database, or mend FIRELINE_DATABASE"
 MARKS = {Finding.SOUND: ("ok", "green"), Finding.NOTE: ("--", "yellow"), Finding.FAULT: ("!!", "bold red")}
 
 
@@ -54,23 +64,28 @@ def run(*, as_json: bool) -> int:
 
 def _print(check: Check) -> None:
     mark, style = MARKS[check.finding]
-    console = out()
-    console.print(f"{mark} ", style=style, end="", markup=False)
-    console.print(f"{check.name:<13} {check.found}", markup=False)
+    out().print(Text(mark, style=style) + Text(f" {check.name:<13} {harmless(check.found)}"))
     if check.remedy:
-        console.print(f"   {'':<13} -> {check.remedy}", style="dim", markup=False)
+        say(f"   {'':<13} -> {check.remedy}", "dim")
 
 
 def _checks(settings: Settings) -> Iterator[Check]:
-    files = _files(settings)
-    database = _database(settings)
-    yield from (files, database, _slack(settings))
-    if Finding.FAULT in (files.finding, database.finding):
-        yield Check("kafka", Finding.NOTE, "not looked at", "mend the faults above first")
+    files, configuration = _files(settings)
+    yield files
+    database, store = _database(settings)
+    yield database
+    yield _slack(settings)
+    if store is None:
+        yield Check("the rest", Finding.NOTE, "not looked at", "mend the database first")
         return
-    parts = assemble(settings)
-    yield _guarded("kafka", lambda: _kafka(parts), "start the broker, or mend FIRELINE_KAFKA")
-    yield from _roles(parts)
+    seen = Look(settings, SystemClock(), store)
+    try:
+        yield _guarded("kafka", lambda: _kafka(seen), "start the broker, or mend FIRELINE_KAFKA")
+        yield from _told_by_roles(seen, configuration)
+    except Unavailable as fault:
+        yield Check("database", Finding.FAULT, f"went away while it was looked at: {fault}", DATABASE_REMEDY)
+    finally:
+        store.close()
 
 
 def _guarded(name: str, look: Callable[[], Check], remedy: str) -> Check:
@@ -80,34 +95,33 @@ def _guarded(name: str, look: Callable[[], Check], remedy: str) -> Check:
         return Check(name, Finding.FAULT, told(fault) or f"{type(fault).__name__}: {fault}", remedy)
 
 
-def _files(settings: Settings) -> Check:
+def _files(settings: Settings) -> tuple[Check, Configuration | None]:
     today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
     loaded = load(settings.rules, settings.runbooks, plugins(), today=today)
     errors = sum(p.severity == "error" for p in loaded.problems)
     if loaded.configuration is None:
-        return Check("files", Finding.FAULT, f"{errors} errors in rules or runbooks", "`fireline check` shows each")
+        found = f"{errors} errors in rules or runbooks; what runs already goes on with the last good ones"
+        return Check("files", Finding.FAULT, found, "`fireline check` shows each"), None
     warnings = len(loaded.problems)
     found = (
         f"{len(loaded.configuration.rules)} rules, {len(loaded.configuration.runbooks)} runbooks, {warnings} warnings"
     )
-    return Check("files", Finding.NOTE if warnings else Finding.SOUND, found, "`fireline check`" if warnings else "")
+    finding = Finding.NOTE if warnings else Finding.SOUND
+    return Check("files", finding, found, "`fireline check` shows each" if warnings else ""), loaded.configuration
 
 
-def _database(settings: Settings) -> Check:
-    kind = settings.database.partition(":")[0]
-
-    def look() -> Check:
+def _database(settings: Settings) -> tuple[Check, DatabaseStore | None]:
+    kind = settings.database.partition(":")[0].partition("+")[0]
+    try:
         store = open_store(settings.database)
-        try:
-            store.ping()
-        finally:
-            store.close()
-        return Check("database", Finding.SOUND, f"{kind} answers and is up to date")
-
-    return _guarded("database", look, "start the database, or mend FIRELINE_DATABASE")
+        store.ping()
+    except Exception as fault:  # whatever it is, the other checks go on
+        said = str(fault) if isinstance(fault, Unavailable) else f"{type(fault).__name__}: {fault}"
+        return Check("database", Finding.FAULT, said, DATABASE_REMEDY), None
+    return Check("database", Finding.SOUND, f"{kind} answers and is up to date"), store
 
 
-def _kafka(parts: Parts) -> Check:
+def _kafka(parts: Look) -> Check:
     connection = connection_of(parts)
     missing = sorted({t.name for t in topics_of_fireline(parts.settings.topics)} - known_topics(connection))
     if missing:
@@ -131,15 +145,59 @@ def _slack(settings: Settings) -> Check:
     return _guarded("slack", look, "check FIRELINE_SLACK_BOT_TOKEN and that Slack can be reached")
 
 
-def _roles(parts: Parts) -> Iterator[Check]:
-    health = read_health(parts.store, parts.files, parts.clock)
+def _told_by_roles(seen: Look, configuration: Configuration | None) -> Iterator[Check]:
+    known = Fixed(configuration or Configuration({}, {}, Catalog({}, {}, {}, ()), OnCall()))
+    health = read_health(seen.store, known, seen.clock)
     for fact, age in health.ages.items():
-        name = ROLE[fact].removeprefix("the ")
-        if age is None:
-            yield Check(name, Finding.FAULT, "has not been heard of", "start `fireline up`, or the role by itself")
-            continue
-        troubled = age > LATE[fact]
-        finding = Finding.FAULT if troubled else Finding.SOUND
-        yield Check(
-            name, finding, f"heard of {age:.0f} s ago", "is its process running? see its log" if troubled else ""
-        )
+        yield _role(fact, age)
+    yield _events(health)
+    yield _pages(seen, health)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A configuration that does not change while it is looked at."""
+
+    current: Configuration
+
+
+def _role(fact: str, age: float | None) -> Check:
+    name = NAME[fact]
+    if age is None:
+        return Check(name, Finding.FAULT, "has not been heard of", f"start `fireline up`, or `fireline {name}`")
+    if age > LATE[fact]:
+        return Check(name, Finding.FAULT, f"was last heard of {age:.0f} s ago", "does its process run? see its log")
+    return Check(name, Finding.SOUND, f"heard of {age:.0f} s ago")
+
+
+def _events(health: Health) -> Check:
+    behind, dead = health.number(STREAM_FACT, "lag_seconds"), health.facts.get(STREAM_FACT, {}).get("dead")
+    if behind is not None and behind > BEHIND:
+        return Check("events", Finding.FAULT, f"judged {behind:.0f} s late", "is the worker fast enough? start another")
+    read = health.number(STREAM_FACT, "events") or 0
+    if isinstance(dead, dict) and dead:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(dead.items()))
+        found = f"{read:.0f} judged; dead letters since the start: {reasons}"
+        return Check("events", Finding.NOTE, found, "topic fireline.dead-letter has each, its headers say why")
+    return Check("events", Finding.SOUND, f"{read:.0f} judged, no dead letters")
+
+
+def _pages(seen: Look, health: Health) -> Check:
+    now = seen.clock.now()
+    with seen.store.reading() as tx:
+        incidents = tx.incidents(open_only=True, limit=1000)
+    late = [
+        f"page {page.number} of {incident.id} to {page.person} ({_tries(page)})"
+        for incident in incidents
+        for page in incident.pages
+        if page.status is PageStatus.SENDING and now - page.at > UNDELIVERED
+    ]
+    if late:
+        more = f" and {len(late) - 3} more" if len(late) > 3 else ""
+        found = f"not delivered yet: {', '.join(late[:3])}{more}"
+        return Check("pages", Finding.FAULT, found, "mend the channel that fails; it is tried again until it works")
+    return Check("pages", Finding.SOUND, f"none waits; {health.outbox} effects in the outbox")
+
+
+def _tries(page: Page) -> str:
+    return ", ".join(f"{a.channel} {a.state} {a.detail}".strip() for a in page.attempts) or "not tried yet"

@@ -1,34 +1,32 @@
 """`fireline explain INC-7`: each decision with its reason, and for each page why it reached this person."""
 
-from fireline.apps.bootstrap import assemble, settings_with
+from fireline.apps.bootstrap import look, settings_with
 from fireline.apps.faults import Refused
-from fireline.apps.incidents import Told, find
-from fireline.apps.output import instant, out, print_json
+from fireline.apps.incidents import Told, find, page_json, signal_json
+from fireline.apps.output import instant, print_json, say
 from fireline.domain.incidents import Incident, Page
 from fireline.domain.rules import Signal
 
 
 def run(text: str, *, page: int | None, as_json: bool) -> int:
     """Explain an incident, or one of its pages."""
-    parts = assemble(settings_with())
-    told = find(parts, text)
+    told = find(look(settings_with()), text)
     pages = told.incident.pages if page is None else (_page(told.incident, page),)
     if as_json:
         print_json(_document(told, pages))
         return 0
-    console = out()
     if page is None:
-        console.print(f"{told.incident.id}: {told.incident.title}", markup=False, style="bold")
+        say(f"{told.incident.id}: {told.incident.title}", "bold")
         for attached in told.incident.signals.values():
-            console.print(evidence(attached.signal), markup=False)
+            say(evidence(attached.signal))
     for one in pages:
-        console.print(why(told.incident, one), markup=False)
+        say(why(told.incident, one))
     if not told.incident.pages:
-        console.print("Nobody was paged; the decisions below say why.", markup=False)
+        say("Nobody was paged; the decisions below say why.")
     if page is None:
-        console.print("Every decision:", style="bold")
+        say("Every decision:", "bold")
         for entry in told.timeline:
-            console.print(f"  {instant(entry.at)}  {entry.actor}: {entry.text}", markup=False)
+            say(f"  {instant(entry.at)}  {entry.actor}: {entry.text}")
     return 0
 
 
@@ -78,8 +76,8 @@ def _document(told: Told, pages: tuple[Page, ...]) -> dict[str, object]:
     return {
         "incident": told.incident.id,
         "title": told.incident.title,
-        "signals": [evidence(a.signal) for a in told.incident.signals.values()],
-        "pages": [why(told.incident, page) for page in pages],
+        "signals": [{**signal_json(a), "told": evidence(a.signal)} for a in told.incident.signals.values()],
+        "pages": [{**page_json(page), "told": why(told.incident, page)} for page in pages],
         "decisions": [
             {"at": e.at, "kind": e.kind, "actor": e.actor, "reason": e.text, "data": dict(e.data)}
             for e in told.timeline

@@ -9,6 +9,11 @@ class Refused(Exception):  # noqa: N818 - an answer, not an error of the program
     """What was asked for cannot be done; the text says why and what can be done instead."""
 
 
+def exit_code(fault: BaseException) -> int:
+    """2 when the environment is at fault, as for a wrong command line; 1 otherwise."""
+    return 2 if isinstance(fault, SettingsFault) else 1
+
+
 def told(fault: BaseException) -> str | None:
     """The words for `fault`; None for one that is ours, which deserves its traceback."""
     match fault:

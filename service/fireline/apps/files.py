@@ -2,7 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,16 +24,36 @@ class BrokenFiles(Exception):  # noqa: N818 - told like the faults it carries
 
 
 class Files:
-    """Satisfies `ports.Settings`: `current` is the last good configuration of the two directories."""
+    """Satisfies `ports.Settings`: `current` is the last good configuration of the two directories.
 
-    def __init__(self, rules: Path, runbooks: Path, plugins: Plugins, clock: Clock) -> None:
+    With `kept`, a directory, the last good files are written there, and a process that starts while the files are
+    broken goes on with them: one role's restart must not depend on what somebody is typing. `quiet` leaves it to
+    another process of the same house to name each fault.
+    """
+
+    def __init__(
+        self,
+        rules: Path,
+        runbooks: Path,
+        plugins: Plugins,
+        clock: Clock,
+        *,
+        kept: Path | None = None,
+        quiet: bool = False,
+    ) -> None:
         self.rules, self.runbooks, self.plugins, self.clock = rules, runbooks, plugins, clock
         self.on_change: list[Callable[[Configuration], None]] = []
+        self._kept, self._quiet = kept, quiet
         self._seen = self.fingerprint()
         loaded = self.read()
-        if loaded.configuration is None:
+        found = loaded.configuration or self._last_good()
+        if found is None:
             raise BrokenFiles(loaded.problems)
-        self._current = loaded.configuration
+        self._current = found
+        if loaded.configuration is None:
+            self._tell(loaded.problems)
+        else:
+            self._keep(found)
 
     @property
     def current(self) -> Configuration:
@@ -40,18 +62,17 @@ class Files:
 
     def read(self) -> Loaded:
         """Read and check everything now; nothing is put in force."""
-        today = datetime.fromtimestamp(self.clock.now(), UTC).date()
-        return load(self.rules, self.runbooks, self.plugins, today=today)
+        return self._load(self.rules, self.runbooks)
 
     def fingerprint(self) -> str:
-        """Changes when a file was added, removed or written."""
+        """Changes when a file was added, removed, written or replaced."""
         digest = hashlib.sha256()
         for path in self._paths():
             try:
                 stat = path.stat()
             except OSError:
                 continue
-            digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}\n".encode())
+            digest.update(f"{path}|{stat.st_ino}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}\n".encode())
         return digest.hexdigest()
 
     def refresh(self) -> tuple[Problem, ...]:
@@ -62,23 +83,93 @@ class Files:
         self._seen = seen
         loaded = self.read()
         if loaded.configuration is None:
-            for problem in loaded.problems:
-                log.error("%s", problem)
-            log.error(
-                "the changed files have faults: the last good configuration %s stays in force", self._current.hash[:12]
-            )
+            self._tell(loaded.problems)
             return loaded.problems
         self._put(loaded.configuration)
         return ()
 
+    def _load(self, rules: Path, runbooks: Path) -> Loaded:
+        today = datetime.fromtimestamp(self.clock.now(), UTC).date()
+        return load(rules, runbooks, self.plugins, today=today)
+
+    def _tell(self, problems: Sequence[Problem]) -> None:
+        errors = [problem for problem in problems if problem.severity == "error"]
+        for problem in () if self._quiet else errors:
+            log.error("%s", problem)
+        log.error(
+            "%d errors in rules or runbooks: the last good configuration %s stays in force",
+            len(errors),
+            self._current.hash[:12],
+        )
+
     def _put(self, configuration: Configuration) -> None:
         before, self._current = self._current, configuration
+        self._keep(configuration)
         if before.hash == configuration.hash:
+            log.info("the files are sound again, configuration %s is still in force", configuration.hash[:12])
             return
         log.info("configuration %s in force, was %s", configuration.hash[:12], before.hash[:12])
         for tell in self.on_change:
             tell(configuration)
 
+    def _keep(self, configuration: Configuration) -> None:
+        if self._kept is None:
+            return
+        try:
+            keep(self._kept, configuration)
+        except OSError as fault:
+            log.warning("the last good files cannot be kept in %s: %s", self._kept, fault)
+
+    def _last_good(self) -> Configuration | None:
+        folder = None if self._kept is None else last_good(self._kept)
+        return None if folder is None else self._load(folder / "rules", folder / "runbooks").configuration
+
     def _paths(self) -> Iterator[Path]:
         for directory in (self.rules, self.runbooks):
             yield from sorted(p for p in directory.rglob("*") if p.suffix in {".yaml", ".yml", ".j2"})
+
+
+LATEST = "latest"
+"""The file that names the last good configuration among those that are kept."""
+
+
+def keep(folder: Path, configuration: Configuration) -> None:
+    """Write the files of a configuration below `folder`, and that it is the latest; older ones are removed.
+
+    Several processes may do so at once: a configuration has a directory of its own, which appears whole or not at all.
+    """
+    name = configuration.hash[:16]
+    if not (folder / name).is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".", dir=folder))
+        for path in ("rules", "runbooks"):
+            (made / path).mkdir()
+        for path, text in configuration.files.items():
+            (made / path).parent.mkdir(parents=True, exist_ok=True)
+            (made / path).write_text(text, encoding="utf-8", newline="")
+        try:
+            made.rename(folder / name)
+        except OSError:  # another process was quicker
+            shutil.rmtree(made, ignore_errors=True)
+    if _named(folder) == name:
+        return
+    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", delete=False) as file:
+        file.write(name)
+    Path(file.name).replace(folder / LATEST)
+    for old in folder.iterdir():
+        if old.is_dir() and old.name != name and not old.name.startswith("."):
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def last_good(folder: Path) -> Path | None:
+    """The directory of the last good configuration below `folder`, with `rules` and `runbooks` in it."""
+    name = _named(folder)
+    found = folder / name if name else None
+    return found if found is not None and found.is_dir() else None
+
+
+def _named(folder: Path) -> str:
+    try:
+        return (folder / LATEST).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError):
+        return ""

@@ -1,20 +1,27 @@
 """The work behind `fireline incidents`: reading from the database, and acts through the same decision as clicks."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 
-from fireline.apps.bootstrap import Parts, assemble, settings_with
+from rich.text import Text
+
+from fireline.apps.bootstrap import Look, Parts, assemble, look, settings_with
 from fireline.apps.faults import Refused
-from fireline.apps.output import ago, instant, out, print_json, styled, table
-from fireline.domain.incidents import Acknowledge, AddNote, Entry, EscalateNow, Incident, Input, Resolve
+from fireline.apps.output import ago, harmless, instant, out, print_json, say, styled, table
+from fireline.domain.incidents import Acknowledge, AddNote, Attached, Entry, EscalateNow, Incident, Input, Page, Resolve
 from fireline.domain.runbooks import Run
+
+_NUMBER = re.compile(r"^(?:INC-)?([0-9]{1,9})$", re.IGNORECASE)
+NOTE = 4000
+"""Characters of a note, as the HTTP API takes them."""
 
 
 def number_of(text: str) -> int:
     """`INC-7` or `7` as 7; raises Refused for anything else."""
-    digits = text.strip().upper().removeprefix("INC-")
-    if not digits.isdigit():
-        raise Refused(f"{text!r} is not an incident; expected INC-7 or 7 (`fireline incidents ls` lists them)")
-    return int(digits)
+    match = _NUMBER.match(text.strip())
+    if match is None:
+        raise Refused(f"{text[:50]!r} is not an incident; expected INC-7 or 7 (`fireline incidents ls` lists them)")
+    return int(match.group(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class Told:
     runs: tuple[Run, ...]
 
 
-def find(parts: Parts, text: str) -> Told:
+def find(parts: Look | Parts, text: str) -> Told:
     """The incident called `text`; raises Refused when there is none."""
     number = number_of(text)
     with parts.store.reading() as tx:
@@ -55,7 +62,7 @@ def summary(incident: Incident) -> dict[str, object]:
 
 def ls(everything: bool, limit: int, as_json: bool) -> int:
     """List incidents, newest first."""
-    parts = assemble(settings_with())
+    parts = look(settings_with())
     with parts.store.reading() as tx:
         incidents = tx.incidents(open_only=not everything, limit=limit)
     if as_json:
@@ -80,13 +87,13 @@ def ls(everything: bool, limit: int, as_json: bool) -> int:
 
 def show(text: str, as_json: bool) -> int:
     """Show one incident whole."""
-    parts = assemble(settings_with())
-    told = find(parts, text)
+    told = find(look(settings_with()), text)
     if as_json:
         print_json(
             {
                 **summary(told.incident),
-                "signals": [_signal(a.signal.fingerprint, told.incident) for a in told.incident.signals.values()],
+                "signals": [signal_json(attached) for attached in told.incident.signals.values()],
+                "pages": [page_json(page) for page in told.incident.pages],
                 "timeline": [_entry(entry) for entry in told.timeline],
                 "runs": [
                     {"id": r.id, "runbook": r.runbook, "status": r.status.value, "reason": r.reason} for r in told.runs
@@ -98,17 +105,33 @@ def show(text: str, as_json: bool) -> int:
     return 0
 
 
-def _signal(fingerprint: str, incident: Incident) -> dict[str, object]:
-    attached = next(a for a in incident.signals.values() if a.signal.fingerprint == fingerprint)
-    evidence = attached.signal.evidence
+def signal_json(attached: Attached) -> dict[str, object]:
+    """A signal with its evidence."""
+    signal, evidence = attached.signal, attached.signal.evidence
     return {
-        "fingerprint": fingerprint,
-        "severity": attached.signal.severity,
+        "fingerprint": signal.fingerprint,
+        "rule": signal.rule,
+        "severity": signal.severity,
         "firing": attached.cleared_at is None,
         "measures": dict(evidence.measures),
         "samples": evidence.samples,
+        "window": [evidence.window_start, evidence.window_end],
         "condition": evidence.condition,
         "reason": evidence.reason,
+    }
+
+
+def page_json(page: Page) -> dict[str, object]:
+    """A page with why it reached this person, and what came of each attempt."""
+    return {
+        "number": page.number,
+        "person": page.person,
+        "at": page.at,
+        "status": page.status.value,
+        "level": page.level,
+        "round": page.round,
+        "why": asdict(page.why),
+        "attempts": [asdict(attempt) for attempt in page.attempts],
     }
 
 
@@ -117,26 +140,30 @@ def _entry(entry: Entry) -> dict[str, object]:
 
 
 def _print(told: Told) -> None:
-    console, incident = out(), told.incident
-    console.print(styled(incident.severity), styled(incident.status.value), f"{incident.id} {incident.title}", sep="  ")
-    console.print(
-        f"service {incident.service}, owner {incident.owner}, opened {instant(incident.opened_at)}", markup=False
-    )
+    incident = told.incident
+    title = Text(f"  {harmless(incident.id)} {harmless(incident.title)}")
+    out().print(styled(incident.severity) + Text("  ") + styled(incident.status.value) + title)
+    say(f"service {incident.service}, owner {incident.owner}, opened {instant(incident.opened_at)}")
     for attached in incident.signals.values():
         state = "firing" if attached.cleared_at is None else f"clear since {instant(attached.cleared_at)}"
-        console.print(f"  {attached.signal.fingerprint}: {state}; {attached.signal.evidence.reason}", markup=False)
+        say(f"  {attached.signal.fingerprint}: {state}; {attached.signal.evidence.reason}")
+    for page in incident.pages:
+        tries = ", ".join(f"{a.channel} {a.state}" for a in page.attempts) or "not tried yet"
+        say(f"  page {page.number} to {page.person}: {page.status.value} ({tries}); level {page.level + 1}")
     for run in told.runs:
-        console.print(f"  run {run.id} of {run.runbook}: {run.status.value} {run.reason}", markup=False)
-    console.print()
+        say(f"  run {run.id} of {run.runbook}: {run.status.value} {run.reason}")
+    out().print()
     table(("when", "who", "what"), [(instant(e.at), e.actor, e.text) for e in told.timeline], "Nothing happened yet.")
 
 
 def act(kind: str, text: str, person: str | None, note: str) -> int:
     """Do one thing to an incident as a person; the answer is the decision's own words."""
+    if kind == "note" and not 0 < len(note.strip()) <= NOTE:
+        raise Refused(f"a note has 1 to {NOTE} characters, this one {len(note.strip())}")
     parts = assemble(settings_with())
-    who, number = parts.person(person).id, find(parts, text).incident.number
+    number, who = find(parts, text).incident.number, parts.person(person).id
     decision = parts.responder.handle(_input(kind, number, who, note))
-    out().print(decision.reply or decision.reason, markup=False)
+    say(decision.reply or decision.reason)
     return 0
 
 

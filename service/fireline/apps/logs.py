@@ -1,7 +1,15 @@
-"""Logging for every role: one line an event, with the role's name; secrets are blotted out whatever logs them."""
+"""Logging for every role: one line an event, with the role's name; secrets are blotted out whatever logs them.
+
+A text of an event cannot forge a line or colour a terminal: what it continues with is indented, the rest is cleaned.
+"""
 
 import logging
+import sys
+import threading
 from collections.abc import Sequence
+from types import TracebackType
+
+from fireline.domain.texts import clean
 
 BLOT = "[secret]"
 
@@ -34,10 +42,22 @@ class Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The whole line, blotted."""
-        text = super().format(record)
+        text = clean(super().format(record)).replace("\n", "\n  ")
         for secret in self._secrets:
             text = text.replace(secret, BLOT)
         return text
+
+
+def _excepthook(kind: type[BaseException], fault: BaseException, trace: TracebackType | None) -> None:
+    """The last words of a process go through the log, where secrets are blotted."""
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    logging.getLogger("fireline").critical("a fault of ours ends this process", exc_info=(kind, fault, trace))
+
+
+def _in_thread(given: threading.ExceptHookArgs) -> None:
+    if given.exc_value is not None and given.exc_type is not SystemExit:
+        _excepthook(given.exc_type, given.exc_value, given.exc_traceback)
 
 
 QUIET = ("faust", "mode", "aiokafka", "apscheduler", "slack_sdk", "uvicorn", "sqlalchemy", "alembic", "asyncio")
@@ -45,11 +65,15 @@ QUIET = ("faust", "mode", "aiokafka", "apscheduler", "slack_sdk", "uvicorn", "sq
 
 def set_up(role: str, level: str, secrets: Sequence[str] = ()) -> None:
     """Log to standard error; libraries speak from warnings on unless `level` is debug."""
+    secrets = sorted(secrets, key=len, reverse=True)  # the longer one first, where one is the beginning of another
     handler = logging.StreamHandler()
     handler.addFilter(Redaction(secrets))
     handler.setFormatter(Formatter(role, secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.captureWarnings(True)
+    sys.excepthook = _excepthook
+    threading.excepthook = _in_thread
     for name in QUIET:
         logging.getLogger(name).setLevel(level.upper() if level == "debug" else "WARNING")

@@ -18,16 +18,25 @@ def now(at: str | None, as_json: bool) -> int:
     if as_json:
         print_json(rows)
         return 0
-    headers = ("service", "owner", "level", "person", "reached on", "because", "until", "next")
-    table(headers, [tuple(row[h] for h in headers) for row in rows], "The catalog has no services.")
+    headers = ("service", "owner", "level", "person", "reached_on", "because", "until", "next")
+    shown = [header.replace("_", " ") for header in headers]
+    table(shown, [tuple(row[h] for h in headers) for row in rows], "The catalog has no services.")
     return 0
+
+
+EARLIEST, LATEST = 2000, 2200
+"""Years in which somebody may ask who is on call."""
 
 
 def _instant(text: str) -> float:
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:
-        raise Refused(f"{text!r} is not an instant; expected RFC 3339, such as 2026-11-21T03:00:00+01:00") from None
+        raise Refused(
+            f"{text[:50]!r} is not an instant; expected RFC 3339, such as 2026-11-21T03:00:00+01:00"
+        ) from None
+    if not EARLIEST <= parsed.year <= LATEST:
+        raise Refused(f"{text[:50]!r} is no year of a schedule; expected {EARLIEST} to {LATEST}")
     return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
 
 
@@ -46,7 +55,7 @@ def _rows(parts: Parts, service_id: str, moment: float) -> list[dict[str, object
                         "owner": team.id,
                         "level": number,
                         "person": person,
-                        "reached on": _reach(configuration, person),
+                        "reached_on": _reach(configuration, person),
                         "because": because,
                         "until": instant(shift.until.timestamp()) if shift and shift.until else "-",
                         "next": (shift.next_person if shift else None) or "-",

@@ -1,5 +1,9 @@
-"""What commands print: tables and colour on a terminal, plain text in a pipe, JSON on request."""
+"""What commands print: tables and colour on a terminal, plain text in a pipe, JSON on request.
 
+Texts of events and of other systems are printed as they are, never as markup, and without what moves a cursor.
+"""
+
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -9,8 +13,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fireline.domain.texts import clean
+
 SEVERITY_STYLES = {"safety": "bold white on red", "outage": "bold red", "degraded": "yellow", "notice": "cyan"}
 STATUS_STYLES = {"triggered": "bold red", "acknowledged": "yellow", "mitigated": "blue", "resolved": "green"}
+
+_JSON = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
 
 
 def out() -> Console:
@@ -25,19 +33,34 @@ def err() -> Console:
 
 def print_json(value: object) -> None:
     """One JSON document, indented, keys as they are."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
+    try:
+        encoded = orjson.dumps(value, option=_JSON, default=str)
+    except TypeError:  # what orjson refuses: halves of surrogate pairs, integers beyond 64 bits
+        encoded = json.dumps(value, indent=2, default=str).encode()
+    sys.stdout.write(encoded.decode() + "\n")
+
+
+def say(text: str, style: str = "", *, to: Console | None = None) -> None:
+    """Print a text as it is, on standard output unless told otherwise."""
+    (to or out()).print(Text(harmless(text), style=style))
+
+
+def harmless(text: str) -> str:
+    """`text` without what a terminal would obey; indentation is kept."""
+    indent = text[: len(text) - len(text.lstrip(" "))]
+    return indent + clean(text)
 
 
 def styled(word: str) -> Text:
     """A severity or status in its colour."""
-    return Text(word, style=SEVERITY_STYLES.get(word) or STATUS_STYLES.get(word) or "")
+    return Text(harmless(word), style=SEVERITY_STYLES.get(word) or STATUS_STYLES.get(word) or "")
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print rows under headers: a table on a terminal, tab-separated lines in a pipe; `empty` when there are none."""
     lines = list(rows)
     if not lines:
-        err().print(empty)
+        say(empty, to=err())
         return
     if not sys.stdout.isatty():
         sys.stdout.write("\t".join(headers) + "\n")
@@ -48,12 +71,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], empty: str) 
     for header in headers:
         drawn.add_column(header, overflow="fold")
     for line in lines:
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in line))
+        drawn.add_row(*(cell if isinstance(cell, Text) else Text(harmless(str(cell))) for cell in line))
     out().print(drawn)
 
 
 def _flat(cell: object) -> str:
-    return str(cell).replace("\t", " ").replace("\n", " ")
+    return clean(str(cell), lines=False)
 
 
 def instant(at: float | None) -> str:

@@ -18,7 +18,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("stream", settings.log_level, settings.secrets())
     lifeline.hold()
-    parts = assemble(settings)
+    parts = assemble(settings, teller=False)
     options = StreamOptions(
         connection=connection_of(parts),
         name=f"stream-{parts.clock.token()[:8]}",

@@ -15,7 +15,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("web", settings.log_level, settings.secrets())
     lifeline.hold()
-    parts = assemble(settings)
+    parts = assemble(settings, teller=False)
     token = settings.api_token.get_secret_value() if settings.api_token else None
     app = create_app(parts.store, parts.files, parts.responder, Controls(parts), parts.clock, token=token)
     try:

@@ -1,9 +1,11 @@
 """The work behind `fireline routes`."""
 
+import re
+
 from fireline.apps.bootstrap import assemble, settings_with
 from fireline.apps.controls import Controls
 from fireline.apps.faults import Refused
-from fireline.apps.output import ago, instant, out, pairs, print_json, table
+from fireline.apps.output import ago, instant, pairs, print_json, say, table
 from fireline.domain.catalog import Service
 from fireline.domain.routes import Route
 
@@ -57,13 +59,18 @@ def _row(row: dict[str, object], now: float) -> tuple[object, ...]:
     return (row["service"], pairs(weights), row["version"], since, row["by"] or "-", row["reason"], until)
 
 
+_PERCENT = re.compile(r"^[0-9]{1,3}$")
+
+
 def parse_weights(words: list[str]) -> dict[str, int]:
     """`["fallback=100"]` as weights; raises Refused that says what was found."""
     weights: dict[str, int] = {}
     for word in words:
         target, equals, percent = word.partition("=")
-        if not equals or not target or not percent.isdigit():
-            raise Refused(f"found {word!r}, expected target=percent, such as fallback=100")
+        if not equals or not target or not _PERCENT.match(percent):
+            raise Refused(f"found {word[:50]!r}, expected target=percent, such as fallback=100")
+        if target in weights:
+            raise Refused(f"{target[:50]!r} is here twice, expected each target once")
         weights[target] = int(percent)
     return weights
 
@@ -71,7 +78,9 @@ def parse_weights(words: list[str]) -> dict[str, int]:
 def put(service: str, words: list[str], reason: str, person: str | None) -> int:
     """Change a route by hand; 1 when preflight speaks against it."""
     weights = parse_weights(words)
+    if not 3 <= len(reason.strip()) <= 1000:
+        raise Refused("a reason has 3 to 1000 characters: it is shown wherever the route is")
     parts = assemble(settings_with())
     verdict = Controls(parts).change_route(service, weights, parts.person(person).id, reason)
-    out().print(verdict.reason, markup=False)
+    say(verdict.reason)
     return 0 if verdict.done else 1

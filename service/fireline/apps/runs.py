@@ -1,16 +1,16 @@
 """The work behind `fireline runs`."""
 
-from fireline.apps.bootstrap import Parts, assemble, settings_with
+from fireline.apps.bootstrap import Look, Parts, assemble, look, settings_with
 from fireline.apps.controls import Controls
 from fireline.apps.faults import Refused
-from fireline.apps.output import ago, instant, out, pairs, print_json, table
+from fireline.apps.output import ago, instant, pairs, print_json, say, table
 from fireline.apps.web_api import Verdict
 from fireline.domain.runbooks import Run, StepRun
 
 
 def ls(everything: bool, as_json: bool) -> int:
     """Runs, newest first."""
-    parts = assemble(settings_with())
+    parts = look(settings_with())
     with parts.store.reading() as tx:
         runs = tx.runs(active_only=not everything)
     if as_json:
@@ -34,29 +34,43 @@ def ls(everything: bool, as_json: bool) -> int:
 
 def show(number: int, as_json: bool) -> int:
     """One run with its steps and its journal."""
-    parts = assemble(settings_with())
+    parts = look(settings_with())
     run = _find(parts, number)
     with parts.store.reading() as tx:
         journal = [(version, what) for version, what, _ in tx.journal(number)]
     if as_json:
         print_json({**_document(run), "steps": [_step(s) for s in run.steps], "journal": [w for _, w in journal]})
         return 0
-    console = out()
-    console.print(f"run {run.id} of {run.runbook}: {run.status.value} {run.reason}", markup=False, style="bold")
-    console.print(f"inputs {pairs(run.inputs)}; mode {run.mode.value}; {run.allowed_by}", markup=False)
+    say(f"run {run.id} of {run.runbook}: {run.status.value} {run.reason}", "bold")
+    say(f"inputs {pairs(run.inputs)}; mode {run.mode.value}; {run.allowed_by}")
     rows = [
-        (s.id, s.status.value, s.attempt, instant(s.started_at), pairs(s.output) or "-", s.error or "-")
+        (
+            s.id,
+            s.status.value,
+            s.attempt,
+            instant(s.started_at),
+            pairs(s.rendered) or "-",
+            pairs(s.output) or "-",
+            s.error or "-",
+        )
         for s in run.steps
     ]
-    table(("step", "status", "attempt", "started", "outputs", "error"), rows, "It has no steps.")
-    console.print()
+    headers = ("step", "status", "attempt", "started", "with", "outputs", "error")
+    table(headers, rows, "It has no steps.")
+    say("")
     table(("version", "what changed"), journal, "Nothing was journaled.")
     return 0
 
 
-def _find(parts: Parts, number: int) -> Run:
-    with parts.store.reading() as tx:
-        run = tx.run(number)
+LARGEST = 2**31 - 1
+"""The highest number a run can have."""
+
+
+def _find(parts: Look | Parts, number: int) -> Run:
+    run = None
+    if 0 < number <= LARGEST:
+        with parts.store.reading() as tx:
+            run = tx.run(number)
     if run is None:
         raise Refused(f"there is no run {number}; `fireline runs ls --all` lists all")
     return run
@@ -65,6 +79,7 @@ def _find(parts: Parts, number: int) -> Run:
 def answer(number: int, step: str | None, person: str | None, approved: bool, reason: str) -> int:
     """Approve or reject; 1 when it was not taken."""
     parts = assemble(settings_with())
+    _find(parts, number)
     who = parts.person(person).id
     return _told(Controls(parts).answer_run(number, step, who, approved, reason))
 
@@ -72,12 +87,13 @@ def answer(number: int, step: str | None, person: str | None, approved: bool, re
 def abort(number: int, person: str | None, reason: str) -> int:
     """End a run; 1 when it was over already."""
     parts = assemble(settings_with())
+    _find(parts, number)
     who = parts.person(person).id
     return _told(Controls(parts).abort_run(number, who, reason))
 
 
 def _told(verdict: Verdict) -> int:
-    out().print(verdict.reason, markup=False)
+    say(verdict.reason)
     return 0 if verdict.done else 1
 
 

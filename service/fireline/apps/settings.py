@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from fireline.sources import FORMATS
 
 PREFIX = "FIRELINE_"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -24,6 +27,11 @@ NATIVE_TOPICS = {
     "fireline.events": "native",
 }
 _DATABASES = ("sqlite://", "sqlite+pysqlite://", "postgresql+psycopg://")
+_PORT = re.compile(r":([^:\]]*)$")
+_ASKED_PASSWORD = re.compile(r"[?&](?:ssl)?password=([^&]+)")
+_TOPIC = re.compile(r"^[A-Za-z0-9._-]{1,249}$")
+OWN_TOPICS = frozenset({"fireline.partials", "fireline.dead-letter", "fireline.incidents", "fireline.routes"})
+"""What Fireline writes: reading it as events would feed it to itself."""
 _HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
 _HINTS = {
     "database": "write an SQLAlchemy URL, such as sqlite:///.fireline/fireline.db or postgresql://user@host/fireline",
@@ -131,6 +139,16 @@ class Settings(BaseSettings):
             raise PydanticCustomError("setting", "topic=format pairs separated by commas")
         return {name.strip(): form.strip() for name, _, form in pairs}
 
+    @field_validator("topics")
+    @classmethod
+    def _formats(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for topic, form in value.items():
+            if form not in FORMATS:
+                raise PydanticCustomError("setting", "a format of {known}", {"known": ", ".join(sorted(FORMATS))})
+            if not _TOPIC.match(topic) or topic in OWN_TOPICS:
+                raise PydanticCustomError("setting", "topics that Fireline does not write itself, named as Kafka may")
+        return value
+
     @field_validator("http_allow", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
@@ -149,7 +167,7 @@ class Settings(BaseSettings):
         for short in ("postgresql://", "postgres://"):
             if value.startswith(short):
                 value = "postgresql+psycopg://" + value.removeprefix(short)
-        if not value.startswith(_DATABASES):
+        if not value.startswith(_DATABASES) or not _has_port(value):
             raise PydanticCustomError("setting", "a URL of SQLite or PostgreSQL")
         return value
 
@@ -190,7 +208,37 @@ class Settings(BaseSettings):
     def secrets(self) -> tuple[str, ...]:
         """The values that may never appear in a log, a message or a timeline."""
         held = (self.kafka_password, self.slack_bot_token, self.slack_app_token, self.api_token)
-        return tuple(secret.get_secret_value() for secret in held if secret is not None)
+        named = [value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX + "SECRET_")]
+        found = [secret.get_secret_value() for secret in held if secret is not None] + named
+        return tuple(found) + _passwords(self.database)
+
+
+def _has_port(url: str) -> bool:
+    """Whether the address of a database URL ends with nothing or with a port that is a number."""
+    rest = url.partition("://")[2]
+    address = (rest if _password_of(rest) is None else rest.partition("@")[2]).partition("/")[0]
+    port = _PORT.search(address)
+    return port is None or (port.group(1).isascii() and port.group(1).isdecimal())
+
+
+def _passwords(url: str) -> tuple[str, ...]:
+    """The passwords of a database URL as they are written there and as they are sent.
+
+    One that logs hold for other reasons, as the user's name, counts between its marks only.
+    """
+    rest = url.partition("://")[2]
+    before = _password_of(rest)
+    asked = _ASKED_PASSWORD.findall(rest)
+    if before is not None and unquote(before) in (unquote(rest.partition(":")[0]), "fireline"):
+        return (f":{before}@", *asked)
+    found = [before, *asked] if before else asked
+    return tuple(dict.fromkeys(form for password in found for form in (password, unquote(password))))
+
+
+def _password_of(rest: str) -> str | None:
+    """The password before the `@` of a URL without its scheme, None when it has none."""
+    user, colon, password = rest.partition("@")[0].partition(":")
+    return password if colon and "@" in rest and "/" not in user else None
 
 
 def load_settings(**given: object) -> Settings:

@@ -11,7 +11,8 @@ from zlib import crc32
 from fireline.adapters.embedded_broker import EmbeddedBroker
 from fireline.adapters.kafka_topics import REPLAY, topics_of_fireline
 from fireline.apps import lifeline, logs
-from fireline.apps.bootstrap import BROKER_FACT, assemble, settings_with
+from fireline.apps.bootstrap import BROKER_FACT, KEPT, Parts, assemble, settings_with
+from fireline.apps.files import keep
 from fireline.apps.output import err
 from fireline.apps.settings import PREFIX, Settings
 from fireline.apps.supervisor import Supervisor
@@ -27,6 +28,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     logs.set_up("up", settings.log_level, settings.secrets())
     lifeline.hold()
     parts = assemble(settings)
+    _keep(parts)
     with ExitStack() as held:
         environment = {
             PREFIX + "RULES": str(settings.rules),
@@ -66,7 +68,7 @@ async def _supervise(environment: dict[str, str]) -> None:
 def _greet(settings: Settings, kafka: str, *, embedded: bool) -> None:
     console = err()
     broker = f"embedded broker at {kafka}" if embedded else f"Kafka at {kafka}"
-    console.print(f"Fireline is up: {broker}, database {_shown(settings.database)}", markup=False)
+    console.print(f"Fireline is up: {broker}, database {_shown(settings)}", markup=False)
     console.print(f"  status page  http://{settings.web_host}:{settings.web_port}/", markup=False)
     console.print(
         f"  routes       http://{settings.web_host}:{settings.web_port}/ofrep/v1/evaluate/flags", markup=False
@@ -85,8 +87,18 @@ def _greet(settings: Settings, kafka: str, *, embedded: bool) -> None:
         )
 
 
-def _shown(url: str) -> str:
-    """A database URL without its password."""
-    head, at, tail = url.rpartition("@")
-    scheme, slashes, user = head.partition("://")
-    return f"{scheme}{slashes}{user.partition(':')[0]}@{tail}" if at else url
+def _shown(settings: Settings) -> str:
+    """The database's URL without its passwords."""
+    url = settings.database
+    for secret in settings.secrets():
+        url = url.replace(secret, "***" if "@" not in secret else ":***@")
+    return url
+
+
+def _keep(parts: Parts) -> None:
+    """What a role goes on with when it starts while the files are broken: at first, what we start with."""
+    folder = parts.settings.state_dir / KEPT
+    try:
+        keep(folder, parts.files.current)
+    except OSError as fault:
+        log.warning("the last good files cannot be kept in %s: %s", folder, fault)

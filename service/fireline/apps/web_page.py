@@ -60,7 +60,9 @@ def _day(at: object) -> str:
 
 def _rate(health: Health) -> str:
     rate = health.number(STREAM_FACT, "events_per_second")
-    return "" if rate is None else f"{rate:,.0f} events/s"
+    dead = health.number(STREAM_FACT, "dead_letters")
+    refused = f", {dead:,.0f} dead letters" if dead else ""
+    return "" if rate is None else f"{rate:,.0f} events/s{refused}"
 
 
 def _incident(configuration: Configuration, incident: Incident, now: float) -> dict[str, object]:

@@ -102,11 +102,18 @@ def _read_all(directory: Path, findings: Findings, without: frozenset[str] = fro
     documents: dict[str, Document] = {}
     if not directory.is_dir():
         message = "there is no such directory"
-        document = Document(directory.as_posix(), "", None, (Fault(START, message, "see `fireline init`"),))
+        document = Document(
+            directory.as_posix(),
+            "",
+            None,
+            (Fault(START, message, "name another with `--rules`, `--runbooks` or their variables"),),
+        )
         findings.form(document)
         return _Files(directory, documents)
     for path in sorted(directory.rglob("*")):
         name = path.relative_to(directory)
+        if any(part.startswith(".") for part in name.parts):
+            continue  # editors leave such files, and mounted volumes keep every file in such a directory once more
         if path.suffix in _SUFFIXES and not without.intersection(name.parts) and path.is_file():
             documents[name.as_posix()] = _read(path)
     return _Files(directory, documents)
