@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka import Outgoing, Producer
 from fireline.adapters.kafka_connection import Connection
+from fireline.engine.ports import Unavailable
 
 PROGRAM = Path(__file__).with_name("stream_process.py")
 
@@ -111,9 +112,22 @@ class Streams:
         producer = Producer(self.connection, linger_ms=2)
         try:
             for start in range(0, len(records), 2000):
-                await producer.send(records[start : start + 2000])
+                await self._insist(producer, records[start : start + 2000])
         finally:
             await producer.close()
+
+    async def _insist(self, producer: Producer, records: Sequence[Outgoing]) -> None:
+        """Partitions of a topic that was just made are known a little later; nothing was sent then."""
+        for _ in range(50):
+            try:
+                await producer.send(records)
+            except Unavailable as fault:
+                if "not known yet" not in str(fault):
+                    raise
+                await asyncio.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the partitions never became known")
 
     async def read(self, topic: str, count: int, partitions: int = 4) -> list[object]:
         """The first `count` records of a topic."""

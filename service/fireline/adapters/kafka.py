@@ -14,6 +14,7 @@ from aiokafka.errors import (
     KafkaError,
     MessageSizeTooLargeError,
     RecordTooLargeError,
+    UnknownTopicOrPartitionError,
     UnsupportedForMessageFormatError,
 )
 
@@ -100,6 +101,7 @@ class Producer:
         await asyncio.gather(*self._burying)
 
     async def _put(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> list[tuple[int, int]]:
+        await self._know(producer, records)
         words = []
         try:
             for r in records:
@@ -110,6 +112,16 @@ class Producer:
             raise
         answers = await asyncio.gather(*words)
         return [(answer.partition, answer.offset) for answer in answers]
+
+    async def _know(self, producer: AIOKafkaProducer, records: Sequence[Outgoing]) -> None:
+        """See that named partitions are known, before anything is sent: a topic just made shows them one by one."""
+        wanted: dict[str, int] = {}
+        for r in records:
+            if r.partition is not None:
+                wanted[r.topic] = max(r.partition, wanted.get(r.topic, 0))
+        for topic, highest in wanted.items():
+            if highest not in await producer.partitions_for(topic):
+                raise UnknownTopicOrPartitionError(f"{topic}/{highest} is not known yet")
 
     async def _ready(self) -> AIOKafkaProducer:
         async with self._starting:

@@ -143,6 +143,9 @@ def _leased(draft: Draft, report: RouteReported, others: tuple[str, ...]) -> Non
     draft.note("route", detail, data={"service": report.service, "until": until})
     if not draft.incident.firing:
         settle(draft)
+    elif idle(draft.incident):
+        draft.note("stale", f"{report.service} is on its fallback, and nobody is on it: paging")
+        start(draft)
 
 
 def _handed_back(draft: Draft, report: RouteReported, others: tuple[str, ...]) -> None:
