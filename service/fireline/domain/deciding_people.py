@@ -106,7 +106,8 @@ def resolve(incident: Incident, asked: Resolve, world: World, now: float) -> Dec
 def add_note(incident: Incident, asked: AddNote, world: World, now: float) -> Decision:
     """`person` writes something down, on a closed incident as well."""
     draft = Draft(incident, incident, world, now)
-    draft.note("note", f"{world.name(asked.person)}: {asked.text}", actor=asked.person)
+    said = asked.text if asked.person.startswith("runbook:") else f"{world.name(asked.person)}: {asked.text}"
+    draft.note("note", said, actor=asked.person)
     draft.reply = "Noted"
     return draft.decide()
 
