@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 run: setup  ## Run Fireline on embedded defaults with the demo gateway beside it
-	@$(BIN)/fireline demo
+	@$(BIN)/fireline demo $(ARGS)
 
 $(TEST_STAMP): $(STAMP) deploy/test-tools.sh
 	@bash deploy/test-tools.sh

@@ -126,6 +126,21 @@ def test_a_broken_primary_fails_its_callers_until_traffic_moves_and_is_probed_me
     assert set(metric["labels"]) == {"service", "target", "probe"}
 
 
+def test_failures_are_those_its_callers_counted(tmp_path, start):
+    with live_web(tmp_path) as web:
+        gateway = start(web.url, "--rate", "0", "--break-after", "0.01", "--heal-after", "600")
+        web.eventually(lambda: gateway.stats()["primary_broken"])
+        for number in range(5):
+            try:
+                gateway.score(number)
+            except urllib.error.HTTPError as failed:
+                failed.close()
+        stats = gateway.stats()
+        assert stats["requests"] == 5
+        assert stats["cycles"][0]["first_bad_at"] is not None
+        assert (stats["calls"], stats["failures"], stats["cycles"][0]["failed_before"]) == (0, 0, 0)
+
+
 def test_it_breaks_and_heals_by_itself_when_told_to(tmp_path, start):
     with live_web(tmp_path) as web:
         gateway = start(web.url, "--rate", "20", "--break-after", "0.5", "--heal-after", "0.5")

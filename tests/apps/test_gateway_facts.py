@@ -1,7 +1,7 @@
 import asyncio
 import dataclasses
 
-from fireline.apps.demo_facts import Facts
+from fireline.apps.demo_facts import Facts, useless
 from fireline.apps.demo_scorers import FEATURES, LogisticRegression, RuleSet, Scored, Served, Serving, transactions
 
 GOOD = Served(Scored("allow", 0.9), 40.0)
@@ -9,26 +9,32 @@ LATE = Served(Scored("allow", 0.9), 900.0)
 LOST = Served(None, 300.0, "upstream_error")
 
 
-def test_a_late_answer_and_no_answer_are_failures():
+def test_what_is_late_or_lost_fails_its_caller_and_nothing_else_does():
+    assert [useless(served) for served in (GOOD, LATE, LOST)] == [False, True, True]
+
+
+def test_a_failure_counts_by_when_the_gateway_took_the_request():
     facts = Facts()
-    for served in (GOOD, LATE, LOST):
-        facts.served("primary", served, 1.0, 2.0)
-    assert (facts.requests, facts.failures) == (3, 2)
+    facts.felt(9.0, failed=True)  # before any outage: counted, and nobody's
+    facts.broke(10.0)
+    for began, failed in ((10.1, True), (11.9, True), (11.95, False), (12.0, True), (12.5, True)):
+        facts.served("fallback" if began == 12.0 else "primary", LATE if failed else GOOD, began, began + 0.9)
+        facts.felt(began, failed=failed)
+    (cycle,) = facts.cycles
+    assert (facts.calls, facts.failures) == (6, 5)
+    assert (cycle.failed_before, cycle.failed_after, cycle.on_fallback) == (2, 2, 1)
+    assert (cycle.first_bad_at, cycle.first_on_fallback_at) == (11.0, 12.0)
 
 
-def test_a_request_counts_by_when_it_began():
+def test_traffic_is_back_with_the_first_good_answer_of_the_primary_after_the_switch():
     facts = Facts()
     facts.broke(10.0)
-    facts.served("primary", LATE, 10.1, 11.0)
     facts.served("fallback", GOOD, 12.0, 12.1)
-    facts.served("primary", LATE, 11.9, 12.8)  # was under way when traffic moved
-    facts.served("primary", LATE, 12.5, 13.4)  # was sent to the primary after that
-    (cycle,) = facts.cycles
-    assert (cycle.failed_before, cycle.failed_after, cycle.on_fallback) == (2, 1, 1)
-    assert (cycle.first_bad_at, cycle.first_on_fallback_at) == (11.0, 12.0)
-    assert cycle.back_on_primary_at is None
+    facts.served("primary", GOOD, 11.9, 12.2)  # was under way when traffic moved
+    facts.served("primary", LATE, 19.0, 20.0)
+    assert facts.cycles[0].back_on_primary_at is None
     facts.served("primary", GOOD, 20.0, 20.1)
-    assert cycle.back_on_primary_at == 20.0
+    assert facts.cycles[0].back_on_primary_at == 20.0
 
 
 def test_probes_are_no_requests():

@@ -74,9 +74,15 @@ def web(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
 @app.command(rich_help_panel="Run")
 def demo(
     once: Annotated[bool, typer.Option("--once", help="Run the story once, check its outcome, exit 0 or 1")] = False,
+    rules: RulesOption = None,
+    runbooks: RunbooksOption = None,
+    picture: Annotated[Path | None, typer.Option(help="Keep the display during the hand-back as an SVG file")] = None,
 ) -> None:
-    """Watch the whole path: a model gateway breaks, its owner is paged, traffic moves to the fallback and back."""
-    raise typer.Exit(load("demo").run(once=once))
+    """Watch the whole path: a model gateway breaks, its owner is paged, traffic moves to the fallback and back.
+
+    It works on copies of your rules and runbooks in .fireline/demo, with a database and an embedded broker of its own.
+    """
+    raise typer.Exit(load("demo").run(once=once, rules=rules, runbooks=runbooks, picture=picture))
 
 
 @app.command(rich_help_panel="Author")

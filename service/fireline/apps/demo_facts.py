@@ -1,4 +1,4 @@
-"""What the gateway's callers felt, counted by the gateway itself: no estimate of Fireline's enters here."""
+"""What became of requests, as the gateway and its callers saw it: no estimate of Fireline's enters here."""
 
 from dataclasses import asdict, dataclass, field
 
@@ -8,8 +8,8 @@ TOO_LATE_MS = 800.0
 """An answer later than this is of no use to a caller, and counts as failed."""
 
 
-def failed(served: Served) -> bool:
-    """Whether a caller got nothing useful."""
+def useless(served: Served) -> bool:
+    """Whether what a target gave is of no use to a caller."""
     return bool(served.error) or served.latency_ms > TOO_LATE_MS
 
 
@@ -17,7 +17,7 @@ def failed(served: Served) -> bool:
 class Cycle:
     """One outage of the primary. Times in seconds since the epoch; counts are of real requests, never of probes.
 
-    A request counts as before or after the switch by when it began.
+    What failed, failed at the callers. A request counts as before or after the switch by when the gateway took it.
     """
 
     broke_at: float
@@ -32,9 +32,10 @@ class Cycle:
 
 @dataclass(slots=True)
 class Facts:
-    """Counts since the start, and each outage."""
+    """Counts since the start, and each outage. `requests` were answered by the gateway, `calls` made by its callers."""
 
     requests: int = 0
+    calls: int = 0
     failures: int = 0
     probes: int = 0
     probes_failed: int = 0
@@ -53,26 +54,31 @@ class Facts:
     def probed(self, served: Served) -> None:
         """A shadow request to the primary came back."""
         self.probes += 1
-        self.probes_failed += failed(served)
+        self.probes_failed += useless(served)
 
     def served(self, target: str, served: Served, began: float, ended: float) -> None:
-        """A caller's request came back."""
+        """The gateway answers a request that it took at `began`; its event is of `ended`."""
         self.requests += 1
         self.by_target[target] = self.by_target.get(target, 0) + 1
-        self.failures += failed(served)
-        if self.cycles:
-            self._in_cycle(self.cycles[-1], target, failed(served), began, ended)
-
-    def _in_cycle(self, cycle: Cycle, target: str, bad: bool, began: float, ended: float) -> None:
+        if not self.cycles:
+            return
+        cycle, bad = self.cycles[-1], useless(served)
+        if bad:
+            cycle.first_bad_at = cycle.first_bad_at or ended
         if target == "fallback":
             cycle.on_fallback += 1
             if cycle.first_on_fallback_at is None or began < cycle.first_on_fallback_at:
                 cycle.first_on_fallback_at = began
         elif cycle.first_on_fallback_at is not None and began > cycle.first_on_fallback_at and not bad:
             cycle.back_on_primary_at = cycle.back_on_primary_at or began
-        if not bad:
+
+    def felt(self, began: float, *, failed: bool) -> None:
+        """A caller is done with a request that the gateway took at `began`; whether it was for nothing."""
+        self.calls += 1
+        self.failures += failed
+        if not failed or not self.cycles:
             return
-        cycle.first_bad_at = cycle.first_bad_at or ended
+        cycle = self.cycles[-1]
         if cycle.first_on_fallback_at is not None and began >= cycle.first_on_fallback_at:
             cycle.failed_after += 1
         else:

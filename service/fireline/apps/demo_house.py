@@ -1,9 +1,8 @@
-"""The demo's processes: `fireline up` in a fresh directory, and the model gateway beside it; ended by their ids."""
+"""The demo's processes: `fireline up` in the demo's home, and the model gateway beside it; ended by their ids."""
 
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -13,12 +12,12 @@ from pathlib import Path
 
 from fireline.adapters.database import open_store
 from fireline.apps.bootstrap import BROKER_FACT
+from fireline.apps.demo_home import Home
 from fireline.apps.faults import Refused
 from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import PREFIX
 from fireline.engine.ports import Clock, Unavailable
 
-FILES = Path(__file__).parent / "demo_files"
 PATIENCE = 60.0
 """Seconds within which Fireline has to be up."""
 
@@ -27,24 +26,9 @@ PATIENCE = 60.0
 class House:
     """Everything that runs: where it lives, where it answers."""
 
-    home: Path
+    home: Home
     fireline: str
     gateway: str = ""
-
-    @property
-    def rules(self) -> Path:
-        """The demo's rules, a copy that may be edited while it runs."""
-        return self.home / "rules"
-
-    @property
-    def runbooks(self) -> Path:
-        """The demo's runbooks, a copy as well."""
-        return self.home / "runbooks"
-
-    @property
-    def database(self) -> str:
-        """The database's URL."""
-        return f"sqlite:///{self.home / 'fireline.db'}"
 
 
 def port_or_any(wanted: int) -> int:
@@ -57,37 +41,30 @@ def port_or_any(wanted: int) -> int:
     raise Refused("this machine has no free port")
 
 
-def settle_in(home: Path) -> None:
-    """Make `home` fresh: the demo's rules and runbooks, and nothing of an earlier run."""
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    for name in ("rules", "runbooks"):
-        shutil.copytree(FILES / name, home / name)
-
-
 def environment_of(house: House, port: int, given: Mapping[str, str]) -> dict[str, str]:
     """The children's environment: settings of the surrounding one do not reach the demo."""
     bare = {name: value for name, value in given.items() if not name.startswith(PREFIX)}
-    ours = {"DATABASE": house.database, "STATE_DIR": str(house.home), "WEB_PORT": str(port)}
-    ours |= {"RULES": str(house.rules), "RUNBOOKS": str(house.runbooks)}
+    home = house.home
+    ours = {"DATABASE": home.database, "STATE_DIR": str(home.path), "WEB_PORT": str(port)}
+    ours |= {"RULES": str(home.rules), "RUNBOOKS": str(home.runbooks)}
     return {**bare, **{PREFIX + name: value for name, value in ours.items()}, PARENT: str(os.getpid())}
 
 
 @contextlib.asynccontextmanager
-async def lived_in(home: Path, port: int, rate: float, clock: Clock) -> AsyncIterator[House]:
+async def lived_in(home: Home, port: int, rate: float, clock: Clock) -> AsyncIterator[House]:
     """Start everything, and end it when the block ends, however it ends."""
-    await asyncio.to_thread(settle_in, home)
     house = House(home, f"http://127.0.0.1:{port}")
     environment = environment_of(house, port, os.environ)
     async with contextlib.AsyncExitStack() as held:
-        up = await _start(held, home / "fireline.log", environment, "fireline.apps", "up")
-        kafka = await _broker(house, up, clock)
+        up = await _start(held, home.path / "fireline.log", environment, "fireline.apps", "up")
+        kafka = await _broker(home, up, clock)
         options = ["--fireline", house.fireline, "--kafka", kafka, "--rate", str(rate)]
-        gateway = await _start(held, home / "gateway.log", environment, "fireline.apps.gateway", *options, listen=True)
+        log = home.path / "gateway.log"
+        gateway = await _start(held, log, environment, "fireline.apps.gateway", *options, listen=True)
         assert gateway.stdout is not None
         line = await asyncio.wait_for(gateway.stdout.readline(), PATIENCE)
         if not line:
-            raise Refused(f"the gateway did not start; see {home / 'gateway.log'}")
+            raise Refused(f"the gateway did not start; see {log}")
         house.gateway = line.decode().split()[1]
         yield house
 
@@ -129,24 +106,24 @@ async def _end(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-async def _broker(house: House, up: asyncio.subprocess.Process, clock: Clock) -> str:
+async def _broker(home: Home, up: asyncio.subprocess.Process, clock: Clock) -> str:
     """The embedded broker's address, which `fireline up` writes down."""
-    began = clock.now()
+    began, log = clock.now(), home.path / "fireline.log"
     while clock.now() - began < PATIENCE:
         if up.returncode is not None:
-            raise Refused(f"`fireline up` ended with {up.returncode}; see {house.home / 'fireline.log'}")
-        found = await asyncio.to_thread(_broker_fact, house)
+            raise Refused(f"`fireline up` ended with {up.returncode}; see {log}")
+        found = await asyncio.to_thread(_broker_fact, home)
         if found:
             return found
         await clock.sleep(0.1)
-    raise Refused(f"Fireline was not up within {PATIENCE:.0f} s; see {house.home / 'fireline.log'}")
+    raise Refused(f"Fireline was not up within {PATIENCE:.0f} s; see {log}")
 
 
-def _broker_fact(house: House) -> str:
-    if not (house.home / "fireline.db").exists():
+def _broker_fact(home: Home) -> str:
+    if not (home.path / "fireline.db").exists():
         return ""
     try:
-        store = open_store(house.database)
+        store = open_store(home.database)
     except Unavailable:
         return ""
     try:

@@ -21,7 +21,7 @@ from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka import Outgoing, Producer, Refused
 from fireline.adapters.kafka_connection import Connection
 from fireline.apps import lifeline
-from fireline.apps.demo_facts import Facts
+from fireline.apps.demo_facts import TOO_LATE_MS, Facts
 from fireline.apps.demo_follow import Follower
 from fireline.apps.demo_scorers import FEATURES, LogisticRegression, RuleSet, Served, Serving, transactions
 from fireline.apps.web_table import choose
@@ -93,9 +93,9 @@ class Gateway:
         chosen = choose(Route(SERVICE, weights, 0, 0.0, "", ""), request_id)
         return chosen if chosen in self.targets else "fallback"
 
-    async def score(self, request_id: str, features: Mapping[str, float]) -> tuple[str, Served]:
-        """Serve one request; the target and what came of it."""
-        began, target = self._clock.now(), self.target(request_id)
+    async def score(self, request_id: str, features: Mapping[str, float], began: float) -> tuple[str, Served]:
+        """Serve one request that came at `began`; the target and what came of it."""
+        target = self.target(request_id)
         self._count += 1
         if not self._follower.weights.get("primary") and self._count % PROBE_EVERY == 0:
             task = asyncio.create_task(self._probe(request_id, features))
@@ -153,7 +153,11 @@ def features_of(value: object) -> dict[str, float]:
     return {name: float(given[name]) for name in FEATURES}
 
 
-def application(gateway: Gateway) -> web.Application:
+TAKEN_AT = "Taken-At"
+"""The header that tells callers when the gateway took their request, in seconds since the epoch."""
+
+
+def application(gateway: Gateway, clock: Clock) -> web.Application:
     """POST /score for callers, GET /stats for the curious, POST /break and /heal for the demo."""
 
     async def score(request: web.Request) -> web.Response:
@@ -162,11 +166,13 @@ def application(gateway: Gateway) -> web.Application:
             features, request_id = features_of(body), str(body.get("request_id", ""))[:100]
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
-        target, served = await gateway.score(request_id, features)
+        began = clock.now()
+        target, served = await gateway.score(request_id, features, began)
+        taken = {TAKEN_AT: repr(began)}
         if served.scored is None:
-            return web.json_response({"error": served.error, "target": target}, status=502)
+            return web.json_response({"error": served.error, "target": target}, status=502, headers=taken)
         answer = {"prediction": served.scored.prediction, "confidence": served.scored.confidence, "target": target}
-        return web.json_response(answer)
+        return web.json_response(answer, headers=taken)
 
     async def stats(_: web.Request) -> web.Response:
         return web.json_response(gateway.stats())
@@ -185,18 +191,35 @@ def application(gateway: Gateway) -> web.Application:
     return app
 
 
-async def load(url: str, rate: float, clock: Clock) -> None:
-    """Callers: `rate` requests a second over HTTP until cancelled, whatever becomes of earlier ones."""
-    calling: set[asyncio.Task[None]] = set()
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10.0)) as session:
-        began = clock.now()
-        for number, features in enumerate(_endless()):
-            await clock.sleep(began + number / rate - clock.now())
-            if len(calling) < 10 * rate:
-                task = asyncio.create_task(_call(session, url, f"r{number}", features))
-                calling.add(task)
-                task.add_done_callback(calling.discard)
+class Callers:
+    """The gateway's own callers, over HTTP like any other: they know by their own clock what was of use to them."""
+
+    def __init__(self, url: str, facts: Facts, clock: Clock) -> None:
+        self._url, self._facts, self._clock = url + "/score", facts, clock
+        self._calling: set[asyncio.Task[None]] = set()
+
+    async def run(self, rate: float) -> None:
+        """`rate` requests a second until cancelled, whatever becomes of earlier ones."""
+        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
+        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=10.0)) as session:
+            began = self._clock.now()
+            for number, features in enumerate(_endless()):
+                await self._clock.sleep(began + number / rate - self._clock.now())
+                if len(self._calling) < 10 * rate:
+                    task = asyncio.create_task(self._call(session, f"r{number}", features))
+                    self._calling.add(task)
+                    task.add_done_callback(self._calling.discard)
+
+    async def _call(self, session: aiohttp.ClientSession, request_id: str, features: Mapping[str, float]) -> None:
+        asked = taken = self._clock.now()
+        answered = False
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.post(self._url, json={"request_id": request_id, "features": features}) as answer:
+                await answer.read()
+                taken = float(answer.headers.get(TAKEN_AT, asked))
+                answered = answer.status == 200
+        late = (self._clock.now() - asked) * 1000.0 > TOO_LATE_MS
+        self._facts.felt(taken, failed=late or not answered)
 
 
 def _endless() -> Iterator[dict[str, float]]:
@@ -205,12 +228,6 @@ def _endless() -> Iterator[dict[str, float]]:
         for row in transactions(1000, seed).tolist():
             yield dict(zip(FEATURES, row, strict=True))
         seed += 1
-
-
-async def _call(session: aiohttp.ClientSession, url: str, request_id: str, features: Mapping[str, float]) -> None:
-    with suppress(aiohttp.ClientError, TimeoutError):
-        async with session.post(url + "/score", json={"request_id": request_id, "features": features}) as answer:
-            await answer.read()
 
 
 async def _schedule(gateway: Gateway, break_after: float, heal_after: float, clock: Clock) -> None:
@@ -229,7 +246,7 @@ async def run_gateway(options: argparse.Namespace, clock: Clock) -> None:
     follower = Follower(options.fireline, SERVICE, clock)
     reporter = Reporter(options.kafka, clock)
     gateway = Gateway(follower, reporter, clock)
-    runner = web.AppRunner(application(gateway), access_log=None)
+    runner = web.AppRunner(application(gateway, clock), access_log=None)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", options.port)
     await site.start()
@@ -238,7 +255,7 @@ async def run_gateway(options: argparse.Namespace, clock: Clock) -> None:
     sys.stdout.flush()
     work = [follower.run(), reporter.run(), _schedule(gateway, options.break_after, options.heal_after, clock)]
     if options.rate > 0:
-        work.append(load(f"http://127.0.0.1:{port}", options.rate, clock))
+        work.append(Callers(f"http://127.0.0.1:{port}", gateway.facts, clock).run(options.rate))
     tasks = [asyncio.create_task(one) for one in work]
     await stop.wait()
     for task in tasks:
