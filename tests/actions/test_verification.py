@@ -7,7 +7,8 @@ from fireline.actions.schema import Ports
 from fireline.actions.verify import VerifyOptions, VerifyRule
 from fireline.domain.outcomes import Done, Failed, Waiting
 from fireline.domain.rules import State
-from fireline.engine.ports import StepContext, WatchAnswer
+from fireline.engine.ports import StepContext
+from fireline.engine.watching import WatchAnswer
 from tests.engine.runs_world import world
 
 NOW = 1_000.0

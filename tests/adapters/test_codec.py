@@ -26,7 +26,7 @@ from fireline.domain.incidents import Attempt, Entry, Incident, Input, Page, Run
 from fireline.domain.routes import Lease, Route
 from fireline.domain.rules import Evidence, Signal
 from fireline.domain.runbooks import Run
-from fireline.engine.ports import Watch, WatchAnswer
+from fireline.engine.watching import Watch, WatchAnswer
 
 STORED = (Incident, Run, Route, Timer, Entry, Watch, WatchAnswer, Signal)
 JSON_LIKE = st.recursive(

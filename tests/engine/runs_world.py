@@ -15,10 +15,11 @@ from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.outcomes import Outcome
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.runbooks import Run, Runbook
-from fireline.engine.ports import Action, WatchAnswer
+from fireline.engine.ports import Action
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.engine.starting import Started, Wanted
+from fireline.engine.watching import WatchAnswer
 from fireline.spec.loading import load
 from fireline.spec.runbooks import read_runbook
 

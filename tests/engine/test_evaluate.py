@@ -7,7 +7,7 @@ from fireline.domain.events import Kind
 from fireline.domain.rules import Level, Measure, NoData, State
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, SourceRef
-from fireline.engine.ports import Watch
+from fireline.engine.watching import Watch
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 from tests.engine.streams import SOURCE, above, equals, metric, record, rule

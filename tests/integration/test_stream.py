@@ -9,7 +9,7 @@ import pytest
 
 from fireline.adapters.kafka import Outgoing
 from fireline.adapters.kafka_connection import Connection
-from fireline.engine.ports import Watch
+from fireline.engine.watching import Watch
 from tests.integration.streams import Streams
 
 SOURCES = ["fireline.metrics", "fireline.replay", "fireline.partials", "fireline.dead-letter"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fireline.domain.rules import State
-from fireline.engine.ports import WatchAnswer
+from fireline.engine.watching import WatchAnswer
 
 POLL = 0.5
 """Seconds between two looks at the answers."""

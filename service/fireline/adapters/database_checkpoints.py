@@ -6,7 +6,8 @@ from sqlalchemy import ColumnElement, and_, delete, select
 
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import checkpoints, windows
-from fireline.engine.ports import Checkpoint, StaleVersion
+from fireline.engine.ports import StaleVersion
+from fireline.engine.watching import Checkpoint
 
 BATCH = 500
 """Rows written by one statement."""

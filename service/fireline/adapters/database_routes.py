@@ -8,7 +8,7 @@ from fireline.adapters.codec import decode, decode_mapping, encode, encode_mappi
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import answers, facts, routes, watches
 from fireline.domain.routes import Route
-from fireline.engine.ports import Watch, WatchAnswer
+from fireline.engine.watching import Watch, WatchAnswer
 
 
 class RouteRows(Rows):

@@ -11,7 +11,8 @@ from fireline.apps.stream_signals import SignalLane
 from fireline.domain.rules import Rule, Signal
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest_plans import partition_of
-from fireline.engine.ports import Checkpoint, Clock, Store, Transaction, Watch, WatchAnswer
+from fireline.engine.ports import Clock, Store, Transaction
+from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
 

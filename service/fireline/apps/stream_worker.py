@@ -14,7 +14,8 @@ from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Watchdog
 from fireline.domain.configuration import Configuration
-from fireline.engine.ports import Clock, StaleVersion, Store, Unavailable, Watch, WatchAnswer
+from fireline.engine.ports import Clock, StaleVersion, Store, Unavailable
+from fireline.engine.watching import Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
 

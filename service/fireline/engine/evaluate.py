@@ -11,7 +11,7 @@ from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due
 from fireline.domain.rules import Entity, Rule, Signal, State
 from fireline.domain.windows import Family, pane_of
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
-from fireline.engine.ports import Watch, WatchAnswer
+from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Held, Series
 from fireline.engine.windows_checkpoint import key_of, pack, pack_header, unpack, unpack_header
 from fireline.engine.windows_reading import answer, read

@@ -6,7 +6,7 @@ Asynchronous callers use `asyncio.to_thread`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from fireline.domain.configuration import Configuration
@@ -15,6 +15,7 @@ from fireline.domain.incidents import Entry, Incident
 from fireline.domain.outcomes import Outcome
 from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
+from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the outside, not a fault of ours
@@ -67,51 +68,6 @@ class MessageRef:
     channel: str
     address: str
     ref: Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A question to evaluate: how does `rule` look for `entity` on events after `since` alone?
-
-    `entity` may name a part of the labels; `window` seconds and `min_samples` are the watch's own, never the rule's.
-    """
-
-    id: str
-    rule: str
-    entity: Mapping[str, str]
-    since: float
-    window: float
-    min_samples: int
-    until: float
-    timeline: str = "live"
-
-
-@dataclass(frozen=True, slots=True)
-class WatchAnswer:
-    """Evaluate's answer for one matching entity: `firing`, `clear` or `unknown`, on `samples` samples as of `at`."""
-
-    watch: str
-    entity: str
-    state: str
-    samples: int
-    measures: Mapping[str, float | None]
-    reason: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """The state of one partition of the shuffle topic: next offset to read, and its changed windows (key -> bytes).
-
-    `generation` names the log it belongs to: one of another generation is not used. None deletes a window.
-    """
-
-    topic: str
-    partition: int
-    generation: str
-    offset: int
-    header: bytes = b""
-    windows: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 class Transaction(Protocol):

@@ -8,7 +8,7 @@ from fireline.domain.judging import Reading, names_of, tell_level
 from fireline.domain.rules import State
 from fireline.domain.windows import Family, first_pane, pane_of, span
 from fireline.engine.partials import Cell
-from fireline.engine.ports import Watch, WatchAnswer
+from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Series
 
 

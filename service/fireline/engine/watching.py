@@ -1,0 +1,49 @@
+"""Questions to evaluate and their answers, and what a stream worker resumes at: values that the store keeps."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A question to evaluate: how does `rule` look for `entity` on events after `since` alone?
+
+    `entity` may name a part of the labels; `window` seconds and `min_samples` are the watch's own, never the rule's.
+    """
+
+    id: str
+    rule: str
+    entity: Mapping[str, str]
+    since: float
+    window: float
+    min_samples: int
+    until: float
+    timeline: str = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class WatchAnswer:
+    """Evaluate's answer for one matching entity: `firing`, `clear` or `unknown`, on `samples` samples as of `at`."""
+
+    watch: str
+    entity: str
+    state: str
+    samples: int
+    measures: Mapping[str, float | None]
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of one partition of the shuffle topic: next offset to read, and its changed windows (key -> bytes).
+
+    `generation` names the log it belongs to: one of another generation is not used. None deletes a window.
+    """
+
+    topic: str
+    partition: int
+    generation: str
+    offset: int
+    header: bytes = b""
+    windows: Mapping[str, bytes | None] = field(default_factory=dict)
