@@ -5,7 +5,7 @@
 
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fireline.domain.outcomes import Done, Outcome
@@ -34,7 +34,7 @@ class MemoryChannel:
     name: str = "memory"
     posted: dict[int, Posted] = field(default_factory=dict)
     delivered: list[Message] = field(default_factory=list)
-    _ids: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _plans: dict[str, deque[Outcome]] = field(default_factory=lambda: defaultdict(deque))
 
     def plan(self, address: str, *outcomes: Outcome) -> None:
