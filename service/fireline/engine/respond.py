@@ -6,6 +6,7 @@ from dataclasses import replace
 from fireline.domain.configuration import Configuration
 from fireline.domain.deciding import Decision, World, decide, opens
 from fireline.domain.incidents import Entry, Incident, Input, SignalArrived
+from fireline.domain.redaction import redacted
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 
 ATTEMPTS = 8
@@ -76,6 +77,8 @@ class Responder:
         signal = what.signal
         if not tx.first_time(f"signal:{signal.id}", now):
             return Decision(None, reason=f"signal {signal.id} was handled before")
+        service = world.service(signal.service)
+        signal = redacted(signal, service.personal_data if service is not None else ())
         known = replace(what, signal=replace(signal, service=world.service_id(signal.service)))
         before = tx.latest_incident(known.signal.service, signal.group, signal.timeline)
         number = tx.next_number("incident") if opens(before, signal, world, now) else None

@@ -72,7 +72,9 @@ class ServiceForm(Part):
     stop_conditions: list[str] = Field(default_factory=list, description="when to switch it off, for readers")
     scorecard: dict[str, Any] = Field(default_factory=dict, description="its one number, for readers")
     unit_cost: dict[str, Any] = Field(default_factory=dict, description="what a request may cost, for readers")
-    personal_data: list[Pattern] = Field(default_factory=list, description="patterns of personal data, for readers")
+    personal_data: list[Pattern] = Field(
+        default_factory=list, description="patterns redacted from summaries and reasons before they are stored"
+    )
     reviewed: Day | None = Field(None, description="when somebody last read this entry")
     review_every: PositiveDuration | None = Field(None, description="how long a review lasts; then it is a warning")
     version: Version | None = Field(None, description="the version in production, for readers")
