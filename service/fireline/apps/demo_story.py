@@ -58,13 +58,10 @@ def _about_the_traffic(scene: Scene) -> list[Check]:
     moved, back = cycle.get("first_on_fallback_at"), cycle.get("back_on_primary_at")
     home = route.get("weights") == {"primary": 100} and route.get("lease") is None
     after, served = cycle.get("failed_after", 0), cycle.get("on_fallback", 0)
+    stopped = bool(moved) and after <= served * STRAY
     return [
         Check("traffic goes to the fallback", bool(moved), f"{served:,} requests served there"),
-        Check(
-            "failures stop with it",
-            bool(moved) and after <= served * STRAY,
-            f"{after} requests failed after the switch",
-        ),
+        Check("failures stop with it", stopped, f"{after:,} requests failed after the switch"),
         Check("the verification says recovered", verdict == "recovered", str(verdict or "no verdict")),
         Check("traffic goes back to the primary", bool(back) and home, shares(route.get("weights", NOTHING))),
     ]

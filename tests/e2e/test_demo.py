@@ -1,0 +1,133 @@
+"""`fireline demo` as a person starts it: the repository's files, real processes, and what it comes to."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKS = 11
+COMMAND = [sys.executable, "-m", "fireline.apps", "demo"]
+
+
+def processes_of(home):
+    """The ids of processes whose environment names this home."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and entry.name != str(os.getpid()):
+            try:
+                held = (entry / "environ").read_bytes()
+            except OSError:
+                continue
+            if f"FIRELINE_STATE_DIR={home}".encode() in held:
+                found.append(int(entry.name))
+    return found
+
+
+def environment():
+    return {name: value for name, value in os.environ.items() if not name.startswith("FIRELINE_")}
+
+
+@pytest.fixture
+def checkout(tmp_path, repository):
+    """A directory with the repository's rules and runbooks, and no demo of an earlier test."""
+    for name in ("rules", "runbooks"):
+        shutil.copytree(repository / name, tmp_path / name)
+    yield tmp_path
+    left = processes_of(tmp_path / ".fireline" / "demo")
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert left == []
+
+
+def told_once(directory, *options):
+    return subprocess.run(
+        [*COMMAND, "--once", *options],
+        check=False,
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=170,
+        env=environment(),
+    )
+
+
+def failed(output):
+    return re.findall(r"^ +FAIL +(.+?) {2,}", output, re.MULTILINE)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
+    kept = checkout / "demo.svg"
+    done = told_once(checkout, "--picture", str(kept))
+    home = checkout / ".fireline" / "demo"
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert len(re.findall(r"^ +pass ", done.stdout, re.MULTILINE)) == CHECKS
+    assert processes_of(home) == []
+    assert str(home) in done.stdout
+    assert "response.settle in severities.yaml: 4s instead of 60s" in done.stdout
+    log = (home / "fireline.log").read_text()
+    assert re.search(r"^PAGE to (ann|ben|cleo)", log, re.MULTILINE)
+    trouble = [line for line in log.splitlines() if re.search(r"WARNING|ERROR|not configured|Traceback", line)]
+    assert trouble == []
+    assert "<svg" in kept.read_text()[:200]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+def test_a_runbook_that_may_only_suggest_fails_the_checks_that_it_should(checkout):
+    book = checkout / "runbooks" / "route-to-fallback.yaml"
+    text = book.read_text()
+    book.write_text(text.replace("mode: auto}", "mode: suggest}"))
+    assert book.read_text() != text
+    done = told_once(checkout)
+    assert done.returncode == 1, done.stdout[-4000:] + done.stderr[-2000:]
+    assert failed(done.stdout) == [
+        "traffic goes to the fallback",
+        "failures stop with it",
+        "the verification says recovered",
+        "traffic goes back to the primary",
+        "the runbook succeeds",
+        "the incident is resolved",
+    ]
+    assert processes_of(checkout / ".fireline" / "demo") == []
+
+
+def test_a_runbook_that_is_missing_is_told_before_anything_starts(checkout):
+    (checkout / "runbooks" / "route-to-fallback.yaml").unlink()
+    done = told_once(checkout)
+    assert done.returncode == 1
+    assert "route-to-fallback" in done.stderr
+    assert "nothing was started" in done.stderr
+    assert not (checkout / ".fireline").exists()
+
+
+def test_outside_a_checkout_it_says_where_to_run_it(tmp_path):
+    done = told_once(tmp_path)
+    assert done.returncode == 1
+    assert "run it from a checkout of the repository" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ending_it_early_ends_everything(checkout, how):
+    home = checkout / ".fireline" / "demo"
+    process = subprocess.Popen(COMMAND, cwd=checkout, stdout=subprocess.PIPE, text=True, env=environment())
+    try:
+        for line in process.stdout:
+            if "waiting for the first events" in line:
+                break
+        assert len(processes_of(home)) >= 4
+        process.send_signal(how)
+        assert process.wait(40) == 0
+        assert processes_of(home) == []
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
