@@ -6,6 +6,8 @@ import signal
 import sys
 from pathlib import Path
 
+import pytest
+
 from fireline.apps.supervisor import LONGEST_PAUSE, Child, Supervisor, pause_after
 
 
@@ -55,11 +57,12 @@ async def test_a_child_that_ignores_sigterm_is_ended_after_the_grace():
     assert made.process.returncode == -signal.SIGKILL
 
 
-async def test_a_child_ends_itself_when_its_parent_is_gone():
+@pytest.mark.parametrize("deaf", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN); "])
+async def test_a_child_ends_itself_when_its_parent_is_gone(deaf: str):
     script = (
         "import os, subprocess, sys\n"
-        "child = 'import os, time; from fireline.apps import lifeline; lifeline.hold(0.05); '\n"
-        "child += 'print(os.getpid(), flush=True); time.sleep(60)'\n"
+        "child = 'import os, signal, time; from fireline.apps import lifeline; lifeline.hold(0.05, 0.5); '\n"
+        f"child += '{deaf}print(os.getpid(), flush=True); time.sleep(60)'\n"
         "env = {**os.environ, 'FIRELINE_PARENT': str(os.getpid())}\n"
         "p = subprocess.Popen([sys.executable, '-c', child], env=env, stdout=subprocess.PIPE, text=True)\n"
         "print(p.stdout.readline().strip(), flush=True)\n"

@@ -53,6 +53,14 @@ async def test_an_edit_is_one_line_of_change_and_nothing_when_nothing_changed() 
     assert await screen.show(edited(card(), status="acknowledged")) == []
 
 
+async def test_an_edit_of_a_page_that_another_process_printed_does_not_ask_again() -> None:
+    first = await Screen().show(card(kind="page"))
+    assert any(line.startswith("PAGE to") for line in first)
+    later = await Screen().show(edited(card(), kind="page", status="acknowledged", buttons=()))
+    assert any(line.startswith("Page to") for line in later)
+    assert not any(line.startswith("PAGE to") for line in later)
+
+
 async def test_an_edit_of_what_another_process_printed_prints_it_whole() -> None:
     lines = await Screen().show(edited(card(), status="resolved", buttons=()))
     assert len(lines) > 3

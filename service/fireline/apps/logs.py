@@ -60,7 +60,18 @@ def _in_thread(given: threading.ExceptHookArgs) -> None:
         _excepthook(given.exc_type, given.exc_value, given.exc_traceback)
 
 
-QUIET = ("faust", "mode", "aiokafka", "apscheduler", "slack_sdk", "uvicorn", "sqlalchemy", "alembic", "asyncio")
+QUIET = (
+    "faust",
+    "mode",
+    "fireline.adapters.faust_batches",
+    "aiokafka",
+    "apscheduler",
+    "slack_sdk",
+    "uvicorn",
+    "sqlalchemy",
+    "alembic",
+    "asyncio",
+)
 
 
 def set_up(role: str, level: str, secrets: Sequence[str] = ()) -> None:

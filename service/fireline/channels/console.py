@@ -134,7 +134,9 @@ def _answers(buttons: Iterable[Button]) -> Iterable[Text]:
 
 
 def _headline(message: Message) -> Text:
-    kind = {"page": f"PAGE to {_one(message.address)}", "approval": f"APPROVAL asked of {_one(message.address)}"}
+    # a page that another process printed is not asked again: it says what became of it
+    asked = "PAGE" if message.edit is None else "Page"
+    kind = {"page": f"{asked} to {_one(message.address)}", "approval": f"APPROVAL asked of {_one(message.address)}"}
     title = message.title.casefold()
     words = [w for w in (message.severity.upper(), message.status) if w and w.casefold() not in title]
     lead = f"[{_one(' '.join(words))}] " if words else ""

@@ -1,0 +1,198 @@
+"""Neighbours that go away and come back: nothing is lost, nothing is done twice, and the doctor says what is wrong."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fireline.domain.incidents import PageStatus
+from tests.e2e.harness import Gateway
+from tests.e2e.outside import Outside, eventually, gone
+from tests.e2e.test_recovery import check_end_state, on_fallback, resolved
+from tests.servers.kafka import ApacheKafka
+from tests.servers.postgres import running_postgres
+from tests.servers.slack import ANN, APP_TOKEN, BOT_TOKEN, LocalSlack, binary, end, free_port, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+MEMBERS = {"ann": ANN, "ben": "U0BEN", "cleo": "U0CLEO"}
+
+
+def quick_escalation(fireline: Outside, wait: str) -> None:
+    """The first level of the owner's policy waits so long."""
+    path = fireline.home / "rules" / "oncall.yaml"
+    path.write_text(
+        path.read_text().replace('["schedule:payments-ml"], wait: 5m', f'["schedule:payments-ml"], wait: {wait}')
+    )
+
+
+def during(seconds: float, look: Callable[[], None]) -> None:
+    stop = time.monotonic() + seconds
+    look()
+    time.sleep(max(0.0, stop - time.monotonic()))
+
+
+@pytest.mark.slack
+def test_a_page_waits_for_slack_and_says_so_meanwhile(tmp_path: Path, repository: Path):
+    port = free_port()
+    slack = LocalSlack(f"http://127.0.0.1:{port}")
+    environment = {
+        "FIRELINE_SLACK_BOT_TOKEN": BOT_TOKEN,
+        "FIRELINE_SLACK_APP_TOKEN": APP_TOKEN,
+        "FIRELINE_SLACK_BASE_URL": slack.api,
+    }
+    home, there = tmp_path / "home", tmp_path / "slack"
+    home.mkdir()
+    there.mkdir()
+    with Outside(home, repository, environment) as fireline:
+        began = time.monotonic()
+        fireline.bad_predictions()
+        eventually("an incident is open", fireline.incidents, 30)
+
+        def attempts() -> dict[str, str]:
+            return {a.channel: a.state for a in fireline.incidents()[0].pages[0].attempts}
+
+        eventually("the next channel of the same person is tried", lambda: attempts().get("console") == "delivered", 60)
+        assert attempts()["slack"] == "sending", "and it goes on trying the first"
+        assert any("pending" in entry.kind or "pending" in entry.text for entry in fireline.timeline())
+        code, checks = fireline.doctor()
+        assert code == 1
+        assert checks["slack"]["finding"] == "fault"
+        assert "reached" in checks["slack"]["found"]
+        away = time.monotonic() - began
+        noise = [line for line in fireline.log.read_text().splitlines() if " WARNING " in line or " ERROR " in line]
+        assert len(noise) < 10 + away, f"{len(noise)} lines in {away:.0f} s"
+        assert not fireline.lines("Traceback")
+
+        process = run(binary(repository), there, port)
+        try:
+            person = MEMBERS[fireline.incidents()[0].pages[0].person]
+            eventually("the page arrives in Slack", lambda: attempts()["slack"] == "delivered", 60)
+            pages = [m for m in slack.messages(person) if "INC-1" in m["text"]]
+            assert len(pages) == 1
+            eventually("the card arrives in the room", lambda: [m for m in slack.messages() if "blocks" in m], 60)
+            eventually("the doctor is content", lambda: fireline.doctor()[0] == 0, 30, every=1)
+        finally:
+            end(process)
+
+
+@pytest.mark.postgres
+def test_the_story_ends_the_same_with_postgresql_away_in_its_middle(tmp_path: Path, repository: Path):
+    with running_postgres() as server:
+        environment = {"FIRELINE_DATABASE": server.new_database()}
+        with Outside(tmp_path, repository, environment) as fireline, Gateway(fireline, heal_after=25):
+            eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 60)
+            before = len(fireline.log.read_text().splitlines())
+            pids = fireline.roles()
+            server.stop()
+            during(15, lambda: check_database_fault(fireline))
+            server.start()
+            said = fireline.log.read_text().splitlines()[before:]
+            assert any(" WARNING " in line for line in said), "it is told"
+            assert len(said) < 150, f"{len(said)} lines in 15 s"
+            assert not [line for line in said if "Traceback" in line], "an absence is no fault of ours"
+            assert fireline.roles() == pids, "nobody had to be started again"
+            eventually("the incident is resolved", lambda: resolved(fireline), 150)
+            check_end_state(fireline)
+            assert len(fireline.incidents()[0].pages) == 1
+            eventually("the doctor is content", lambda: fireline.doctor()[0] == 0, 30, every=1)
+
+
+def check_database_fault(fireline: Outside) -> None:
+    code, checks = fireline.doctor()
+    assert code == 1
+    assert checks["database"]["finding"] == "fault"
+    assert "FIRELINE_DATABASE" in checks["database"]["remedy"]
+
+
+@pytest.mark.kafka
+def test_the_story_ends_the_same_with_kafka_away_in_its_middle(
+    tmp_path: Path, repository: Path, own_apache_kafka: ApacheKafka
+):
+    environment = {"FIRELINE_KAFKA": own_apache_kafka.bootstrap}
+    with Outside(tmp_path, repository, environment) as fireline, Gateway(fireline, heal_after=25):
+        eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 60)
+        before = len(fireline.log.read_text().splitlines())
+        own_apache_kafka.stop()
+        during(10, lambda: check_kafka_fault(fireline))
+        own_apache_kafka.start()
+        said = fireline.log.read_text().splitlines()[before:]
+        assert len(said) < 150, f"{len(said)} lines in 10 s"
+        assert not [line for line in said if "Traceback" in line]
+        eventually("the incident is resolved", lambda: resolved(fireline), 150)
+        check_end_state(fireline)
+        eventually("the doctor is content", lambda: fireline.doctor()[0] == 0, 60, every=1)
+
+
+def check_kafka_fault(fireline: Outside) -> None:
+    code, checks = fireline.doctor()
+    assert code == 1
+    assert checks["kafka"]["finding"] == "fault"
+    assert "FIRELINE_KAFKA" in checks["kafka"]["remedy"]
+
+
+def test_an_open_incident_escalates_on_time_after_a_crash_of_everything(tmp_path: Path, repository: Path):
+    fireline = Outside(tmp_path, repository)
+    quick_escalation(fireline, "25s")
+    left: list[int] = []
+    try:
+        with fireline:
+            fireline.bad_predictions()
+            eventually("the page is delivered", lambda: delivered(fireline), 30)
+            due = fireline.incidents()[0].escalation.due_at
+            assert due is not None
+            left = list(fireline.crash().values())
+            eventually("no orphan is left", lambda: all(gone(pid) for pid in left), 15)
+            fireline.store.close()
+            first = (tmp_path / "up.log").read_text()
+            with fireline:
+                assert time.time() < due, "the machine is too slow for this test"
+                eventually("the next level is asked", lambda: len(fireline.incidents()[0].pages) > 1, 40, every=0.02)
+                late = fireline.incidents()[0].pages[1].at - due
+                assert 0 <= late < 1.0, f"{late:.3f} s late"
+                eventually("they are told", lambda: all(states(fireline)), 20)
+                (incident,) = fireline.incidents()
+                people = Counter((page.person, page.level) for page in incident.pages)
+                assert max(people.values()) == 1, f"nobody is paged twice for a level: {people}"
+                shown = Counter(line for line in (first + fireline.log.read_text()).splitlines() if "PAGE to" in line)
+                assert sum(shown.values()) == len(incident.pages), shown
+                kinds = Counter(entry.kind for entry in fireline.timeline())
+                assert kinds["opened"] == 1
+                left = list(fireline.roles().values())
+    finally:
+        fireline.sweep([pid for pid in left if not gone(pid)])
+
+
+def delivered(fireline: Outside) -> bool:
+    incidents = fireline.incidents()
+    return bool(incidents and incidents[0].pages and incidents[0].pages[0].status is PageStatus.DELIVERED)
+
+
+def states(fireline: Outside) -> list[bool]:
+    return [page.attempts[0].state == "delivered" for page in fireline.incidents()[0].pages]
+
+
+def test_a_graceful_stop_is_quick_and_loses_and_repeats_nothing(tmp_path: Path, repository: Path):
+    fireline = Outside(tmp_path, repository)
+    with fireline, Gateway(fireline):
+        eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 60)
+        roles, process = fireline.roles(), fireline._process
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        took = time.monotonic() - began
+        assert took < 10, f"{took:.1f} s"
+        assert all(gone(pid) for pid in roles.values())
+        text = fireline.log.read_text()
+        assert "did not end within" not in text
+        assert "Traceback" not in text
+        assert "CRITICAL" not in text
+        fireline._producer = None
+        fireline.store.close()
+    with fireline, Gateway(fireline, break_after=10_000):
+        eventually("the incident is resolved", lambda: resolved(fireline), 150)
+        check_end_state(fireline)
+        assert len(fireline.incidents()[0].pages) == 1
