@@ -32,6 +32,7 @@ PAGE = {
     "why": WHY,
     "attempts": [{"channel": "console", "state": "delivered", "at": 101.0}],
 }
+CLEARED = {"rule": "fraud_latency", "measures": {"p99": 88.125, "n": 1200, "x": None}}
 INCIDENT = {
     "number": 1,
     "id": "INC-1",
@@ -47,7 +48,7 @@ INCIDENT = {
     "signals": {"f": {"signal": {"rule": "fraud_latency"}, "cleared_at": 111.0, "flaps": 0}},
     "timeline": [
         {"at": 101.05, "kind": "delivered", "text": "Page 1 reached console", "data": {"page": 1}},
-        {"at": 111.0, "kind": "cleared", "text": "fraud_latency cleared: quick", "data": {}},
+        {"at": 111.0, "kind": "cleared", "text": "Cleared: ...", "data": CLEARED},
     ],
     "run_list": [
         {
@@ -141,11 +142,12 @@ def test_news_are_told_once_in_the_order_of_time():
         "page to ann by console",
         "acknowledged by ann",
         "step verify",
-        "fraud_latency cleared",
+        "fraud_latency is clear again",
         "route v3",
         "run 1 succeeded",
         "INC-1 resolved",
     ]
+    assert "fraud_latency is clear again: p99 88.12, n 1200" in told
     assert list(news(now, scene())) == []
 
 

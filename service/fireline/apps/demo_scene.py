@@ -208,9 +208,14 @@ def _of_incident(before: Scene, now: Scene) -> Iterator[tuple[float, str]]:
         yield incident["acknowledged_at"], f"acknowledged by {incident['acknowledged_by']}: paging stops"
     for entry in incident.get("timeline", ())[len(was.get("timeline", ())) :]:
         if entry["kind"] in TOLD and entry["at"] >= now.since:
-            yield entry["at"], entry["text"].partition(":")[0] if entry["kind"] == "cleared" else entry["text"]
+            yield entry["at"], _cleared(entry["data"]) if entry["kind"] == "cleared" else entry["text"]
     if incident.get("resolved_at") and not was.get("resolved_at"):
         yield incident["resolved_at"], f"{incident['id']} resolved"
+
+
+def _cleared(data: Json) -> str:
+    measures = (f"{name} {value:.4g}" for name, value in data["measures"].items() if value is not None)
+    return f"{data['rule']} is clear again: {', '.join(measures)}"
 
 
 def _of_steps(before: Scene, now: Scene) -> Iterator[tuple[float, str]]:

@@ -145,13 +145,13 @@ def _run(scene: Scene) -> Text:
 
 def so_far(scene: Scene) -> Panel:
     """The figures as far as they are known."""
-    drawn = Table.grid(padding=(0, 1), expand=True)
+    drawn = Table.grid(padding=(0, 1))
     for justify in ("left", "right", "left", "right"):
         drawn.add_column(justify=justify, style="bold" if justify == "right" else "", no_wrap=True)
     numbers = figures(scene)
     for span, count in zip(numbers[:3], numbers[3:], strict=True):
         drawn.add_row(span.what.removeprefix(FIRST), span.value + "  ", count.what.removeprefix(COUNTED), count.value)
-    return Panel(drawn, title=f"from the {FIRST.strip()}, and {COUNTED.strip()}", box=box.ROUNDED)
+    return Panel(drawn, title=f"figures: times from the {FIRST.strip()}; {COUNTED.strip()}", box=box.ROUNDED)
 
 
 def figures_table(numbers: Sequence[Figure]) -> Table:
