@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from fireline.domain.events import Kind
-from fireline.domain.rules import Level, Measure, NoData, State
+from fireline.domain.rules import Level, Measure, Mode, NoData, State
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, SourceRef
 from fireline.engine.watching import Watch
@@ -341,6 +341,23 @@ def test_a_changed_rule_keeps_what_fires_and_drops_its_windows():
         (verdict,) = evaluation.verdicts()
         assert (verdict.entity, verdict.severity) == ((("service", "a"),), "outage")
         assert sorted(v is None for v in evaluation.changes().values()) in ([True], [False, True])
+
+
+def test_a_shadow_that_becomes_active_while_it_fires_is_told_anew_and_a_shadow_again_as_well():
+    flow = Flow(rule(mode=Mode.SHADOW))
+    (shadow,) = flow.send(T, (T, 150))
+    told = []
+    for at, mode in enumerate((Mode.ACTIVE, Mode.SHADOW), start=1):
+        flow.evaluation.reload([rule(mode=mode)])
+        (signal,) = flow.evaluation.judge(T + at)
+        told.append(signal)
+    assert [(s.state, s.severity, s.mode) for s in told] == [
+        (State.FIRING, "outage", Mode.ACTIVE),
+        (State.FIRING, "outage", Mode.SHADOW),
+    ]
+    assert len({s.id for s in (shadow, *told)}) == 3
+    flow.evaluation.reload([rule(mode=Mode.SHADOW)])
+    assert flow.evaluation.judge(T + 5) == []
 
 
 def test_damaged_checkpoints_are_counted_and_the_rest_is_used():

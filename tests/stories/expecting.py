@@ -7,7 +7,7 @@ from typing import Any
 from fireline.domain.incidents import Incident, Page
 from fireline.engine.ports import Message
 from fireline.spec.durations import seconds
-from tests.stories.scene import NoStory, Scene
+from tests.stories.scene import Scene, StoryError
 
 Faults = Iterator[str]
 
@@ -19,7 +19,7 @@ def faults(scene: Scene, expected: Mapping[str, Any]) -> list[str]:
         if word == "of":
             continue
         if word not in WORDS:
-            raise NoStory(f"{word!r} cannot be expected; known: {', '.join(WORDS)}")
+            raise StoryError(f"{word!r} cannot be expected; known: {', '.join(WORDS)}")
         found += WORDS[word](scene, value, expected.get("of"))
     return found
 
@@ -33,7 +33,7 @@ def _incident(scene: Scene, wanted: Any, number: int | None) -> Faults:
     known = {each.name for each in fields(Incident)}
     for name, value in wanted.items():
         if name not in known:
-            raise NoStory(f"an incident has no {name!r}")
+            raise StoryError(f"an incident has no {name!r}")
         found = getattr(incident, name)
         if isinstance(value, list):
             found = list(found)
@@ -79,7 +79,7 @@ def _page(scene: Scene, page: Page, wanted: Mapping[str, Any]) -> Faults:
         if name == "at":
             yield from _instant(scene, f"page {page.number} to {page.person}", value, page.at)
         elif name not in shown:
-            raise NoStory(f"a page has no {name!r}; known: at, {', '.join(shown)}")
+            raise StoryError(f"a page has no {name!r}; known: at, {', '.join(shown)}")
         elif shown[name] != value:
             yield f"page {page.number} to {page.person}: {name}: expected {value!r}, found {shown[name]!r}"
 
@@ -201,9 +201,10 @@ def _published(scene: Scene, wanted: Sequence[Mapping[str, Any]], _number: int |
     for each in wanted:
         values = [v for topic, key, v in scene.publisher.published if topic == each["topic"] and key == each["key"]]
         last = values[-1] if values else {}
+        what = f"published on {each['topic']} for {each['key']}"
         for name, value in each["has"].items():
             if last.get(name) != value:
-                yield f"published on {each['topic']} for {each['key']}: {name}: expected {value!r}, found {last.get(name)!r}"
+                yield f"{what}: {name}: expected {value!r}, found {last.get(name)!r}"
 
 
 def _queued(scene: Scene, wanted: int, _number: int | None) -> Faults:

@@ -34,7 +34,7 @@ CHANNELS = ("slack", "email")
 MOST_ROUNDS = 2000
 
 
-class NoStory(Exception):
+class StoryError(Exception):
     """The story itself cannot be told: its words or its configuration are wrong."""
 
 
@@ -65,7 +65,7 @@ def _parts(given: object) -> dict:
         found: dict = plain.read(path.read_text())
         return found
     if not isinstance(given, dict):
-        raise NoStory(f"`config` is `repository`, a name of a file in configs/, or a mapping; found {given!r}")
+        raise StoryError(f"`config` is `repository`, a name of a file in configs/, or a mapping; found {given!r}")
     base = _parts(given["based_on"]) if "based_on" in given else {}
     return _merged(base, {key: value for key, value in given.items() if key != "based_on"})
 
@@ -90,7 +90,7 @@ def _loaded(rules: Path, runbooks: Path) -> Configuration:
     known = replace(plugins(), channels=frozenset({*CHANNELS, "console"}))
     loaded = load(rules, runbooks, known)
     if loaded.configuration is None:
-        raise NoStory("the configuration has faults:\n" + "\n".join(str(p) for p in loaded.problems))
+        raise StoryError("the configuration has faults:\n" + "\n".join(str(p) for p in loaded.problems))
     return loaded.configuration
 
 

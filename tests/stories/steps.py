@@ -18,7 +18,7 @@ from fireline.domain.rules import Evidence, Mode, Signal, State
 from fireline.engine.ports import Button
 from fireline.engine.routes import Changed, change_route
 from fireline.spec.durations import seconds
-from tests.stories.scene import NoStory, Scene
+from tests.stories.scene import Scene, StoryError
 from tests.stories.stream import Gateway
 
 REQUESTS = {"acknowledge": Acknowledge, "escalate": EscalateNow, "resolve": Resolve}
@@ -86,7 +86,7 @@ def _request(kind: type) -> Callable[[Scene, Any], None]:
 def _number(scene: Scene, said: Mapping[str, Any]) -> int:
     incident = scene.incident(said.get("incident"))
     if incident is None:
-        raise NoStory("there is no incident at this time")
+        raise StoryError("there is no incident at this time")
     return incident.number
 
 
@@ -203,7 +203,7 @@ async def happen(scene: Scene, step: Mapping[str, Any]) -> None:
     """Let what the step says happen. `channel` has words of its own beside it."""
     words = [word for word in step if word in WORDS]
     if len(words) != 1:
-        raise NoStory(f"a step says one thing that happens, or `expect`; found {sorted(set(step) - {'at'})}")
+        raise StoryError(f"a step says one thing that happens, or `expect`; found {sorted(set(step) - {'at'})}")
     [word] = words
     given = {key: value for key, value in step.items() if key != "at"} if word == "channel" else step[word]
     done = WORDS[word](scene, given)

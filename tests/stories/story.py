@@ -9,7 +9,7 @@ from typing import Any
 from fireline.spec.durations import seconds, written
 from tests.stories import plain
 from tests.stories.expecting import faults
-from tests.stories.scene import CHANNELS, NoStory, Scene
+from tests.stories.scene import CHANNELS, Scene, StoryError
 from tests.stories.steps import happen
 
 START = "2026-11-03T03:00:00+01:00"
@@ -18,7 +18,7 @@ START = "2026-11-03T03:00:00+01:00"
 TOP = frozenset({"story", "config", "channels", "start", "steps"})
 
 
-class WentOtherwise(AssertionError):
+class WentOtherwiseError(AssertionError):
     """A story that went otherwise than expected; its text is for a tired person."""
 
 
@@ -44,12 +44,12 @@ class Story:
 
 
 def read(path: Path) -> Story:
-    """A story from a file; raises NoStory that says what is wrong with it."""
+    """A story from a file; raises StoryError that says what is wrong with it."""
     text = path.read_text()
     given = plain.read(text)
     unknown = sorted(set(given) - TOP)
     if unknown:
-        raise NoStory(f"{path.name}: unknown {unknown}; known: {sorted(TOP)}")
+        raise StoryError(f"{path.name}: unknown {unknown}; known: {sorted(TOP)}")
     start = datetime.fromisoformat(str(given.get("start", START)))
     steps = tuple(_steps(path, text, given["steps"]))
     channels = tuple(given.get("channels", CHANNELS))
@@ -61,20 +61,20 @@ def _steps(path: Path, text: str, given: list[dict[str, Any]]) -> list[Step]:
     for line, says in zip(plain.lines_of(text, "steps"), given, strict=True):
         at = seconds(says["at"]) if "at" in says else (found[-1].at if found else 0.0)
         if found and at < found[-1].at:
-            raise NoStory(f"{path.name}:{line}: {says['at']} is before the step before it")
+            raise StoryError(f"{path.name}:{line}: {says['at']} is before the step before it")
         found.append(Step(line, at, says))
     return found
 
 
 async def tell(story: Story, folder: Path) -> None:
-    """Let the story happen; raises WentOtherwise at the first step that is not as expected."""
+    """Let the story happen; raises WentOtherwiseError at the first step that is not as expected."""
     scene = Scene(folder, story.config, story.start, story.channels)
     try:
         for step in story.steps:
             await _take(scene, story, step)
         wrong = scene.broken_promises()
         if wrong:
-            raise WentOtherwise(_failure(scene, story, story.steps[-1], wrong))
+            raise WentOtherwiseError(_failure(scene, story, story.steps[-1], wrong))
     finally:
         scene.store.close()
 
@@ -88,14 +88,14 @@ async def _take(scene: Scene, story: Story, step: Step) -> None:
             await happen(scene, step.says)
             await scene.settle()
             wrong = []
-    except WentOtherwise:
+    except WentOtherwiseError:
         raise
     except AssertionError as fault:
         wrong = [str(fault)]
-    except (NoStory, KeyError) as fault:
-        raise NoStory(f"{story.path.name}:{step.line}: {fault}") from fault
+    except (StoryError, KeyError) as fault:
+        raise StoryError(f"{story.path.name}:{step.line}: {fault}") from fault
     if wrong:
-        raise WentOtherwise(_failure(scene, story, step, wrong))
+        raise WentOtherwiseError(_failure(scene, story, step, wrong))
 
 
 def _failure(scene: Scene, story: Story, step: Step, wrong: list[str]) -> str:

@@ -8,6 +8,7 @@ import orjson
 from fireline.domain.rules import Rule, Signal
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, Record, SourceRef
+from fireline.engine.orphans import orphans
 from fireline.engine.ports import Store
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
@@ -32,9 +33,14 @@ class Stream:
         self._looked = 0.0
 
     def reload(self, rules: Iterable[Rule]) -> None:
+        """Go on with other rules, and clear what none of them will ever clear."""
         chosen = tuple(rules)
         self._ingest.reload(chosen)
         self._evaluation.reload(chosen)
+        with self._store.reading() as tx:
+            found = orphans(tx, {rule.name: rule for rule in chosen})
+        for signal in found:
+            self._tell(signal)
 
     def feed(self, bodies: Iterable[Mapping[str, object]], now: float) -> None:
         """Take events (`ts` is now unless they say otherwise); one that cannot be read fails the story."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.story import WentOtherwise, read, tell
+from tests.stories.story import WentOtherwiseError, read, tell
 
 STORIES = sorted(Path(__file__).parent.glob("*.yaml"))
 
@@ -14,7 +14,7 @@ async def test_story(path: Path, tmp_path: Path) -> None:
     try:
         await tell(read(path), tmp_path)
         wrong = ""
-    except WentOtherwise as failure:
+    except WentOtherwiseError as failure:
         wrong = str(failure)
     if wrong:
         pytest.fail(wrong, pytrace=False)

@@ -3,21 +3,19 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fireline.adapters.faust_batches import Batch
 from fireline.adapters.kafka_topics import PARTIALS
 from fireline.apps.stream_signals import SignalLane
-from fireline.domain.rules import Rule, Signal
+from fireline.domain.rules import Rule, Signal, State
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest_plans import partition_of
+from fireline.engine.orphans import LIMIT, orphans
 from fireline.engine.ports import Clock, Store, Transaction
 from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
-
-_OPEN = 10_000
-"""At most so many open incidents are looked at when partitions are taken over."""
 
 
 class Missing(Exception):  # noqa: N818 - records, not a fault of a call
@@ -115,6 +113,18 @@ class EvaluateSide:
         for part in self.parts.values():
             part.evaluation.reload(self._rules)
 
+    async def clear_orphans(self) -> None:
+        """Clear what fires on open incidents and no rule will ever clear. Raises `Unavailable`."""
+        rules = {rule.name: rule for rule in self._rules}
+
+        def look() -> list[Signal]:
+            with self._store.reading() as tx:
+                return orphans(tx, rules)
+
+        for signal in await asyncio.to_thread(look):
+            if _home(signal, self._partitions) in self.parts:
+                self._lane.put(signal)
+
     async def checkpoint(self) -> int:
         """Save all that changed in one transaction, once the signals derived from it are handled; how many changed.
 
@@ -189,9 +199,15 @@ _Kept = tuple[str, Checkpoint | None, Sequence[Signal]]
 def _told(tx: Transaction, partitions: int) -> dict[int, list[Signal]]:
     """The latest signals of all open incidents, by the partition of their entities."""
     found: dict[int, list[Signal]] = {}
-    for incident in tx.incidents(open_only=True, limit=_OPEN):
+    for incident in tx.incidents(open_only=True, limit=LIMIT):
         for attached in incident.signals.values():
-            signal = attached.signal
-            number = partition_of(signal.rule, [value for _, value in signal.entity], partitions)
-            found.setdefault(number, []).append(signal)
+            signal = attached.signal  # the last that fired, also when it cleared meanwhile
+            if attached.cleared_at is not None:
+                signal = replace(signal, state=State.CLEAR, severity=None)
+            found.setdefault(_home(signal, partitions), []).append(signal)
     return found
+
+
+def _home(signal: Signal, partitions: int) -> int:
+    """The partition on which the signal's entity is judged."""
+    return partition_of(signal.rule, [value for _, value in signal.entity], partitions)

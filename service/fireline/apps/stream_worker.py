@@ -36,6 +36,7 @@ class Rhythm:
     checkpoint: float = 2.0
     report: float = 1.0
     look_at_ends: float = 1.0
+    clear_orphans: float = 5.0
     release_within: float = 8.0
     patience: float = 30.0
 
@@ -150,6 +151,7 @@ class StreamWorker:
             group.create_task(self._guarded(self._every(self._rhythm.checkpoint, self._checkpoint)))
             group.create_task(self._guarded(self._every(self._rhythm.report, self._report)))
             group.create_task(self._guarded(self._every(self._rhythm.look_at_ends, self._look_at_ends)))
+            group.create_task(self._guarded(self._every(self._rhythm.clear_orphans, self.evaluate.clear_orphans)))
 
     async def _every(self, seconds: float, act: Callable[[], Coroutine[None, None, None]]) -> None:
         while True:

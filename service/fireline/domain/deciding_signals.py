@@ -225,9 +225,9 @@ def _clear(draft: Draft, signal: Signal, known: Attached | None) -> None:
         draft.reason = f"{labels(signal)} cleared, which was known or never fired here"
         return
     # the last firing verdict stays, so that it can still be told what fired; only its time of clearing is noted
-    kept = replace(known.signal, id=signal.id, at=signal.at, evidence=signal.evidence)
+    kept = replace(known.signal, id=signal.id, at=signal.at, evidence=signal.evidence, sequence=signal.sequence)
     _attach(draft, replace(known, signal=kept, cleared_at=draft.now))
-    draft.note("cleared", f"{labels(signal)} cleared: {evidence(signal)}", data=_data(signal))
+    draft.note("cleared", f"Cleared: {evidence(signal)}", data=_data(signal))
     if draft.incident.status is Status.RESOLVED:
         return
     if draft.incident.firing:

@@ -50,8 +50,11 @@ def evidence(signal: Signal) -> str:
     """What the verdict rests on, in one sentence."""
     found = signal.evidence
     values = ", ".join(f"{name} {_number(value)}" for name, value in found.measures.items())
-    parts = [part for part in (found.condition, values, f"{found.samples} samples") if part]
-    return f"{labels(signal)}: {'; '.join(parts)}" + (f" ({found.reason})" if found.reason else "")
+    samples = f"{found.samples} samples" if found.samples else ""
+    parts = "; ".join(part for part in (found.condition, values, samples) if part)
+    if not parts:
+        return f"{labels(signal)}: {found.reason}"
+    return f"{labels(signal)}: {parts}" + (f" ({found.reason})" if found.reason else "")
 
 
 def _number(value: float | None) -> str:

@@ -5,7 +5,7 @@ and again at `next_wake()`; every few seconds save `changes()` and `header()` to
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due
 from fireline.domain.rules import Entity, Rule, Signal, State
@@ -295,6 +295,8 @@ class Evaluation:
         self._changed[timeline.name, series.rule.name, series.entity] = None
         if rule is None:
             return
+        if rule.mode is not series.rule.mode:  # what fires was told of a shadow, or is cleared as an orphan: anew
+            series.state = replace(series.state, levels={}, severity=None)
         if rule.hash == series.rule.hash:
             series.rule, series.families = rule, families_of(rule, self._families)
             timeline.add(series)
