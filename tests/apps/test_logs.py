@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from fireline.apps import logs
+from fireline.apps.logs import Repeats
 
 CANARY = "canary-s3cret"
 
@@ -71,3 +72,31 @@ def test_libraries_speak_from_warnings_on(logged):
     logging.getLogger("aiokafka").info("chatter")
     logging.getLogger("aiokafka").warning("broker away")
     assert "chatter" not in logged()
+
+
+def record(text: str, at: float) -> logging.LogRecord:
+    made = logging.LogRecord("fireline.respond", logging.WARNING, "", 0, text, (), None)
+    made.created = at
+    return made
+
+
+def test_what_is_said_again_and_again_is_said_less_and_less_often_and_nothing_is_uncounted():
+    repeats, shown = Repeats(), []
+    for number in range(1200):
+        said = record("the database is away", 1000.0 + number / 10)
+        if repeats.filter(said):
+            shown.append((said.created - 1000.0, said.getMessage()))
+    assert [round(at) for at, _ in shown] == [0, 1, 3, 7, 15, 31, 63]
+    assert shown[0][1] == "the database is away"
+    held = [int(text.split("(")[1].split()[0]) for _, text in shown[1:]]
+    assert sum(held) + len(shown) == 631
+
+
+def test_other_lines_are_not_held_back_and_a_new_absence_is_told_at_once():
+    repeats = Repeats()
+    assert all(repeats.filter(record(f"rules.yaml:{line}:1: error", 1.0)) for line in range(50))
+    assert repeats.filter(record("away", 2.0))
+    assert not repeats.filter(record("away", 2.5))
+    assert repeats.filter(record("away", 60.0))
+    again = record("away", 60.5)
+    assert not repeats.filter(again)

@@ -224,7 +224,7 @@ def _faults_translated() -> Iterator[None]:
         if is_conflict(fault):
             raise StaleVersion(str(fault.orig)) from fault
         if is_away(fault):
-            raise Unavailable(str(fault.orig)) from fault
+            raise Unavailable(" ".join(str(fault.orig).split())) from fault
         raise
     except PoolTimeout as fault:
         raise Unavailable("all database connections are in use") from fault

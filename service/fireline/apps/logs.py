@@ -1,17 +1,22 @@
 """Logging for every role: one line an event, with the role's name; secrets are blotted out whatever logs them.
 
 A text of an event cannot forge a line or colour a terminal: what it continues with is indented, the rest is cleaned.
+What is said again and again, as while a neighbour is away, is said less and less often, and how often it was not.
 """
 
 import logging
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from types import TracebackType
 
 from fireline.domain.texts import clean
 
 BLOT = "[secret]"
+REMEMBERED = 1000
+"""Different lines that are known to have been said."""
 
 
 class Redaction(logging.Filter):
@@ -31,6 +36,39 @@ class Redaction(logging.Filter):
             text = text.replace(secret, BLOT)
         record.msg, record.args = text, ()
         return True
+
+
+@dataclass(slots=True)
+class _Said:
+    at: float
+    pause: float = 1.0
+    held: int = 0
+
+
+class Repeats(logging.Filter):
+    """Lets the same line of the same logger through at growing pauses; who is quiet for a while begins anew."""
+
+    def __init__(self, longest: float = 60.0) -> None:
+        super().__init__()
+        self._longest = longest
+        self._said: OrderedDict[tuple[str, str], _Said] = OrderedDict()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written; the text of one that is says how many were not."""
+        key = (record.name, record.getMessage())
+        said = self._said.pop(key, None)
+        if said is None or record.created - said.at > 2 * said.pause + 10.0:
+            shown, said = True, _Said(record.created)
+        elif shown := record.created - said.at >= said.pause:
+            if said.held:
+                record.msg, record.args = f"{key[1]} ({said.held} times more since)", ()
+            said = _Said(record.created, min(self._longest, 2 * said.pause))
+        else:
+            said.held += 1
+        self._said[key] = said
+        if len(self._said) > REMEMBERED:
+            self._said.popitem(last=False)
+        return shown
 
 
 class Formatter(logging.Formatter):
@@ -79,6 +117,7 @@ def set_up(role: str, level: str, secrets: Sequence[str] = ()) -> None:
     secrets = sorted(secrets, key=len, reverse=True)  # the longer one first, where one is the beginning of another
     handler = logging.StreamHandler()
     handler.addFilter(Redaction(secrets))
+    handler.addFilter(Repeats())
     handler.setFormatter(Formatter(role, secrets))
     root = logging.getLogger()
     root.handlers[:] = [handler]
