@@ -11,7 +11,7 @@ from dataclasses import replace
 from fireline.domain.deciding_closing import arm_ack_timeout, reopen, settle
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import idle, start
-from fireline.domain.deciding_words import evidence, labels, span
+from fireline.domain.deciding_words import evidence, labels, span, times
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun
 from fireline.domain.incidents import Attached, Incident, Status
@@ -136,10 +136,12 @@ def _attach(draft: Draft, attached: Attached) -> None:
 def _flaps(draft: Draft, signal: Signal, known: Attached | None) -> int:
     if known is None or known.cleared_at is None:
         return known.flaps if known else 0
+    quiet = draft.now - known.cleared_at
+    if quiet > draft.world.response.reopen_within:
+        draft.note("signal", f"{labels(signal)} fires again after {span(quiet)} clear", data=_data(signal))
+        return known.flaps
     flaps = known.flaps + 1
-    quiet = span(draft.now - known.cleared_at)
-    times = "once" if flaps == 1 else f"{flaps} times"
-    text = f"Flapping: {labels(signal)} fires again after {quiet} clear ({times} so far); held open"
+    text = f"Flapping: {labels(signal)} fires again after {span(quiet)} clear ({times(flaps)} so far); held open"
     draft.note("flap", text, data={**_data(signal), "flaps": flaps})
     return flaps
 

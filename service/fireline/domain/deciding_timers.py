@@ -92,4 +92,5 @@ def _lease(draft: Draft, due: TimerDue) -> None:
         draft.reason = "not due yet"
         return
     draft.note("lease", f"The fallback lease of {service} ran out and nobody handed it back: paging its owner")
+    draft.arm("lease", draft.now + draft.world.response.lease, name=f"lease/{service}")  # never held for ever
     start(draft)

@@ -35,6 +35,11 @@ def span(seconds: float) -> str:
     return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
+def times(count: int) -> str:
+    """How often: `once`, `3 times`."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def labels(signal: Signal) -> str:
     """Rule and entity: `fraud_latency{service=fraud-scoring, region=eu}`."""
     inside = ", ".join(f"{key}={value}" for key, value in signal.entity)

@@ -57,6 +57,7 @@ def gaps(schedule: Schedule, start: datetime | float, end: datetime | float) -> 
     return found
 
 
+@lru_cache(maxsize=8192)  # looking far ahead asks for the same few wall times again and again, while a page waits
 def instant_of(day: date, wall: time, zone: str) -> datetime:
     """The instant (UTC) at which the clocks of `zone` show `wall` on `day`, by the rule of this module."""
     tz = _zone(zone)

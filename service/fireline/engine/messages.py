@@ -7,7 +7,7 @@ JSON with the incident and the version it was seen at (`domain.clicks.subject_of
 import json
 from collections.abc import Sequence
 
-from fireline.domain.deciding_words import labels, span, wall, why_you
+from fireline.domain.deciding_words import labels, span, times, wall, why_you
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import Incident, Page, PageStatus, Status
@@ -128,10 +128,10 @@ def _facts(incident: Incident, world: World, now: float) -> tuple[str, ...]:
         facts.append(f"Resolved{by} after {span((incident.resolved_at or now) - incident.opened_at)}")
     facts += _evidence(incident)
     if incident.reopened:
-        facts.append(f"Reopened {incident.reopened} times")
+        facts.append(f"Reopened {times(incident.reopened)}")
     flaps = sum(a.flaps for a in incident.signals.values())
     if flaps:
-        facts.append(f"Flapped {flaps} times")
+        facts.append(f"Flapped {times(flaps)}")
     return tuple(facts)
 
 

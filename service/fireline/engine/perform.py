@@ -119,6 +119,10 @@ class Performer:
             await self._attempt(queued)
         except asyncio.CancelledError:
             raise
+        except (Unavailable, StaleVersion) as fault:
+            # nothing was sent yet: it need not wait for its lease to end once the database is back
+            LOG.warning("%s waits: %s", _named(queued), fault)
+            await self._postpone(queued, 0.0, str(fault), maybe_sent=queued.maybe_sent)
         except Exception:
             LOG.exception("performing %s failed; it is tried again when its lease ends", queued.effect.key)
 
@@ -143,10 +147,12 @@ class Performer:
                     await self._report(effect, delivered=True, detail="")
                 await self._finish(queued, prepared.reason)
             case Delivery():
-                message = replace(prepared.message, resent=queued.maybe_sent)
+                message = prepared.message
+                message = replace(message, resent=queued.maybe_sent and message.edit is None)
                 outcome = await self._deliver(effect.channel, message)
-                if isinstance(outcome, Failed) and not outcome.unknown and message.edit is not None:
-                    # the message is gone: say it anew rather than leave the room with the old state
+                refused = isinstance(outcome, Failed) and not outcome.unknown
+                if refused and message.edit is not None and isinstance(effect, UpdateCard):
+                    # the card is gone: show it anew rather than leave the room with the old state
                     outcome = await self._deliver(effect.channel, replace(message, edit=None))
                 if isinstance(outcome, Done):
                     await self._arrived(effect, prepared, dict(outcome.output))
@@ -223,7 +229,7 @@ class Performer:
         effect = queued.effect
         if isinstance(effect, SendPage):
             await self._report(effect, delivered=False, detail=reason)
-        elif effect.incident if not isinstance(effect, Publish) else None:
+        else:
             await self._note(queued, "undelivered", f"{_named(queued)} did not succeed: {reason}")
         LOG.warning("%s failed: %s", effect.key, reason)
         await self._finish(queued, f"failed: {reason}")
@@ -241,16 +247,18 @@ class Performer:
             await self._note(queued, "pending", f"{_named(queued)} is pending: {detail}")
 
     async def _note(self, queued: Queued, kind: str, text: str) -> None:
-        """A line on the incident's timeline, once for each effect and kind."""
+        """A line on the incident's timeline: once for all cards of a room, or lines, or versions of a page."""
         effect = queued.effect
         incident = None if isinstance(effect, Publish) else effect.incident
         if incident is None:
             return
         now = self._clock.now()
+        alike = isinstance(effect, UpdateCard | UpdatePage | Say)
+        once = f"{kind}:inc-{incident}:{_named(queued)}" if alike else f"{kind}:{effect.key}"
 
         def note() -> None:
             with self._store.transaction() as tx:
-                if tx.first_time(f"{kind}:{effect.key}", now):
+                if tx.first_time(once, now):
                     tx.append(incident, [Entry(now, kind, "fireline", text, {"effect": effect.key})])
 
         await self._stored(note)
