@@ -34,15 +34,17 @@ IN_FLIGHT = 100
 FIRST_DELAY = 0.5
 LONGEST_DELAY = {True: 10.0, False: 60.0}
 """The longest wait between attempts, for pages and for the rest; a channel that asks for longer gets it."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
+"""Seconds until a database that is away is asked again, at first and at most."""
 GIVE_UP = 3600.0
 """Seconds after which anything but a page is given up when nobody knows whether it arrives."""
 
 Starter = Callable[[StartRun], Awaitable[Outcome]]
 
 
-def backoff(attempts: int, longest: float) -> float:
+def backoff(attempts: int, longest: float, first: float = FIRST_DELAY) -> float:
     """Seconds to wait after so many earlier attempts: doubled each time."""
-    return min(longest, FIRST_DELAY * 2.0 ** min(attempts, 20))
+    return min(longest, first * 2.0 ** min(attempts, 20))
 
 
 class Performer:
@@ -105,7 +107,7 @@ class Performer:
                 LOG.warning("the outbox cannot be read now: %s", fault)
                 failures += 1
                 seen = None
-            await self._clock.sleep(backoff(failures, 5.0) if failures else POLL)
+            await self._clock.sleep(backoff(failures, LONGEST_PAUSE, FIRST_PAUSE) if failures else POLL)
 
     async def _claim(self, limit: int) -> list[Queued]:
         if limit <= 0:
@@ -270,7 +272,7 @@ class Performer:
             with suppress(Unavailable, StaleVersion):
                 return await asyncio.to_thread(work)
             failures += 1
-            await self._clock.sleep(backoff(failures, 5.0))
+            await self._clock.sleep(backoff(failures, LONGEST_PAUSE, FIRST_PAUSE))
 
 
 def _named(queued: Queued) -> str:
