@@ -75,6 +75,8 @@ def test_variables_of_others_are_left_alone(monkeypatch):
         ({"topics": "fireline.partials=native"}, "FIRELINE_TOPICS"),
         ({"topics": "no topic=native"}, "FIRELINE_TOPICS"),
         ({"database": "postgresql://u:p@host:port/db"}, "FIRELINE_DATABASE"),
+        ({"database": "postgresql://u:p@host:1:2/db"}, "FIRELINE_DATABASE"),
+        ({"database": "sqlite://fireline.db"}, "FIRELINE_DATABASE"),
         ({"kafka_ssl_ca": "/no/such/file"}, "FIRELINE_KAFKA_SSL_CA"),
         ({"slack_base_url": "ftp://x"}, "FIRELINE_SLACK_BASE_URL"),
     ],

@@ -27,7 +27,7 @@ NATIVE_TOPICS = {
     "fireline.events": "native",
 }
 _DATABASES = ("sqlite://", "sqlite+pysqlite://", "postgresql+psycopg://")
-_PORT = re.compile(r":([^:\]]*)$")
+_ADDRESS = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?$")
 _ASKED_PASSWORD = re.compile(r"[?&](?:ssl)?password=([^&]+)")
 _TOPIC = re.compile(r"^[A-Za-z0-9._-]{1,249}$")
 OWN_TOPICS = frozenset({"fireline.partials", "fireline.dead-letter", "fireline.incidents", "fireline.routes"})
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
         for short in ("postgresql://", "postgres://"):
             if value.startswith(short):
                 value = "postgresql+psycopg://" + value.removeprefix(short)
-        if not value.startswith(_DATABASES) or not _has_port(value):
+        if not value.startswith(_DATABASES) or not _has_address(value):
             raise PydanticCustomError("setting", "a URL of SQLite or PostgreSQL")
         return value
 
@@ -213,12 +213,13 @@ class Settings(BaseSettings):
         return tuple(found) + _passwords(self.database)
 
 
-def _has_port(url: str) -> bool:
-    """Whether the address of a database URL ends with nothing or with a port that is a number."""
-    rest = url.partition("://")[2]
-    address = (rest if _password_of(rest) is None else rest.partition("@")[2]).partition("/")[0]
-    port = _PORT.search(address)
-    return port is None or (port.group(1).isascii() and port.group(1).isdecimal())
+def _has_address(url: str) -> bool:
+    """Whether the address of a database URL is one: a host and a port that is a number, nothing at all for a file."""
+    scheme, _, rest = url.partition("://")
+    address = (rest if _password_of(rest) is None else rest.partition("@")[2]).partition("/")[0].partition("?")[0]
+    if scheme.startswith("sqlite"):
+        return not address
+    return _ADDRESS.match(address.rpartition("@")[2]) is not None
 
 
 def _passwords(url: str) -> tuple[str, ...]:
