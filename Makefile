@@ -35,7 +35,7 @@ check: setup  ## Lint, format, types, layers, and the repository's own rules and
 	@$(BIN)/fireline check
 
 test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup $(TEST_STAMP)  ## Measure, side by side with peers
 	@for f in benchmarks/bench_*.py; do $(BIN)/python $$f $(ARGS) || exit 1; done
