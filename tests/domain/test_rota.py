@@ -182,3 +182,86 @@ def test_a_rotation_without_restrictions_has_no_gap_across_clock_changes(zone: s
     schedule = Schedule("s", zone, (Layer("l", ("ann", "bob"), date(2011, 1, 3), wall, 1),))
     assert gaps(schedule, at, at + timedelta(days=4)) == []
     assert who(schedule, at).until is not None
+
+
+CHANGING = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]
+rotations = st.builds(
+    Layer, st.just("l"), people, st.dates(date(2025, 11, 1), date(2026, 3, 1)), walls, st.sampled_from([1, 2, 7])
+)
+
+
+def plain(day: date, wall: time, zone: str) -> datetime:
+    """An independent reading of a wall time: the first instant of the day at which the clock shows it or more."""
+    at = datetime.combine(day, time(0), tzinfo=UTC) - timedelta(hours=16)
+    while at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < datetime.combine(day, wall):
+        at += timedelta(minutes=30)
+    while at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) > datetime.combine(day, wall):
+        before = at - timedelta(minutes=1)
+        if before.astimezone(ZoneInfo(zone)).replace(tzinfo=None) < datetime.combine(day, wall):
+            break
+        at = before
+    return at
+
+
+@given(st.sampled_from(CHANGING), rotations, instants)
+@settings(max_examples=120, deadline=None)
+def test_without_restrictions_exactly_the_one_whose_turn_it_is_is_on_call(
+    zone: str, layer: Layer, at: datetime
+) -> None:
+    passed, day = 0, layer.starts
+    while plain(day + timedelta(days=layer.every_days), layer.at, zone) <= at:
+        day, passed = day + timedelta(days=layer.every_days), passed + 1
+    shift = who(Schedule("s", zone, (layer,)), at)
+    if plain(layer.starts, layer.at, zone) > at:
+        assert shift is None
+        return
+    assert shift is not None
+    assert shift.person == layer.people[passed % len(layer.people)]
+    if len(layer.people) == 1:
+        assert (shift.until, shift.next_person) == (None, None)
+        return
+    assert shift.until == plain(day + timedelta(days=layer.every_days), layer.at, zone)
+    assert shift.next_person == layer.people[(passed + 1) % len(layer.people)]
+
+
+@given(st.sampled_from(CHANGING), rotations, instants)
+@settings(max_examples=60, deadline=None)
+def test_one_shift_follows_the_other_without_a_gap_and_hands_off_at_the_wall_time(
+    zone: str, layer: Layer, at: datetime
+) -> None:
+    schedule = Schedule("s", zone, (layer,))
+    shift = who(schedule, at)
+    for _ in range(3):
+        if shift is None or shift.until is None:
+            return
+        local = shift.until.astimezone(ZoneInfo(zone))
+        skipped = instant_of(local.date(), layer.at, zone).astimezone(ZoneInfo(zone)).time() != layer.at
+        assert skipped or (local.hour, local.minute) == (layer.at.hour, layer.at.minute)
+        after = who(schedule, shift.until)
+        assert after is not None
+        assert after.person == shift.next_person
+        assert who(schedule, shift.until - timedelta(microseconds=1)).person == shift.person
+        assert after.until is not None
+        assert after.until > shift.until
+        shift = after
+
+
+@given(schedules, instants)
+@settings(max_examples=60, deadline=None)
+def test_who_is_next_is_nobody_just_where_a_gap_begins(schedule: Schedule, at: datetime) -> None:
+    shift = who(schedule, at)
+    end = at + timedelta(days=9)
+    begins = {start for start, _ in gaps(schedule, at, end)}
+    if shift is not None and shift.until is not None and shift.until < end:
+        assert (shift.next_person is None) == (shift.until in begins)
+    if shift is None and begins:
+        assert min(begins) == at
+
+
+def test_looking_far_ahead_is_quick_also_where_nobody_ever_takes_over() -> None:
+    office = Restriction(frozenset(range(5)), time(9), time(17))
+    day = Layer("day", ("ann",), date(2026, 1, 5), time(9), 7, (office,))
+    schedule = Schedule("s", BERLIN, (day, Layer("night", ("ann",), date(2026, 1, 5), time(9))))
+    instant_of.cache_clear()
+    assert who(schedule, berlin(2026, 3, 3, 3)).until is None
+    assert instant_of.cache_info().misses < 5000, "each wall time is worked out once"
