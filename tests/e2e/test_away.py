@@ -1,9 +1,13 @@
 """Neighbours that go away and come back: nothing is lost, nothing is done twice, and the doctor says what is wrong."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -203,3 +207,35 @@ def test_a_graceful_stop_is_quick_and_loses_and_repeats_nothing(tmp_path: Path, 
         eventually("the incident is resolved", lambda: resolved(fireline), 150)
         check_end_state(fireline)
         assert len(fireline.incidents()[0].pages) == 1
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["running", "still starting"])
+def test_control_c_reaches_everybody_at_once_and_ends_in_good_order(tmp_path: Path, repository: Path, ready: bool):
+    fireline = Outside(tmp_path, repository)
+    with fireline if ready else starting(fireline):
+        pids, process = list(fireline.roles().values()), fireline._process
+        began = time.monotonic()
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # impatient fingers
+        code = process.wait(20)
+        assert time.monotonic() - began < 10
+        assert all(gone(pid) for pid in pids)
+        assert code == 0
+        assert not fireline.lines("Traceback")
+        assert not fireline.lines("CRITICAL")
+
+
+@contextmanager
+def starting(fireline: Outside) -> Iterator[None]:
+    """`fireline up` as soon as its roles have been started, long before they are ready."""
+    with fireline.log.open("wb") as log:
+        command = [sys.executable, "-m", "fireline.apps", "up"]
+        fireline._process = subprocess.Popen(
+            command, env=fireline.environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        eventually("the roles were started", lambda: len(fireline.roles()) == 3, 30, every=0.01)
+        yield
+    finally:
+        fireline.stop()

@@ -83,8 +83,9 @@ class Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _once(self, child: Child) -> int:
+        # a group of its own: Control-C at the terminal is for us, who end children in good order whatever they do
         child.process = await asyncio.create_subprocess_exec(
-            *child.command, env=dict(child.environment), stdin=asyncio.subprocess.DEVNULL
+            *child.command, env=dict(child.environment), stdin=asyncio.subprocess.DEVNULL, process_group=0
         )
         log.debug("%s runs as process %d", child.name, child.process.pid)
         return await child.process.wait()

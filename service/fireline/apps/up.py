@@ -4,7 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from zlib import crc32
 
@@ -47,6 +47,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         parts.store.close()
         _greet(settings, kafka, embedded=settings.kafka is None)
         asyncio.run(_supervise(environment))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all has ended: impatience cannot make a failure of it
     return 0
 
 
@@ -60,8 +61,13 @@ async def _supervise(environment: dict[str, str]) -> None:
     for role in ROLES:
         supervisor.add(role, [role], environment)
     loop = asyncio.get_running_loop()
+
+    def stop(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop is over
+            loop.call_soon_threadsafe(supervisor.stop)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, supervisor.stop)
+        signal.signal(number, stop)  # not the loop's own handlers, which end with it, before we do
     await supervisor.run()
 
 
