@@ -287,6 +287,17 @@ def test_firing_again_while_it_settles_is_a_flap_that_holds_it_open(scene: Scene
     assert scene.incident.status is Status.TRIGGERED
 
 
+def test_what_fires_again_after_long_is_no_flap(scene: Scene) -> None:
+    scene.fires()
+    scene.fires(region="us")
+    scene.clears()
+    scene.passes(1801)
+    decision = scene.fires()
+    assert "fires again after 30 min clear" in texts(decision)
+    assert "flap" not in kinds(decision)
+    assert sum(attached.flaps for attached in decision.incident.signals.values()) == 0
+
+
 def test_a_new_episode_soon_after_reopens_the_same_incident_and_pages_again(scene: Scene) -> None:
     scene.fires()
     scene.acks()
@@ -389,6 +400,18 @@ def test_a_lease_that_runs_out_pages_the_owner(scene: Scene) -> None:
     heard = scene.passes(600)
     assert "lease of fraud-scoring ran out" in texts(heard[-1])
     assert of(heard[-1], SendPage)[0].person == "ann"
+
+
+def test_a_fallback_that_nobody_hands_back_pages_again_every_lease_though_it_was_taken(scene: Scene) -> None:
+    scene.fires()
+    scene.says(RouteReported(7, "fraud-scoring", on_fallback=True, detail="", until=NOW + 600))
+    scene.clears()
+    scene.passes(600)
+    scene.acks()
+    heard = scene.passes(3600)
+    assert of(heard[-1], SendPage)[0].person == "ann"
+    scene.says(RouteReported(7, "fraud-scoring", on_fallback=False, detail=""))
+    assert not [key for key in scene.timers if "lease" in key]
 
 
 def test_a_fallback_that_comes_into_force_after_the_end_reopens(scene: Scene) -> None:
