@@ -1,0 +1,25 @@
+"""A rule that is removed while it fires: its incident ends, and says why."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.outside import Outside, eventually
+from tests.e2e.test_reload import ADDED, event, fires, in_force, length
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+def test_an_incident_ends_whose_rule_was_removed(tmp_path: Path, repository: Path):
+    with Outside(tmp_path, repository) as fireline:
+        before, rules = length(fireline), tmp_path / "rules"
+        (rules / "added.yaml").write_text(ADDED.replace("window: 10s", "window: 10m"))
+        severities = rules / "severities.yaml"
+        severities.write_text(severities.read_text().replace("settle: 60s", "settle: 1s"))
+        eventually("the rule is in force", lambda: in_force(fireline, before), 15)
+        event(fireline, "added_here")
+        eventually("it fires", lambda: fires(fireline, "added"), 15)
+        (rules / "added.yaml").unlink()
+        eventually("the incident ends", lambda: all(i.resolved_at for i in fireline.incidents()), 30)
+        cleared = [entry.text for entry in fireline.timeline() if entry.kind == "cleared"]
+        assert cleared == ["Cleared: added{service=fraud-scoring}: rule added was removed"]
