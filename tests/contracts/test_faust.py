@@ -98,7 +98,9 @@ def test_the_places_where_faust_is_overridden_are_still_called_so():
     assert list(inspect.signature(BaseConsumer._filter_tps_with_pending_acks).parameters)[1:] == ["topics"]
     assert "self._new_consumer_thread()" in inspect.getsource(ThreadDelegateConsumer.__init__)
     assert "seek_to_committed()" in inspect.getsource(BaseConsumer.perform_seek)
-    for name in ("_add_gap", "_new_offset", "_filter_tps_with_pending_acks", "seek_to_committed", "stop_flow"):
+    assert "self.verify_all_partitions_active()" in inspect.getsource(BaseConsumer._commit_livelock_detector.fun)
+    ours = ("_add_gap", "_new_offset", "_filter_tps_with_pending_acks", "seek_to_committed", "stop_flow")
+    for name in (*ours, "verify_all_partitions_active"):
         assert name in vars(BatchConsumer)
 
 

@@ -1,6 +1,7 @@
 """Parts of the stream worker one by one: the watchdog, the lane of signals, dead letters, checkpoints."""
 
 import asyncio
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -9,13 +10,18 @@ from fireline.adapters.clock import FakeClock
 from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.faust_batches import Batch
 from fireline.adapters.kafka import MAX_RECORD_BYTES
+from fireline.apps import stream
 from fireline.apps.stream_evaluate import EvaluateSide, Missing
 from fireline.apps.stream_ingest import IngestSide, dead_letter
 from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Watchdog
+from fireline.domain.catalog import Catalog
+from fireline.domain.configuration import Configuration
+from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.ingest import DeadLetter, Record, SourceRef
 from fireline.engine.ports import StaleVersion, Unavailable
+from fireline.sources import FORMATS
 
 HERE = ("t", 0)
 
@@ -288,3 +294,25 @@ async def test_partials_that_were_skipped_are_noticed_and_those_seen_are_left_ou
         await held.handle(batch(7, topic="fireline.partials"))
     held.drop()
     await held.handle(batch(8, topic="fireline.partials"))  # somebody else's now
+
+
+async def test_a_crash_inside_faust_ends_the_process_whose_threads_would_wait_for_ever(embedded, store, monkeypatch):
+    hurried: list[tuple[float, list[int]]] = []
+
+    class Timer:
+        def __init__(self, within: float, act: object, words: list[int]) -> None:
+            assert act is os._exit
+            hurried.append((within, words))
+
+        def start(self) -> None:
+            hurried.append((0.0, []))
+
+    async def crash(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(stream, "_work", crash)
+    monkeypatch.setattr(stream.threading, "Timer", Timer)
+    flow = stream.Flow(Configuration({}, {}, Catalog({}, {}, {}, ()), OnCall()), {}, FORMATS["native"], print)
+    options = stream.StreamOptions(embedded, "w0", ["t"], generation="g")
+    assert await stream.run_stream(options, flow, store, FakeClock()) == stream.STALLED
+    assert hurried == [(3.0, [stream.STALLED]), (0.0, [])]

@@ -127,6 +127,9 @@ class BatchConsumer(Consumer):
         # an aiokafka TopicPartition equals a TP, both being tuples; None says that Kafka knows none
         return {TP(*tp): resume.get(TP(*tp), at) for tp, at in committed.items()}
 
+    async def verify_all_partitions_active(self) -> None:
+        """Faust only logs what it finds here, and crashes where a position is unknown: our watchdog looks instead."""
+
     def stop_flow(self) -> None:
         """Before a rebalance and at the end."""
         super().stop_flow()

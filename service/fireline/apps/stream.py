@@ -36,6 +36,7 @@ log = logging.getLogger("fireline.stream")
 STALLED = 70
 """Exit code of a worker that cannot go on; a new process takes its place."""
 _END_WITHIN = 15.0
+_CRASH_WITHIN = 3.0
 _LOOK_FOR_CHANGES = 2.0
 
 
@@ -93,6 +94,9 @@ async def run_stream(options: StreamOptions, flow: Flow, store: Store, clock: Cl
         sides = Sides(_ingest_side(options, flow, producer, partitions, generations), evaluate, lane)
         worker = StreamWorker(options.name, sides, Outside(ends, store, clock, end.doom), options.rhythm)
         await _work(options, flow, worker)
+    except Exception as fault:  # Faust's own: its threads outlive a crash, and the process must not wait for them
+        log.exception("the stream worker crashed")
+        end.give_up(fault, _CRASH_WITHIN)
     finally:
         await asyncio.gather(producer.close(), ends.close())
     return end.code
@@ -182,11 +186,14 @@ class _End:
 
     def doom(self, fault: Exception) -> None:
         """Called once or more; the first counts."""
-        if self.code:
-            return
+        if not self.code:
+            self.give_up(fault, _END_WITHIN)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def give_up(self, fault: Exception, within: float) -> None:
+        """Make sure that this process ends `within` so many seconds, whatever its threads wait for."""
         log.critical("ending with exit code %d: %s", STALLED, fault)
         self.code = STALLED
-        hurry = threading.Timer(_END_WITHIN, os._exit, [STALLED])
+        hurry = threading.Timer(within, os._exit, [STALLED])
         hurry.daemon = True
         hurry.start()
-        os.kill(os.getpid(), signal.SIGTERM)
