@@ -34,11 +34,11 @@ def configuration(**changes) -> Configuration:
 
 @dataclass
 class Scripted:
-    """A channel: `plans` are the next outcomes by address, `hangs` the addresses at which it never answers."""
+    """A channel: `plans` are the next outcomes by address, `hangs` what an address waits for before it answers."""
 
     name: str
     plans: dict[str, list[Outcome | Exception]] = field(default_factory=lambda: defaultdict(list))
-    hangs: set[str] = field(default_factory=set)
+    hangs: dict[str, asyncio.Event] = field(default_factory=dict)
     tried: list[Message] = field(default_factory=list)
     came: list[Message] = field(default_factory=list)
     before: Callable[[Message], None] = lambda message: None
@@ -47,7 +47,7 @@ class Scripted:
         self.tried.append(message)
         self.before(message)
         if message.address in self.hangs:
-            await asyncio.Event().wait()
+            await self.hangs[message.address].wait()
         if self.plans[message.address]:
             outcome = self.plans[message.address].pop(0)
             if isinstance(outcome, Exception):
@@ -176,7 +176,7 @@ async def running(*workers):
         await asyncio.wait_for(asyncio.gather(*tasks), 20)
 
 
-async def eventually(holds: Callable[[], bool], within: float = 10.0) -> None:
+async def eventually(holds: Callable[[], bool], within: float = 20.0) -> None:
     """Wait in real time until `holds`."""
     async with asyncio.timeout(within):
         while not holds():

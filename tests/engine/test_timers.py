@@ -143,7 +143,7 @@ async def test_without_anybody_who_wakes_it_a_deadline_is_late_by_a_look_at_most
     async with running(sweeper(live, wakes=wakes, run_due=hearing)):
         await eventually(lambda: bool(hearing.heard))
     [(_, late)] = hearing.heard
-    assert 0 <= late < 0.6
+    assert 0 <= late < 1.5
     assert wakes.asked[0] == due, "it asks to be woken for the next deadline"
     assert wakes.closed
 
