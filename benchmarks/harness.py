@@ -1,0 +1,226 @@
+"""What the benchmarks of whole processes share: starting and ending them, and figures in tables and JSON."""
+
+import argparse
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from fireline.adapters.database import DatabaseStore, open_store
+from fireline.apps.bootstrap import BROKER_FACT
+from fireline.apps.web_health import STREAM_FACT
+
+ROOT = Path(__file__).parent.parent
+TOOLS = ROOT / ".tools"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value beside its limit or its peer's value; `ratio` is the peer's over ours (more is better)."""
+
+    name: str
+    value: float
+    unit: str
+    peer: str = ""
+    peer_value: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times below the limit, or quicker than the peer."""
+        return None if self.peer_value is None or not self.value else round(self.peer_value / self.value, 2)
+
+
+def percentile(values: Sequence[float], q: float) -> float:
+    """The nearest-rank percentile, `q` from 0 to 1; of no values it is not a number."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))] if ordered else float("nan")
+
+
+def as_json(figures: Sequence[Figure]) -> str:
+    """The figures as one line."""
+    return json.dumps([{**asdict(f), "value": round(f.value, 1), "ratio": f.ratio} for f in figures])
+
+
+def show(title: str, figures: Sequence[Figure]) -> None:
+    """The figures as a table."""
+    table = Table(title=title)
+    for name in ("what", "measured", "beside", "its value", "ratio"):
+        table.add_column(name, justify="left" if name in {"what", "beside"} else "right")
+    for figure in figures:
+        other = "" if figure.peer_value is None else f"{figure.peer_value:,.0f} {figure.unit}"
+        ratio = "" if figure.ratio is None else f"{figure.ratio}x"
+        table.add_row(figure.name, f"{figure.value:,.1f} {figure.unit}", figure.peer, other, ratio)
+    Console(width=max(110, shutil.get_terminal_size().columns)).print(table)
+
+
+def arguments_of(text: str | None) -> argparse.ArgumentParser:
+    """The options that every benchmark of whole processes has."""
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="end within a minute")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--broker", choices=("embedded", "apache", "both"), default="embedded")
+    parser.add_argument("--load", type=int, default=20_000, help="events a second that fire nothing, beside all trials")
+    parser.add_argument("--trials", type=int, default=0, help="how many trials of each kind")
+    parser.add_argument("--keep", type=Path, help="write here what was started and how it went, and leave it there")
+    return parser
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(what: str, found: Callable[[], object], seconds: float = 30.0, every: float = 0.1) -> None:
+    """Wait until `found` answers something true; raises TimeoutError naming `what`."""
+    end = time.monotonic() + seconds
+    while not found():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(every)
+
+
+@contextmanager
+def process(
+    command: Sequence[str | Path], log: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a session of its own that writes to `log`; it is ended with all that it started."""
+    with log.open("ab") as out:
+        started = subprocess.Popen(command, stdout=out, stderr=out, env=environment, start_new_session=True)
+    try:
+        yield started
+    finally:
+        started.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            started.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait(5)
+
+
+def listening(port: int) -> bool:
+    """Whether somebody answers on this port."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        return True
+    return False
+
+
+@contextmanager
+def broker(kind: str, home: Path) -> Iterator[dict[str, str]]:
+    """What `fireline up` has to be told of the broker: nothing of the `embedded` one, the address of `apache`."""
+    if kind == "embedded":
+        yield {}
+        return
+    with apache_kafka(home) as bootstrap:
+        yield {"FIRELINE_KAFKA": bootstrap}
+
+
+@contextmanager
+def apache_kafka(home: Path, heap: str = "1g") -> Iterator[str]:
+    """One node of Apache Kafka as a process: its address."""
+    jars, port, controller = TOOLS / "kafka", free_port(), free_port()
+    if not jars.is_dir():
+        raise SystemExit("Apache Kafka is not installed: run `bash deploy/test-tools.sh`")
+    properties = home / "server.properties"
+    properties.write_text(
+        (ROOT / "deploy" / "kafka" / "server.properties").read_text()
+        + f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n"
+        + f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n"
+        + f"controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={home / 'kafka'}\n"
+    )
+    java = ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    java += ["-cp", f"{jars}/*"]
+    cluster = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
+    formatting = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+    subprocess.run(formatting, check=True, capture_output=True, cwd=home)
+    with process([*java, "kafka.Kafka", str(properties)], home / "kafka.log"):
+        eventually("Apache Kafka listens", lambda: listening(port), 60)
+        yield f"127.0.0.1:{port}"
+
+
+class Fireline:
+    """A running `fireline up`: where its parts listen, and its database."""
+
+    def __init__(self, port: int, store: DatabaseStore, database: Path, pid: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.store = store
+        self.database = database
+        self._pid = pid
+
+    @property
+    def bootstrap(self) -> str:
+        """The broker it works with."""
+        with self.store.reading() as tx:
+            fact = tx.fact(BROKER_FACT)
+        assert fact is not None
+        return str(fact[0]["bootstrap"])
+
+    def processor(self) -> dict[str, float]:
+        """The processor time, in seconds, that each role has used so far; `up` is the supervisor and its broker."""
+        used = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                if self._pid in (int(entry.name), int(fields[1])) and b"fireline.apps" in words:
+                    role = words[words.index(b"fireline.apps") + 1].decode()
+                    used[role] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return used
+
+    def events(self) -> tuple[int, float]:
+        """How many events its stream worker has counted, and by how many seconds it lags behind."""
+        with self.store.reading() as tx:
+            fact = tx.fact(STREAM_FACT)
+        return (int(str(fact[0]["events"])), float(str(fact[0]["lag_seconds"] or 0.0))) if fact else (0, 0.0)
+
+
+@contextmanager
+def fireline_up(home: Path, environment: Mapping[str, str]) -> Iterator[Fireline]:
+    """`fireline up` on the rules and runbooks in `home`, once all its roles work."""
+    port, database = free_port(), home / "fireline.db"
+    given = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("FIRELINE_")},
+        "FIRELINE_DATABASE": f"sqlite:///{database}",
+        "FIRELINE_STATE_DIR": str(home),
+        "FIRELINE_WEB_PORT": str(port),
+        "FIRELINE_RULES": str(home / "rules"),
+        "FIRELINE_RUNBOOKS": str(home / "runbooks"),
+        "FIRELINE_LOG_LEVEL": "warning",
+        **environment,
+    }
+    with process([sys.executable, "-m", "fireline.apps", "up"], home / "up.log", given) as up:
+
+        def works() -> bool:
+            if up.poll() is not None:
+                raise SystemExit(f"`fireline up` ended with {up.returncode}:\n{(home / 'up.log').read_text()[-4000:]}")
+            return listening(port)
+
+        eventually("the web role answers", works, 60)
+        store = open_store(f"sqlite:///{database}")
+        try:
+            found = Fireline(port, store, database, up.pid)
+            eventually("the stream worker has its partitions", lambda: _assigned(store), 90)
+            yield found
+        finally:
+            store.close()
+
+
+def _assigned(store: DatabaseStore) -> bool:
+    with store.reading() as tx:
+        fact = tx.fact(STREAM_FACT)
+    return fact is not None and fact[0].get("partitions") not in (None, 0)
