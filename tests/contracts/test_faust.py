@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -60,8 +60,8 @@ async def read(connection: Connection, offsets: Offsets, directory: Path, want: 
     batches: list[Batch] = []
     enough = asyncio.Event()
 
-    async def handle(batch: Batch) -> None:
-        batches.append(batch)
+    async def handle(polled: Sequence[Batch]) -> None:
+        batches.extend(polled)
         if sum(len(b.records) for b in batches) >= want:
             enough.set()
 
@@ -84,11 +84,18 @@ def test_the_versions_these_facts_were_read_in():
     assert version("aiokafka").startswith("0.14.")
 
 
-def test_one_carrier_holds_all_records_of_a_partition_and_has_the_last_offset():
-    records = [ConsumerRecord("t", 0, i, 5, 0, b"k", b"v%d" % i, None, 1, 2, ()) for i in (7, 8, 9)]
-    ((tp, carrier),) = BatchScheduling().iterate({TP("t", 0): records, TP("t", 1): []})
-    assert (tp, carrier.offset, carrier.value) == (TP("t", 0), 9, records)
-    assert Batch("t", 0, carrier.value).end == 10
+def record(topic: str, partition: int, offset: int) -> ConsumerRecord:
+    return ConsumerRecord(topic, partition, offset, 5, 0, b"k", b"v%d" % offset, None, 1, 2, ())
+
+
+def test_one_carrier_holds_all_records_of_a_topic_and_has_the_last_offset():
+    one, other = [record("t", 0, i) for i in (7, 8, 9)], [record("t", 2, i) for i in (3, 4)]
+    apart = [record("u", 0, 1)]
+    polled = {TP("t", 0): one, TP("u", 0): apart, TP("t", 1): [], TP("t", 2): other}
+    (tp, carrier), (second, of_second) = BatchScheduling().iterate(polled)
+    assert (tp, carrier.offset, carrier.value) == (TP("t", 2), 4, [one, other])
+    assert (second, of_second.offset, of_second.value) == (TP("u", 0), 1, [apart])
+    assert Batch("t", 0, carrier.value[0]).end == 10
 
 
 def test_the_places_where_faust_is_overridden_are_still_called_so():
@@ -132,6 +139,21 @@ async def test_many_records_come_as_few_batches_and_what_we_say_is_committed(emb
     batches = await read(embedded, again, tmp_path, 952)
     assert again.told[0][("t", 0)] == 2048
     assert batches[0].records[0].offset == 2048
+
+
+async def test_partitions_that_were_polled_together_are_committed_each(embedded_broker, embedded, tmp_path):
+    embedded_broker.create(["t"])
+    for partition in (0, 1, 2):
+        await fill(embedded, "t", 10 + partition, partition)
+    offsets = Offsets()
+    offsets.commits = {("t", partition): 10 + partition for partition in (0, 1, 2)}
+    batches = await read(embedded, offsets, tmp_path, 33)
+    read_of = {n: [r.offset for b in batches if b.partition == n for r in b.records] for n in (0, 1, 2)}
+    assert read_of == {n: list(range(10 + n)) for n in (0, 1, 2)}
+
+    again = Offsets({("t", 0): 0})
+    await read(embedded, again, tmp_path, 10)
+    assert {place: at for place, at in again.told[0].items() if at is not None} == offsets.commits
 
 
 async def test_where_we_resume_wins_over_what_kafka_remembers(embedded_broker, embedded, tmp_path):

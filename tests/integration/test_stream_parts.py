@@ -151,6 +151,15 @@ async def test_a_batch_is_done_when_kafka_confirmed_it_however_often_it_must_be_
     assert ingest.tally.events == 3
 
 
+async def test_what_follows_from_batches_that_came_together_is_sent_at_once(monkeypatch):
+    ingest = side(0, monkeypatch)
+    one = batch(0, 1)
+    await ingest.handle(one, Batch("t", 1, one.records), Batch("t", 2, batch(5).records))
+    assert ingest._producer.calls == 1
+    assert ingest.positions == {HERE: 2, ("t", 1): 2, ("t", 2): 6}
+    assert ingest.tally.events == 5
+
+
 async def test_a_batch_is_given_up_when_delivery_stops_and_nothing_of_it_may_be_committed(monkeypatch):
     ingest = side(10_000, monkeypatch)
     handling = asyncio.create_task(ingest.handle(batch(0, 1, 2)))

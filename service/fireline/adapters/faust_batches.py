@@ -1,7 +1,7 @@
 """Faust, made to deliver batches: what its public settings do not offer, in one place.
 
 Faust spends about 55 us on each message that it delivers, so it is given few: one message carries all records that a
-poll returned for a partition. Offsets are ours: Faust is told what may be committed and where to resume, because a
+poll returned of a topic. Offsets are ours: Faust is told what may be committed and where to resume, because a
 finished message does not mean a finished chunk, and a checkpoint in the database wins over what Kafka remembers.
 Every fact about Faust's inside that this file stands on has a test in `tests/contracts/test_faust.py`.
 """
@@ -73,13 +73,17 @@ class Positions(Protocol):
 
 
 class BatchScheduling(SchedulingStrategyT):
-    """Replaces a partition's polled records by one that carries them all, with the last one's offset."""
+    """Replaces a topic's polled records by one that carries them all, a list for each partition."""
 
     def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
-        """One carrier per partition."""
+        """One carrier per topic, in the place of its last record: what follows from a poll can then be sent at once."""
+        topics: dict[str, list[TP]] = {}
         for tp, found in records.items():
             if found:
-                yield tp, dataclasses.replace(found[-1], key=None, value=found, headers=())
+                topics.setdefault(tp.topic, []).append(tp)
+        for tps in topics.values():
+            value = [records[tp] for tp in tps]
+            yield tps[-1], dataclasses.replace(value[-1][-1], key=None, value=value, headers=())
 
 
 class _Schema(faust.Schema[Any, Any]):
@@ -185,15 +189,15 @@ class BatchApp(faust.App):
     def _new_transport(self) -> TransportT:
         return _Transport(self.conf.broker_consumer, self)
 
-    def deliver(self, name: str, topics: Sequence[str], handle: Callable[[Batch], Awaitable[None]]) -> None:
-        """Give every batch of the topics to `handle`, one at a time. It must not raise: the batch would be lost."""
+    def deliver(self, name: str, topics: Sequence[str], handle: Callable[[Sequence[Batch]], Awaitable[None]]) -> None:
+        """Give `handle` what each poll returned of a topic, one at a time. It must not raise: that would be lost."""
 
         async def agent(stream: Any) -> None:
             async for event in stream.events():
                 if event.message.generation_id != self.consumer_generation_id:
                     continue  # fetched before a rebalance that sought elsewhere
-                records: list[Record] = event.message.value
-                await handle(Batch(event.message.topic, event.message.partition, records))
+                polled: list[list[Any]] = event.message.value
+                await handle([Batch(records[0].topic, records[0].partition, records) for records in polled])
 
         self.agent(self.topic(*topics, schema=_Schema()), name=name)(agent)
 

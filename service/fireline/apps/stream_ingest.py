@@ -54,8 +54,23 @@ class IngestSide:
         self.read_until.clear()
         self.commits.clear()
 
-    async def handle(self, batch: Batch) -> None:
-        """Aggregate a batch and see its partials acknowledged; abandoned, to be read again, when delivery stops."""
+    async def handle(self, *batches: Batch) -> None:
+        """Aggregate batches and see their partials acknowledged; abandoned, to be read again, when delivery stops.
+
+        Partials of several batches are sent together: brokers and evaluate then have fewer, larger batches to handle.
+        """
+        taken = [found for batch in batches if (found := self._aggregated(batch)) is not None]
+        outgoing = [record for _, source, ingested in taken for record in _outgoing(source, ingested)]
+        if not taken or not await self._deliver(sorted(outgoing, key=_late)):
+            return
+        for batch, source, ingested in taken:
+            place = (source.topic, source.partition)
+            self.positions[place] = batch.end
+            self.read_until[place] = batch.records[-1].timestamp / 1000.0
+            self.commits[place] = ingested.commit
+            self._count(ingested)
+
+    def _aggregated(self, batch: Batch) -> tuple[Batch, SourceRef, Ingested] | None:
         place = (batch.topic, batch.partition)
         records = [
             Record(r.offset, r.timestamp / 1000.0, r.key, r.value, r.headers)
@@ -63,16 +78,10 @@ class IngestSide:
             if r.offset >= self.positions.get(place, 0)
         ]
         if not records:
-            return
+            return None
         self._notice_gap(place, records[0].offset)
         source = self._ref(place)
-        ingested = self.ingest.batch(source, records)
-        if not await self._deliver(_outgoing(source, ingested)):
-            return
-        self.positions[place] = batch.end
-        self.read_until[place] = records[-1].timestamp
-        self.commits[place] = ingested.commit
-        self._count(ingested)
+        return batch, source, self.ingest.batch(source, records)
 
     def _ref(self, place: Place) -> SourceRef:
         timeline, generation = self._sources[place[0]]
@@ -104,8 +113,13 @@ class IngestSide:
         self.tally.refused.update(ingested.refused)
 
 
+def _late(record: Outgoing) -> bool:
+    """Dead letters come last: a partial must not wait for them."""
+    return record.topic == DEAD_LETTER
+
+
 def _outgoing(source: SourceRef, ingested: Ingested) -> list[Outgoing]:
-    """The batch's records, dead letters last: a partial must not wait for them."""
+    """What a batch's records lead to."""
     partials = [
         Outgoing(PARTIALS, payload, partition=partition)
         for partition, payloads in ingested.partials.items()

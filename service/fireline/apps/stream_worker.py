@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 from fireline.adapters.faust_batches import Batch, Place
@@ -121,15 +121,16 @@ class StreamWorker:
         self.evaluate.drop()
 
     # events
-    async def take_events(self, batch: Batch) -> None:
-        """A batch of a source topic; never raises. Nothing that follows a failed batch may be committed."""
+    async def take_events(self, batches: Sequence[Batch]) -> None:
+        """Batches of a source topic; never raises. Nothing that follows a failed batch may be committed."""
         if not self._doomed:
-            await self._guarded(self.ingest.handle(batch))
+            await self._guarded(self.ingest.handle(*batches))
 
-    async def take_partials(self, batch: Batch) -> None:
-        """A batch of partials; never raises."""
-        if not self._doomed:
-            await self._guarded(self.evaluate.handle(batch))
+    async def take_partials(self, batches: Sequence[Batch]) -> None:
+        """Batches of partials; never raises."""
+        for batch in batches:
+            if not self._doomed:
+                await self._guarded(self.evaluate.handle(batch))
 
     def reload(self, configuration: Configuration) -> None:
         """Go on with other rules; windows of rules whose hash stays are kept."""
