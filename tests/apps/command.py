@@ -18,6 +18,7 @@ from fireline.engine.runs import Runs
 from fireline.engine.starting import Wanted
 
 SERVICE = "fraud-scoring"
+LATE = "9 % of this window came late: 4 events not counted"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,9 @@ class House:
             started=now - 5,
             episode=now - 5,
             summary=text,
-            evidence=Evidence({"p99": 2500.0, "n": None}, 40, now - 10, now, "p99 > 800", f"because {text}"),
+            evidence=Evidence(
+                {"p99": 2500.0, "n": None}, 40, now - 10, now, "p99 > 800", f"because {text}", 4, (LATE,)
+            ),
             runbooks=("route-to-fallback",),
         )
         made = self.parts()[1].handle(SignalArrived(signal)).incident

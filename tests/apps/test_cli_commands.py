@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from tests.apps.command import LATE
+
 
 def rows(text: str) -> list[dict[str, str]]:
     """Tab-separated lines under their headers."""
@@ -68,7 +70,14 @@ def test_an_incident_is_taken_handed_on_noted_and_closed(house, incident):
 def test_explain(house, incident):
     said = house("explain", "INC-1")
     assert said.code == 0
-    for expected in ("p99=2500", "no value", "schedule payments-ml", "next is", "Every decision"):
+    for expected in (
+        "p99=2500",
+        "no value",
+        "note       9 % of this window came late",
+        "schedule payments-ml",
+        "next is",
+        "Every decision",
+    ):
         assert expected in said.out
     one = house("explain", "INC-1", "--page", "1").out
     assert one.startswith("Page 1 of INC-1")
@@ -78,6 +87,9 @@ def test_explain(house, incident):
     assert told["pages"][0]["person"] in {"ann", "ben", "cleo"}
     assert told["pages"][0]["told"].startswith("Page 1")
     assert all(decision["reason"] for decision in told["decisions"])
+    assert told["signals"][0]["late"] == 4
+    assert told["signals"][0]["notes"] == told["decisions"][0]["data"]["notes"] == [LATE]
+    assert LATE in told["decisions"][0]["reason"]
 
 
 def test_runs(house, incident):

@@ -5,7 +5,9 @@ from fireline.domain.incidents import Attached, Incident, Status
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.runbooks import Autonomy, Run, RunStatus, StepRun
 
-EVIDENCE = Evidence({"p99": 812.5, "n": None}, 60, 0.0, 60.0, "p99 > 800.0", "812.5 is above 800")
+EVIDENCE = Evidence(
+    {"p99": 812.5, "n": None}, 60, 0.0, 60.0, "p99 > 800.0", "812.5 is above 800", 2, ("p99 rests on 2 buckets",)
+)
 SIGNAL = Signal(
     id="s-1",
     rule="fraud_latency",

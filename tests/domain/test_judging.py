@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fireline.domain.judging import EntityState, Reading, judge, next_due
+from fireline.domain.judging import EntityState, Reading, judge, late_share, next_due
 from fireline.domain.rules import Level, Mode, NoData, State
 from tests.engine.streams import Check, Text, above, rule
 
@@ -203,3 +203,29 @@ def test_signals_tell_the_state_and_alternate(steps, for_, keep, silence):
                 assert signal.severity != before.severity
         if not signals:
             assert story.state.severity == before.severity
+
+
+@pytest.mark.parametrize(
+    ("late", "samples", "told"),
+    [
+        (3, 97, "3 % of this window came late: 3 events not counted"),
+        (1, 9999, "under 1 % of this window came late: 1 event not counted"),
+        (1, 100, "under 1 % of this window came late: 1 event not counted"),
+        (9999, 1, "over 99 % of this window came late: 9999 events not counted"),
+    ],
+)
+def test_a_signal_says_which_share_of_its_window_came_late(late, samples, told):
+    shown = Reading({"top": 200.0}, samples, T - 60, T, T, late, ("p99 rests on 2 buckets",))
+    _, (signal,) = judge(rule(levels=(OUTAGE,)), EntityState(ENTITY), shown, T)
+    assert signal.evidence.notes == (told, "p99 rests on 2 buckets")
+    assert signal.evidence.late == late
+
+
+def test_a_window_of_which_all_came_late_says_so():
+    assert late_share(4, 0) == ("100 % of this window came late: 4 events not counted",)
+
+
+def test_what_came_in_time_needs_no_note():
+    story = Story()
+    story.at(0, 200)
+    assert story.signals[0].evidence.notes == ()

@@ -1,5 +1,7 @@
 """Personal data in the words of a signal is gone before anybody stores them."""
 
+from dataclasses import replace
+
 from fireline.domain.redaction import REDACTED, redact, redacted
 from fireline.domain.rules import Evidence, Signal, State
 
@@ -22,3 +24,9 @@ def test_summary_and_reason_of_a_signal_are_redacted_and_its_identity_is_not():
     assert "ben@" not in after.summary + after.evidence.reason
     assert (after.id, after.fingerprint) == (before.id, before.fingerprint)
     assert redacted(before, ()) is before
+
+
+def test_notes_are_redacted_as_the_reason_is():
+    before = signal("reason", "summary")
+    before = replace(before, evidence=replace(before.evidence, notes=("ben@x.example rests on 2 buckets",)))
+    assert redacted(before, (r"\S+@\S+",)).evidence.notes == ("[redacted] rests on 2 buckets",)

@@ -177,3 +177,14 @@ def test_any_text_makes_a_message(summary, region):
     made.says(SignalArrived(replace(signal(at=NOW, region=region), summary=summary)))
     assert card(made).title == f"OUTAGE INC-7 fraud-scoring: {summary}"
     assert buttons(card(made)) == ALL
+
+
+def test_how_far_the_numbers_can_be_trusted_stands_below_them():
+    made = Scene()
+    fired = signal(at=NOW)
+    doubt = replace(fired.evidence, notes=("3 % of this window came late: 3 events not counted", "p99 rests on 2"))
+    made.says(SignalArrived(replace(fired, evidence=doubt)))
+    assert page(made).facts[1:3] == card(made).facts[1:3] == doubt.notes
+    entry = made.decisions[0].entries[0]
+    assert doubt.notes[0] in entry.text
+    assert entry.data["notes"] == list(doubt.notes)

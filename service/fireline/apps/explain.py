@@ -39,7 +39,7 @@ def _page(incident: Incident, number: int) -> Page:
 
 
 def evidence(signal: Signal) -> str:
-    """The evidence of a signal: measures, samples, window, condition and its reason."""
+    """The evidence of a signal: measures, samples, window, condition, its reason, and how far to trust it."""
     held = signal.evidence
     measures = ", ".join(f"{name}={_number(value)}" for name, value in held.measures.items())
     return (
@@ -48,7 +48,7 @@ def evidence(signal: Signal) -> str:
         f"  window     {instant(held.window_start)} to {instant(held.window_end)}\n"
         f"  condition  {held.condition}\n"
         f"  because    {held.reason}"
-    )
+    ) + "".join(f"\n  note       {note}" for note in held.notes)
 
 
 def _number(value: float | None) -> str:

@@ -115,6 +115,8 @@ def signal_json(attached: Attached) -> dict[str, object]:
         "firing": attached.cleared_at is None,
         "measures": dict(evidence.measures),
         "samples": evidence.samples,
+        "late": evidence.late,
+        "notes": list(evidence.notes),
         "window": [evidence.window_start, evidence.window_end],
         "condition": evidence.condition,
         "reason": evidence.reason,
@@ -146,7 +148,8 @@ def _print(told: Told) -> None:
     say(f"service {incident.service}, owner {incident.owner}, opened {instant(incident.opened_at)}")
     for attached in incident.signals.values():
         state = "firing" if attached.cleared_at is None else f"clear since {instant(attached.cleared_at)}"
-        say(f"  {attached.signal.fingerprint}: {state}; {attached.signal.evidence.reason}")
+        told = "; ".join((attached.signal.evidence.reason, *attached.signal.evidence.notes))
+        say(f"  {attached.signal.fingerprint}: {state}; {told}")
     for page in incident.pages:
         tries = ", ".join(f"{a.channel} {a.state}" for a in page.attempts) or "not tried yet"
         say(f"  page {page.number} to {page.person}: {page.status.value} ({tries}); level {page.level + 1}")

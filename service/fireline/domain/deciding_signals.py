@@ -103,6 +103,8 @@ def _data(signal: Signal) -> dict[str, object]:
         "at": signal.at,
         "measures": dict(found.measures),
         "samples": found.samples,
+        "late": found.late,
+        "notes": list(found.notes),
         "condition": found.condition,
         "window": [found.window_start, found.window_end],
     }

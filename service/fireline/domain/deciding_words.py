@@ -56,7 +56,7 @@ def evidence(signal: Signal) -> str:
     found = signal.evidence
     values = ", ".join(f"{name} {_number(value)}" for name, value in found.measures.items())
     samples = f"{found.samples} samples" if found.samples else ""
-    parts = "; ".join(part for part in (found.condition, values, samples) if part)
+    parts = "; ".join(part for part in (found.condition, values, samples, *found.notes) if part)
     if not parts:
         return f"{labels(signal)}: {found.reason}"
     return f"{labels(signal)}: {parts}" + (f" ({found.reason})" if found.reason else "")

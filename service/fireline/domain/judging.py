@@ -26,6 +26,8 @@ class Reading:
     """What a window shows: the measures' values (None: no value), its samples, and its bounds in seconds.
 
     `newest` is the event time of the entity's newest sample at all, also before the window; None when none is known.
+    `late` counts events that came too late to be samples. `notes` are what measures say of how far their values can
+    be trusted, as clauses for people: `p99 rests on 2 buckets`.
     """
 
     values: Mapping[str, float | None]
@@ -34,6 +36,7 @@ class Reading:
     end: float
     newest: float | None
     late: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +320,7 @@ def _signal(
             found.condition,
             found.reason,
             reading.late,
+            _notes(reading),
         ),
         group=",".join(f"{name}={labels.get(name, '')}" for name in rule.group_by),
         runbooks=rule.runbooks,
@@ -324,6 +328,23 @@ def _signal(
         timeline=state.timeline,
         sequence=state.sequence,
     )
+
+
+def _notes(reading: Reading) -> tuple[str, ...]:
+    """What a person must know before trusting the numbers."""
+    return (*late_share(reading.late, reading.samples), *reading.notes)
+
+
+def late_share(late: int, samples: int) -> tuple[str, ...]:
+    """The clause about events that came too late to count among `samples`; none when there were none.
+
+    The share is rounded to whole percent and never to 0 or 100: what is not all is `over 99 %`.
+    """
+    if late <= 0:
+        return ()
+    share = 100.0 * late / (samples + late)
+    told = "under 1 %" if share < 1.0 else "over 99 %" if 99.0 < share < 100.0 else f"{share:.0f} %"
+    return (f"{told} of this window came late: {late} {'event' if late == 1 else 'events'} not counted",)
 
 
 def _text(template: Template, values: Mapping[str, object]) -> str:

@@ -23,11 +23,13 @@ def redact(text: str, patterns: Sequence[str]) -> str:
 
 
 def redacted(signal: Signal, patterns: Sequence[str]) -> Signal:
-    """The signal with its summary and reason redacted.
+    """The signal with its summary, reason and notes redacted.
 
     The labels that a rule groups by stay as they are: they are what the signal is about, and its identity.
     """
     if not patterns:
         return signal
-    evidence = replace(signal.evidence, reason=redact(signal.evidence.reason, patterns))
+    held = signal.evidence
+    notes = tuple(redact(note, patterns) for note in held.notes)
+    evidence = replace(held, reason=redact(held.reason, patterns), notes=notes)
     return replace(signal, summary=redact(signal.summary, patterns), evidence=evidence)

@@ -147,7 +147,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a verdict rests on: measures over `[window_start, window_end]`, samples, late share, the condition."""
+    """What a verdict rests on: measures over `[window_start, window_end]`, samples, the condition and why.
+
+    `late` counts events that came too late to be among the samples. `notes` are whole clauses for people about how far
+    the numbers can be trusted, the most telling first: `3 % of this window came late`.
+    """
 
     measures: Mapping[str, float | None]
     samples: int
@@ -156,6 +160,7 @@ class Evidence:
     condition: str
     reason: str
     late: int = 0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,12 +136,12 @@ def _facts(incident: Incident, world: World, now: float) -> tuple[str, ...]:
 
 
 def _evidence(incident: Incident) -> Sequence[str]:
-    """The numbers of the worst signal that fires: what was measured, and against what."""
+    """The numbers of the worst signal that fires: what was measured, against what, and how far to trust it."""
     for attached in incident.firing[:1]:
         found = attached.signal.evidence
         values = ", ".join(f"{k} {'unknown' if v is None else f'{v:.6g}'}" for k, v in found.measures.items())
         parts = [text for text in (found.condition, values, f"{found.samples} samples") if text]
-        return ["; ".join(parts)]
+        return ["; ".join(parts), *found.notes]
     return []
 
 
