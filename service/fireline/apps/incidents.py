@@ -148,8 +148,8 @@ def _print(told: Told) -> None:
     say(f"service {incident.service}, owner {incident.owner}, opened {instant(incident.opened_at)}")
     for attached in incident.signals.values():
         state = "firing" if attached.cleared_at is None else f"clear since {instant(attached.cleared_at)}"
-        told = "; ".join((attached.signal.evidence.reason, *attached.signal.evidence.notes))
-        say(f"  {attached.signal.fingerprint}: {state}; {told}")
+        why = "; ".join((attached.signal.evidence.reason, *attached.signal.evidence.notes))
+        say(f"  {attached.signal.fingerprint}: {state}; {why}")
     for page in incident.pages:
         tries = ", ".join(f"{a.channel} {a.state}" for a in page.attempts) or "not tried yet"
         say(f"  page {page.number} to {page.person}: {page.status.value} ({tries}); level {page.level + 1}")
