@@ -5,7 +5,7 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from fireline.domain.events import Kind
+from fireline.domain.events import Event, Kind, Malformed
 from fireline.domain.rules import Measure
 from fireline.engine.ingest import TIMELINE_HEADER, Ingest, Record, SourceRef
 from fireline.engine.ingest_plans import partition_of
@@ -89,6 +89,29 @@ def test_malformed_records_are_dead_letters_and_stop_nothing():
     assert [(d.record.offset, d.reason) for d in got.dead] == [(1, "not-json"), (2, "empty")]
     assert got.dead[0].record is bad
     assert entries(got)["latency", ("a",), int(T // 10)][0] == 2
+
+
+class Several:
+    """A format of many events a record: numbers are events' times, texts are faults."""
+
+    def decode(self, value, headers):
+        items = orjson.loads(value)
+        fields = {"service": "a", "name": "lat", "value": 1.0}
+        return [Malformed(i, f"point {i}") if isinstance(i, str) else Event(Kind.METRIC, i, fields) for i in items]
+
+    def rows(self, values):
+        return [None] * len(values)
+
+
+def test_the_good_events_of_a_record_count_and_its_faults_are_one_dead_letter_a_reason():
+    late, early = T - 31, T + 301
+    core = Ingest([rule()], FAMILIES, Several(), 1)
+    got = core.batch(SOURCE, [Record(0, T, None, orjson.dumps([T, "nan", T, "gap", "nan", late, early, late, "nan"]))])
+    assert [(d.record.offset, d.reason) for d in got.dead] == [(0, "nan"), (0, "gap"), (0, "late"), (0, "future")]
+    assert got.dead[0].detail == "point nan"
+    assert entries(got)["latency", ("a",), int(T // 10)] == (2, 2, [2, 1.0])
+    again = core.batch(SOURCE, [Record(1, T, None, b'["nan"]')])
+    assert [(d.record.offset, d.reason) for d in again.dead] == [(1, "nan")]
 
 
 def test_late_and_early_events_are_dead_letters_that_say_by_how_much():

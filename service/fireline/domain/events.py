@@ -48,11 +48,18 @@ Row = tuple[Kind, float, dict[str, object]]
 """An event on the fast path: kind, event time in seconds, flat fields. Same meaning as `Event`, without its id."""
 
 
+Decoded = Sequence[Event | Malformed] | Malformed
+"""What a record holds, or why that cannot be told. A sequence has the good events and what is wrong with each bad one."""
+
+
 class Source(Protocol):
     """One wire format. Pure, and never raises."""
 
-    def decode(self, value: bytes | None, headers: Headers) -> list[Event] | Malformed:
-        """The events of one record, or why there are none."""
+    def decode(self, value: bytes | None, headers: Headers) -> Decoded:
+        """The events of one record and the faults among them, or why there are none.
+
+        Every event is processed; for the faults the record becomes a dead letter, one a reason.
+        """
         ...
 
     def rows(self, values: Sequence[bytes | None]) -> Sequence[Row | None]:

@@ -9,7 +9,7 @@ the chunk in progress, whoever resumes there rebuilds the same aggregates.
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
@@ -297,24 +297,33 @@ class Ingest:
         batch.events += events
 
     def _slow(self, batch: _Batch, source: Source, record: Record) -> Iterable[Row]:
-        """The events of a record that is out of the ordinary; a malformed one becomes a dead letter."""
+        """The events of a record that is out of the ordinary; what is malformed in it becomes a dead letter."""
         decoded = source.decode(record.value, record.headers)
-        if isinstance(decoded, Malformed):
-            batch.dead.append(DeadLetter(record, decoded.reason, decoded.detail))
-            return ()
-        return [(event.kind, event.at, dict(event.fields)) for event in decoded]
+        rows: list[Row] = []
+        for item in [decoded] if isinstance(decoded, Malformed) else decoded:
+            if isinstance(item, Malformed):
+                self._bury(batch, record, item.reason, item.detail)
+            else:
+                rows.append((item.kind, item.at, dict(item.fields)))
+        return rows
+
+    def _bury(self, batch: _Batch, record: Record, reason: str, detail: str) -> None:
+        """Dead-letter a record, once for each reason however many of its events have it."""
+        own = takewhile(lambda letter: letter.record is record, reversed(batch.dead))
+        if all(letter.reason != reason for letter in own):
+            batch.dead.append(DeadLetter(record, reason, detail))
 
     def _untimely(self, batch: _Batch, record: Record, row: Row, age: float) -> None:
         """Dead-letter an event that is too late or too early; the rules it was meant for count the late ones."""
         kind, at, fields = row
         if age < 0:
             detail = f"event time {at:.3f} is {-age:.3f} s after its record's; at most {self._future:g} s are allowed"
-            batch.dead.append(DeadLetter(record, "future", detail))
+            self._bury(batch, record, "future", detail)
             return
         live = batch.source.timeline == LIVE
         behind, allowed = ("its record's", self._lateness) if live else ("the newest seen", self._replay_lateness)
         detail = f"event time {at:.3f} is {age:.3f} s before {behind}; at most {allowed:g} s are allowed"
-        batch.dead.append(DeadLetter(record, "late", detail))
+        self._bury(batch, record, "late", detail)
         lane = self._lanes.get(kind)
         for target in lane.plan(fields).targets if lane is not None else ():
             batch.late[target, pane_of(at + age, target.rule.pane)] += 1
