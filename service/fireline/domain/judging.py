@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from fireline.domain.expressions import Condition, EvaluationFault, Template
 from fireline.domain.rules import Entity, Evidence, Level, Rule, Signal, State
@@ -69,8 +70,7 @@ class EntityState:
     reason: str = "not judged yet"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):  # a tuple, because some are made whenever an entity is judged
     """Whether something holds, None when that cannot be told, and why."""
 
     holds: bool | None
@@ -79,9 +79,9 @@ class Told:
 
 def tell(condition: Condition, values: Mapping[str, object]) -> Told:
     """Whether a condition holds; it cannot be told when a name it refers to has no value."""
-    missing = sorted(name for name in condition.variables if values.get(name) is None)
+    missing = [name for name in condition.variables if values.get(name) is None]
     if missing:
-        return Told(None, f"`{condition.source}` cannot be told: {', '.join(missing)} has no value")
+        return Told(None, f"`{condition.source}` cannot be told: {', '.join(sorted(missing))} has no value")
     try:
         holds = condition.holds(values)
     except EvaluationFault as fault:
@@ -153,8 +153,7 @@ def _rank(rule: Rule, severity: str) -> float:
     return -0.5  # not comparable: rather one page too many
 
 
-@dataclass(frozen=True, slots=True)
-class _Judgement:
+class _Judgement(NamedTuple):
     """What is true of the entity now: the levels, the severity to signal, and the evidence's condition and reason."""
 
     levels: Mapping[str, Held]
@@ -181,7 +180,7 @@ def _weigh(rule: Rule, state: EntityState, reading: Reading, now: float, behind:
         if held is not None:
             levels[level.severity] = held
     silence = _silence(rule, reading, now, behind)
-    firing = [name for name, held in levels.items() if held.firing]
+    firing = [name for name, held in levels.items() if held.firing] if levels else []
     if silence is not None and rule.no_data is not None:
         return _silent(rule, levels, firing, silence)
     top = firing[0] if firing else None
@@ -199,20 +198,19 @@ def _silent(rule: Rule, levels: Mapping[str, Held], firing: list[str], silence: 
 def _conclude(
     rule: Rule, state: EntityState, levels: Mapping[str, Held], top: str | None, whys: Mapping[str, Told]
 ) -> _Judgement:
-    by_name = {level.severity: level for level in rule.levels}
-    told = {name: why for name, why in whys.items() if why.holds is None}
+    told = [why for why in whys.values() if why.holds is None]
     if top is not None:
-        level, why = by_name[top], whys[top]
+        level, why = next(each for each in rule.levels if each.severity == top), whys[top]
         if why.holds is None:
             reason = f"still firing, for it cannot be told whether it is over: {why.why}"
             return _Judgement(levels, top, State.UNKNOWN, level.when.source, reason)
         lasting = f" for {level.for_:g} s" if level.for_ else ""
         return _Judgement(levels, top, State.FIRING, level.when.source, f"{why.why}{lasting}")
-    ended = by_name.get(state.severity or "")
+    ended = next((each for each in rule.levels if each.severity == state.severity), None) if state.severity else None
     condition = (ended.until or ended.when).source if ended is not None else ""
     if told:
-        return _Judgement(levels, None, State.UNKNOWN, condition, next(iter(told.values())).why)
-    pending = next((f"; {name} is pending" for name in levels), "")
+        return _Judgement(levels, None, State.UNKNOWN, condition, told[0].why)
+    pending = next((f"; {name} is pending" for name in levels), "") if levels else ""
     ending = whys[ended.severity].why if ended is not None else "no level's condition holds"
     return _Judgement(levels, None, State.CLEAR, condition, ending + pending)
 
@@ -226,24 +224,31 @@ def judge(
     is our own. A firing entity that goes silent without `no_data` keeps firing, and says so once an episode.
     """
     found = _weigh(rule, state, reading, now, behind)
-    after = replace(state, levels=found.levels, verdict=found.verdict, reason=found.reason)
+    after = _noted(state, found)
     if found.severity == state.severity:
         told = found.severity is None or found.verdict is not State.UNKNOWN or state.silent
         if told or not _gone_quiet(rule, reading, now, behind):
             return after, ()
         since = f" since {datetime.fromtimestamp(reading.newest or 0.0, UTC):%Y-%m-%d %H:%M:%S} UTC"
-        found = replace(found, reason=f"no data{since}; {found.reason}")
+        found = found._replace(reason=f"no data{since}; {found.reason}")
         after = replace(after, silent=True, sequence=state.sequence + 1, reason=found.reason)
         return after, (_signal(rule, after, State.UNKNOWN, found=found, reading=reading, now=now),)
     if state.severity is None:
         after = _begin(rule, after, found, reading, now)
     elif found.severity is None:
         after = replace(after, severity=None, sequence=state.sequence + 1)
-        found = found if found.verdict is State.CLEAR else replace(found, reason=f"data is back; {found.reason}")
+        found = found if found.verdict is State.CLEAR else found._replace(reason=f"data is back; {found.reason}")
     else:
         after = replace(after, severity=found.severity, sequence=state.sequence + 1)
     verdict = State.CLEAR if found.severity is None else State.FIRING
     return after, (_signal(rule, after, verdict, found=found, reading=reading, now=now),)
+
+
+def _noted(state: EntityState, found: _Judgement) -> EntityState:
+    """The state with the latest judgement in it; most judgements say what was said before."""
+    if (state.levels, state.verdict, state.reason) == (found.levels, found.verdict, found.reason):
+        return state
+    return replace(state, levels=found.levels, verdict=found.verdict, reason=found.reason)
 
 
 def adopt(rule: Rule, state: EntityState, signal: Signal) -> EntityState:
@@ -283,7 +288,7 @@ def _begin(rule: Rule, after: EntityState, found: _Judgement, reading: Reading, 
 def next_due(rule: Rule, state: EntityState, reading: Reading, now: float) -> float | None:
     """When the verdict may change although the window does not: a `for`, `keep_firing_for` or `no_data` runs out."""
     due = []
-    for level in rule.levels:
+    for level in rule.levels if state.levels else ():
         held = state.levels.get(level.severity)
         if held is None:
             continue

@@ -156,7 +156,8 @@ class Evaluation:
         state, signals = series.state, tuple[Signal, ...]()
         if series.entity is not None:
             state, signals = judge(rule, state, reading.shown, now, behind)
-        if signals or (state.levels, state.severity) != (series.state.levels, series.state.severity):
+        before = series.state
+        if signals or (state is not before and (state.levels, state.severity) != (before.levels, before.severity)):
             self._changed[timeline.name, rule.name, series.entity] = None
         series.state, series.judged = state, now
         self._rest(timeline, series, reading.shown, now, behind=behind)
@@ -175,15 +176,15 @@ class Evaluation:
             self._changed[key] = None
             return
         slides = series.slides(series.seen) if series.seen is not None else None
-        times = [next_due(rule, series.state, reading, now)]
-        if slides is not None:
-            times.append(timeline.shows(slides, rule.pane))
+        times = [] if slides is None else [timeline.shows(slides, rule.pane)]
+        if (due := next_due(rule, series.state, reading, now)) is not None:
+            times.append(due)
         if behind > 0.0 and waits:
             times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
-        if not empty and all(at is None for at in times):
+        if not empty and not times:
             kept = max(series.panes()) + 2 - self._oldest(rule, now)
             times.append(now + kept * rule.pane)  # by then the last pane is too old
-        timeline.set_wake(series, min((at for at in times if at is not None), default=None))
+        timeline.set_wake(series, min(times, default=None))
 
     def next_wake(self) -> float | None:
         """When `judge` has something to do although nothing arrives, in the clock's time; None of never."""

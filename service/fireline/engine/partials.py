@@ -9,6 +9,7 @@ events that a measure pairs with those of any entity (feedback that names no ser
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -19,6 +20,8 @@ MAX_BYTES = 400_000
 """Payloads are cut to about this size, for brokers refuse records of more than 1 MB."""
 
 LIVE = "live"
+
+_TEXTS = frozenset({str})
 
 Values = tuple[str, ...] | None
 """The label values of an entity in the order of its rule's `by`; None for the half that belongs to no entity yet."""
@@ -34,8 +37,7 @@ class SourceRef:
     generation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):  # a tuple, because one is made for every entity that a batch touched
     """The aggregate of some events of one (rule, entity, pane): `states` by measure, None where nothing was given.
 
     `samples` counts events, `late` those that came too late to count, `newest` is the highest event time.
@@ -47,8 +49,7 @@ class Cell:
     states: tuple[MeasureState | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of a payload."""
 
     rule: str
@@ -79,18 +80,19 @@ def join_states(
 ) -> tuple[MeasureState | None, ...]:
     """Merge measure by measure; None is nothing yet."""
     return tuple(
-        b if a is None else a if b is None else family.merge(a, b)
-        for a, b, family in zip(left, right, families, strict=True)
+        [
+            b if a is None else a if b is None else family.merge(a, b)
+            for a, b, family in zip(left, right, families, strict=True)
+        ]
     )
 
 
 def join(left: Cell, right: Cell, families: Sequence[Family]) -> Cell:
     """The aggregate of the events of both."""
+    samples, late, newest, states = left
+    more, more_late, newer, others = right
     return Cell(
-        left.samples + right.samples,
-        left.late + right.late,
-        max(left.newest, right.newest),
-        join_states(left.states, right.states, families),
+        samples + more, late + more_late, newer if newer > newest else newest, join_states(states, others, families)
     )
 
 
@@ -98,16 +100,8 @@ def encode(partial: Partial) -> list[bytes]:
     """The payloads of a partial, to be sent in this order; one even when it has no entries (time passes by it)."""
     rules: dict[tuple[str, str], int] = {}
     rows = [
-        [
-            rules.setdefault((entry.rule, entry.hash), len(rules)),
-            entry.entity,
-            entry.pane,
-            entry.cell.samples,
-            entry.cell.late,
-            entry.cell.newest,
-            entry.cell.states,
-        ]
-        for entry in partial.entries
+        (rules.setdefault((rule, hash_), len(rules)), entity, pane, *cell)
+        for rule, hash_, entity, pane, cell in partial.entries
     ]
     source = partial.source
     head: dict[str, object] = {
@@ -150,11 +144,11 @@ def decode(payload: bytes | None) -> Partial:
 
 def _entry(row: Sequence[object], rules: Sequence[tuple[str, str]]) -> Entry:
     place, entity, pane, samples, late, newest, states = row
-    if not (isinstance(place, int) and isinstance(pane, int) and isinstance(samples, int) and isinstance(late, int)):
+    if not type(place) is type(pane) is type(samples) is type(late) is int:
         raise BadPayload("a row's numbers are not numbers")
-    if not isinstance(newest, int | float) or not isinstance(states, list):
+    if not isinstance(newest, int | float) or type(states) is not list:
         raise BadPayload("a row's newest or states are of another type")
-    if entity is not None and not (isinstance(entity, list) and all(isinstance(v, str) for v in entity)):
+    if entity is not None and (type(entity) is not list or not _TEXTS.issuperset(map(type, entity))):
         raise BadPayload("a row's entity is not a list of texts")
     name, hash_ = rules[place]
     values = None if entity is None else tuple(entity)

@@ -7,6 +7,7 @@ costs a few dozen merges at most, and reading it again while only its newest pan
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fireline.domain.judging import EntityState
 from fireline.domain.rules import Rule
@@ -17,8 +18,7 @@ _RADIX = 8
 _LEVELS = 5  # 8^5 panes are more than any window has
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """What is held of one chunk in one pane: all its records before `end`."""
 
     source: SourceRef
@@ -27,9 +27,11 @@ class Held:
     cell: Cell
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """A window without its newest pane: the aggregate, the oldest pane in it, and the first pane that lies ahead."""
+class _Rest(NamedTuple):
+    """A window without the chunks in progress of its newest pane.
+
+    `cell` is the aggregate, `oldest` the oldest pane before the newest, `ahead` the first that lies ahead.
+    """
 
     newest: int
     cell: Cell | None
@@ -94,6 +96,8 @@ class Series:
     def _settle(self, pane: int, cell: Cell) -> None:
         kept = self.settled.get(pane)
         self.settled[pane] = cell if kept is None else join(kept, cell, self.families)
+        if self._rest is not None and pane == self._rest.newest:
+            self._rest = self._rest._replace(cell=self._join(self._rest.cell, cell))
 
     def _touch(self, pane: int) -> None:
         """Forget what was remembered merged with this pane."""
@@ -148,7 +152,9 @@ class Series:
 
     def window(self, newest: int) -> Cell | None:
         """The aggregate of the rule's window whose newest pane is `newest`."""
-        found = self._join(self._resting(newest).cell, self.cell(newest))
+        found = self._resting(newest).cell
+        for held in self.open.get(newest, ()):
+            found = held.cell if found is None else join(found, held.cell, self.families)
         if found is not None and found.samples and (self.newest is None or found.newest > self.newest):
             self.newest = found.newest
         return found
@@ -160,18 +166,19 @@ class Series:
             inside = [pane for pane in self.panes() if pane >= first and pane != newest]
             oldest = min((pane for pane in inside if pane < newest), default=None)
             ahead = min((pane for pane in inside if pane > newest), default=None)
-            cell = self.total(oldest, newest - 1) if oldest is not None else None
-            rest = self._rest = _Rest(newest, cell, oldest, ahead)
+            before = self.total(oldest, newest - 1) if oldest is not None else None
+            rest = self._rest = _Rest(newest, self._join(before, self.settled.get(newest)), oldest, ahead)
         return rest
 
     def slides(self, newest: int) -> int | None:
         """The next newest pane whose window shows something else, although nothing arrives."""
-        rest = self._resting(newest)
-        oldest = rest.oldest
+        _, _, oldest, ahead = self._resting(newest)
         if oldest is None and (newest in self.settled or newest in self.open):
             oldest = newest
-        leaves = None if oldest is None else oldest + span(self.rule.window, self.rule.pane)
-        return min((pane for pane in (leaves, rest.ahead) if pane is not None), default=None)
+        if oldest is None:
+            return ahead
+        leaves = oldest + span(self.rule.window, self.rule.pane)
+        return leaves if ahead is None or leaves < ahead else ahead
 
     def prune(self, before: int) -> bool:
         """Drop the panes before `before`; whether there were any."""

@@ -1,8 +1,7 @@
 """Reading: windows into the values that conditions are told by, and the answers to watches."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fireline.domain.judging import Reading, names_of, tell_level
 from fireline.domain.rules import State
@@ -12,8 +11,7 @@ from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Series
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(NamedTuple):
     """A reading, and how many measures could not be read for a fault of their family."""
 
     shown: Reading
@@ -35,7 +33,8 @@ def read(series: Series, pool: Series | None, newest: int, now: float) -> Read:
 
 
 def _reading(series: Series, cell: Cell | None, values: dict[str, float | None], start: float, end: float) -> Reading:
-    values = {measure.name: values.get(measure.name) for measure in series.rule.measures}
+    if not values:
+        values = dict.fromkeys([measure.name for measure in series.rule.measures])
     samples, late = (cell.samples, cell.late) if cell is not None else (0, 0)
     return Reading(values, samples, start, end, series.newest, late)
 
@@ -45,26 +44,22 @@ def _values(
 ) -> tuple[dict[str, float | None], int]:
     values: dict[str, float | None] = {}
     faults = 0
-    for place, (family, measure) in enumerate(zip(series.families, series.rule.measures, strict=True)):
-        states = [c.states[place] for c in (cell, shared if family.streams else None) if c is not None]
+    nothing = (None,) * len(series.families)
+    own, others = cell.states if cell is not None else nothing, shared.states if shared is not None else nothing
+    for family, measure, state, other in zip(series.families, series.rule.measures, own, others, strict=True):
         try:
-            state = _merged(family, states)
-            values[measure.name] = _finite(family.read(state, window, measure.options))
+            value = family.read(_merged(family, state, other), window, measure.options)
         except Exception:  # as above
+            value = None
             faults += 1
+        values[measure.name] = value if value is not None and math.isfinite(value) else None
     return values, faults
 
 
-def _merged(family: Family, states: Sequence[object]) -> object:
-    known = [state for state in states if state is not None]
-    state = known[0] if known else family.fold([], [], {})
-    for other in known[1:]:
-        state = family.merge(state, other)
-    return state
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _merged(family: Family, own: object, shared: object) -> object:
+    if shared is None or not family.streams:
+        return family.fold([], [], {}) if own is None else own
+    return shared if own is None else family.merge(own, shared)
 
 
 def answer(watch: Watch, series: Series, pool: Series | None, now: float) -> WatchAnswer:
