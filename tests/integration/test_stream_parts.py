@@ -240,6 +240,39 @@ def evaluate(store: DatabaseStore, lane: SignalLane, generation: str = "g") -> E
     )
 
 
+async def test_judging_that_takes_long_leaves_half_of_the_time_to_the_rest(store, monkeypatch):
+    clock, judged = [100.0], []
+    monkeypatch.setattr("fireline.apps.stream_evaluate.time.monotonic", lambda: clock[0])
+    held = evaluate(store, SignalLane(lambda s: None))
+    await held.resume({0: (0, 10)})
+    evaluation = held.parts[0].evaluation
+
+    def slow(now, behind):
+        judged.append(list(evaluation.payloads))
+        clock[0] += 0.1
+        return []
+
+    monkeypatch.setattr(evaluation, "judge", slow)
+    monkeypatch.setattr(evaluation, "next_wake", lambda: 0.0)
+    await held.handle(batch(0, topic="fireline.partials"))
+    await held.handle(batch(1, topic="fireline.partials"))
+    held.judge_due()
+    assert len(judged) == 1
+    clock[0] += 0.1
+    held.judge_due()
+    assert len(judged) == 2
+    assert len(judged[1]) == 2, "what arrived meanwhile is judged together"
+
+
+async def test_quick_judging_happens_at_once_however_often(store, monkeypatch):
+    monkeypatch.setattr("fireline.apps.stream_evaluate.time.monotonic", lambda: 100.0)
+    held = evaluate(store, SignalLane(lambda s: None))
+    await held.resume({0: (0, 10)})
+    for offset in range(5):
+        await held.handle(batch(offset, topic="fireline.partials"))
+    assert held._lane.accepted == 5
+
+
 async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store):
     lane = SignalLane(lambda s: None)
     held = evaluate(store, lane)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,12 @@ from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
 
+LONGEST_REST = 0.25
+"""Seconds after which a partition is judged again at the latest, however long judging takes."""
+
+QUICK = 0.004
+"""Seconds that judging a partition may take without resting afterwards."""
+
 
 class Missing(Exception):  # noqa: N818 - records, not a fault of a call
     """Partials were not delivered although the log has them; the worker must start over at its checkpoint."""
@@ -24,7 +31,10 @@ class Missing(Exception):  # noqa: N818 - records, not a fault of a call
 
 @dataclass(slots=True)
 class Part:
-    """One assigned partition of `fireline.partials`: `offset` is the next to read, `saved` the checkpoint's."""
+    """One assigned partition of `fireline.partials`: `offset` is the next to read, `saved` the checkpoint's.
+
+    `rests_until` is when it may be judged again, on the monotonic clock.
+    """
 
     number: int
     generation: str
@@ -33,6 +43,7 @@ class Part:
     saved: int
     saved_at: float
     read_until: float = 0.0
+    rests_until: float = 0.0
 
 
 class EvaluateSide:
@@ -74,7 +85,7 @@ class EvaluateSide:
         return {number: part.offset for number, part in self.parts.items()}
 
     async def handle(self, batch: Batch) -> None:
-        """Apply a batch of partials and judge at once. Raises `Missing`."""
+        """Apply a batch of partials and judge at once, or soon when judging takes long. Raises `Missing`."""
         part = self.parts.get(batch.partition)
         if part is None:
             return  # taken away while it waited
@@ -88,14 +99,15 @@ class EvaluateSide:
             part.evaluation.apply(record.value or b"", now)
         part.offset = batch.end
         part.read_until = fresh[-1].timestamp / 1000.0
-        self._judge(part, now)
+        if time.monotonic() >= part.rests_until:
+            self._judge(part, now)
 
     def judge_due(self) -> None:
         """Judge what time alone brings: a `for` that is over, silence, a window that empties."""
         now = self._clock.now()
         for part in self.parts.values():
             wake = part.evaluation.next_wake()
-            if wake is not None and wake <= now:
+            if wake is not None and wake <= now and time.monotonic() >= part.rests_until:
                 self._judge(part, now)
 
     def drop(self) -> None:
@@ -147,8 +159,16 @@ class EvaluateSide:
         return max((now - part.saved_at for part in self.parts.values() if part.offset != part.saved), default=0.0)
 
     def _judge(self, part: Part, now: float) -> None:
+        """Judge what changed, and see that judging takes half of the time at most.
+
+        Where thousands of entities change at every moment, what arrives meanwhile is then judged together.
+        """
+        begun = time.monotonic()
         for signal in part.evaluation.judge(now, self.behind(now)):
             self._lane.put(signal)
+        ended = time.monotonic()
+        spent = ended - begun
+        part.rests_until = ended + min(len(self.parts) * spent, LONGEST_REST) if spent > QUICK else 0.0
 
     def _part(self, number: int, found: "_Kept", begin: int) -> Part:
         generation, kept, told = found
