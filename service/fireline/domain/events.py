@@ -49,7 +49,7 @@ Row = tuple[Kind, float, dict[str, object]]
 
 
 Decoded = Sequence[Event | Malformed] | Malformed
-"""What a record holds, or why that cannot be told. A sequence has the good events and what is wrong with each bad one."""
+"""What a record holds: the good events, and what is wrong with each bad one; or why that cannot be told."""
 
 
 class Source(Protocol):
