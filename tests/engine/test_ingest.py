@@ -94,7 +94,7 @@ def test_malformed_records_are_dead_letters_and_stop_nothing():
 class Several:
     """A format of many events a record: numbers are events' times, texts are faults."""
 
-    def decode(self, value, headers):
+    def decode(self, value, headers, key=None):
         items = orjson.loads(value)
         fields = {"service": "a", "name": "lat", "value": 1.0}
         return [Malformed(i, f"point {i}") if isinstance(i, str) else Event(Kind.METRIC, i, fields) for i in items]

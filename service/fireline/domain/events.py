@@ -55,10 +55,10 @@ Decoded = Sequence[Event | Malformed] | Malformed
 class Source(Protocol):
     """One wire format. Pure, and never raises."""
 
-    def decode(self, value: bytes | None, headers: Headers) -> Decoded:
+    def decode(self, value: bytes | None, headers: Headers, key: bytes | None = None) -> Decoded:
         """The events of one record and the faults among them, or why there are none.
 
-        Every event is processed; for the faults the record becomes a dead letter, one a reason.
+        Every event is processed; for the faults the record becomes a dead letter, one a reason. `key` is the record's.
         """
         ...
 

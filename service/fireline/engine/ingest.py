@@ -30,7 +30,7 @@ TIMELINE_HEADER = "fireline-timeline"
 
 LONGEST_TIMELINE = 100
 
-SLICE = 1024
+SLICE = 4096
 """Records decoded and folded at a time: what they become then stays in the processor's cache."""
 
 _Key = tuple[str, Values, int]
@@ -298,7 +298,7 @@ class Ingest:
 
     def _slow(self, batch: _Batch, source: Source, record: Record) -> Iterable[Row]:
         """The events of a record that is out of the ordinary; what is malformed in it becomes a dead letter."""
-        decoded = source.decode(record.value, record.headers)
+        decoded = source.decode(record.value, record.headers, record.key)
         rows: list[Row] = []
         for item in [decoded] if isinstance(decoded, Malformed) else decoded:
             if isinstance(item, Malformed):

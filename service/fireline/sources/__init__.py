@@ -3,7 +3,28 @@
 from collections.abc import Mapping
 
 from fireline.domain.events import Source
+from fireline.domain.topics import FieldMap
+from fireline.sources.cloudevents import CloudEvents
+from fireline.sources.mapped import Mapped
+from fireline.sources.mapping import Rewording
 from fireline.sources.native import Native
 
-FORMATS: Mapping[str, Source] = {"native": Native()}
+FORMATS: Mapping[str, Source] = {"native": Native(), "cloudevents": CloudEvents()}
 """Every format, by the name a topic's setting uses."""
+
+BODIES = frozenset({"native", "cloudevents"})
+"""Formats whose events are JSON bodies: what they are and when they happened may come from fields of other names."""
+
+
+def source_of(form: str, fields: FieldMap | None = None) -> Source:
+    """The source of a format, rewording fields where that is asked for; raises KeyError for an unknown format."""
+    if fields is None:
+        return FORMATS[form]
+    rewording = Rewording(fields)
+    match form:
+        case "native":
+            return Native(rewording)
+        case "cloudevents":
+            return CloudEvents(rewording)
+        case _:
+            return Mapped(FORMATS[form], rewording)

@@ -12,7 +12,8 @@ from datetime import datetime
 
 import orjson
 
-from fireline.domain.events import Event, Headers, Kind, Malformed, Row
+from fireline.domain.events import Decoded, Event, Headers, Kind, Malformed, Row
+from fireline.sources.mapping import Rewording
 
 MAX_BYTES = 256 * 1024
 """Longer records are refused."""
@@ -39,7 +40,8 @@ _REQUIRED: Mapping[Kind, Mapping[str, str]] = {
 _NUMERIC = ("confidence", "latency_ms", "cost_usd", "value", "score")
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value for a person, cut to 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -58,7 +60,7 @@ def _time(ts: object) -> float | Malformed:
             pass
     return Malformed(
         "time-wrong",
-        f"found `ts` {_shown(ts)}; expected seconds or milliseconds since the epoch, or RFC 3339 with its offset",
+        f"found `ts` {shown(ts)}; expected seconds or milliseconds since the epoch, or RFC 3339 with its offset",
     )
 
 
@@ -66,8 +68,8 @@ def _instant(ts: str) -> float | Malformed:
     try:
         seconds = datetime.fromisoformat(ts.upper()).timestamp()
     except (ValueError, OverflowError) as fault:
-        return Malformed("time-wrong", f"found `ts` {_shown(ts)}, which is no instant: {fault}")
-    return seconds if seconds > 0 else Malformed("time-wrong", f"found `ts` {_shown(ts)}; expected a time after 1970")
+        return Malformed("time-wrong", f"found `ts` {shown(ts)}, which is no instant: {fault}")
+    return seconds if seconds > 0 else Malformed("time-wrong", f"found `ts` {shown(ts)}; expected a time after 1970")
 
 
 def _is(value: object, expected: str) -> bool:
@@ -78,17 +80,17 @@ def _is(value: object, expected: str) -> bool:
     return isinstance(value, str | int | float) and value != ""
 
 
-def _fault(kind: Kind, fields: Mapping[str, object]) -> Malformed | None:
+def fault_of(kind: Kind, fields: Mapping[str, object]) -> Malformed | None:
     """What is wrong with the fields of an event of this kind, None of nothing."""
     for name, expected in _REQUIRED[kind].items():
         if fields.get(name) is None:
             return Malformed("field-missing", f"found a {kind.value} without `{name}`; expected {expected}")
         if not _is(fields[name], expected):
-            return Malformed("field-wrong", f"found `{name}` {_shown(fields[name])}; expected {expected}")
+            return Malformed("field-wrong", f"found `{name}` {shown(fields[name])}; expected {expected}")
     if kind is not Kind.ALERT:
         for name in _NUMERIC:
             if type(fields.get(name)) not in _OPTIONAL:
-                return Malformed("field-wrong", f"found `{name}` {_shown(fields[name])}; expected {_NUMBER}")
+                return Malformed("field-wrong", f"found `{name}` {shown(fields[name])}; expected {_NUMBER}")
     return None
 
 
@@ -98,10 +100,10 @@ def _flat(kind: Kind, body: dict[str, object]) -> dict[str, object] | Malformed:
     if labels is None:
         labels = {}
     if not isinstance(labels, dict):
-        return Malformed("labels-wrong", f"found `labels` {_shown(labels)}; expected an object")
+        return Malformed("labels-wrong", f"found `labels` {shown(labels)}; expected an object")
     for name in _ENVELOPE:
         body.pop(name, None)
-    fault = _fault(kind, body)
+    fault = fault_of(kind, body)
     if fault is not None:
         return fault
     labels.update(body)
@@ -110,13 +112,14 @@ def _flat(kind: Kind, body: dict[str, object]) -> dict[str, object] | Malformed:
     return labels
 
 
-def _event(body: object) -> Event | Malformed:
+def event_of(body: object) -> Event | Malformed:
+    """The event of a decoded body, which is taken apart, or what was found instead of what was expected."""
     if not isinstance(body, dict):
-        return Malformed("not-an-object", f"found {_shown(body)}; expected one JSON object with `type` and `ts`")
+        return Malformed("not-an-object", f"found {shown(body)}; expected one JSON object with `type` and `ts`")
     found = body.get("type")
     kind = _KINDS.get(found) if isinstance(found, str) else None
     if kind is None:
-        return Malformed("type-unknown", f"found `type` {_shown(found)}; expected one of {', '.join(Kind)}")
+        return Malformed("type-unknown", f"found `type` {shown(found)}; expected one of {', '.join(Kind)}")
     at = _time(body.get("ts"))
     if isinstance(at, Malformed):
         return at
@@ -127,19 +130,30 @@ def _event(body: object) -> Event | Malformed:
     return Event(kind, at, fields, str(named) if isinstance(named, str | int) else "")
 
 
-def decode(value: bytes | None, headers: Headers = ()) -> list[Event] | Malformed:
-    """The one event of a record, or what was found instead of what was expected. Never raises."""
+def json_of(value: bytes | None) -> object:
+    """The JSON of a record's value, `Malformed` where there is none. Never raises."""
     if not value:
         return Malformed("empty", "found a record without a value; expected one JSON object")
     if len(value) > MAX_BYTES:
         return Malformed("too-large", f"found {len(value)} bytes; expected at most {MAX_BYTES}")
     try:
-        body = orjson.loads(value)
+        return orjson.loads(value)
     except ValueError as fault:
         return Malformed("not-json", f"found no JSON: {fault}")
     except RecursionError:
         return Malformed("not-json", "found JSON that is nested too deeply")
-    event = _event(body)
+
+
+def decode(
+    value: bytes | None, headers: Headers = (), key: bytes | None = None, rewording: Rewording | None = None
+) -> list[Event] | Malformed:
+    """The one event of a record, or what was found instead of what was expected. Never raises."""
+    body = json_of(value)
+    if isinstance(body, Malformed):
+        return body
+    if rewording is not None and isinstance(body, dict):
+        rewording.body(body, key)
+    event = event_of(body)
     return event if isinstance(event, Malformed) else [event]
 
 
@@ -149,7 +163,7 @@ def _quick(body: dict[str, object]) -> Row | None:
     if type(at) not in _NUMBERS or not 0 < at < _LATEST:  # type: ignore[operator]  # a number
         return None
     if kind is not Kind.METRIC or len(body) != 2:
-        if _fault(kind, body) is not None:
+        if fault_of(kind, body) is not None:
             return None
     elif type(body["value"]) not in _NUMBERS or type(body["name"]) is not str or not body["name"]:
         return None
@@ -163,15 +177,18 @@ def _quick(body: dict[str, object]) -> Row | None:
 
 
 class Native:
-    """The native format as a source."""
+    """The native format as a source; with a rewording its bodies are reworded before they are checked."""
 
-    def decode(self, value: bytes | None, headers: Headers) -> list[Event] | Malformed:
+    def __init__(self, rewording: Rewording | None = None) -> None:
+        self._rewording = rewording
+
+    def decode(self, value: bytes | None, headers: Headers, key: bytes | None = None) -> Decoded:
         """The one event of a record, or what was found instead of what was expected."""
-        return decode(value, headers)
+        return decode(value, headers, key, self._rewording)
 
     def rows(self, values: Sequence[bytes | None]) -> list[Row | None]:
-        """The rows of a batch; None where `decode` has to tell (a fault, or a time in words)."""
-        loads, quick = orjson.loads, _quick
+        """The rows of a batch; None where `decode` has to tell: a fault, a time in words, a field that is the key."""
+        loads, quick = orjson.loads, _quick if self._rewording is None else self._reworded
         found: list[Row | None] = []
         for value in values:
             try:
@@ -179,3 +196,8 @@ class Native:
             except (TypeError, KeyError, ValueError, AttributeError):
                 found.append(None)  # also of None, which has no length
         return found
+
+    def _reworded(self, body: dict[str, object]) -> Row | None:
+        """`_quick`, reworded; None also when a record's key would have given a field."""
+        lacks = self._rewording is not None and self._rewording.body(body, None)
+        return None if lacks else _quick(body)
