@@ -6,10 +6,13 @@ partial with a higher end, so sending one again counts nothing twice; and becaus
 the chunk in progress, whoever resumes there rebuilds the same aggregates.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, takewhile
+from operator import attrgetter
+from typing import NamedTuple
 
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
@@ -30,14 +33,10 @@ TIMELINE_HEADER = "fireline-timeline"
 
 LONGEST_TIMELINE = 100
 
-SLICE = 4096
-"""Records decoded and folded at a time: what they become then stays in the processor's cache."""
-
 _Key = tuple[str, Values, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):  # a tuple, because one is made for every event
     """One Kafka record as it came. `timestamp` is the broker's or producer's, in seconds since the epoch."""
 
     offset: int
@@ -95,6 +94,9 @@ class _Batch:
     events: int = 0
     touched: list[Plan] = field(default_factory=list)
     late: Counter[tuple[Target, int]] = field(default_factory=Counter)
+
+
+_offset = attrgetter("offset")
 
 
 def _place(source: SourceRef) -> tuple[str, int]:
@@ -209,8 +211,8 @@ class Ingest:
     def _batch(self, source: SourceRef, records: Sequence[Record]) -> Ingested:
         batch = _Batch(source, self._newest.get(source, 0.0))
         fresh, again = self._unseen(source, records)
-        for start, group in groupby(fresh, key=lambda record: record.offset - record.offset % self._size):
-            self._advance(batch, start, list(group))
+        for start, group in self._by_chunk(fresh):
+            self._advance(batch, start, group)
         chunk = self._chunks.get(source)
         if again and chunk is not None:
             self._emit(batch, chunk, list(chunk.cells))
@@ -229,6 +231,15 @@ class Ingest:
             return records, False
         return [record for record in records if record.offset >= chunk.next], True
 
+    def _by_chunk(self, records: Sequence[Record]) -> Iterator[tuple[int, Sequence[Record]]]:
+        """The records of each chunk with its start; offsets rise, and some may be missing."""
+        at = 0
+        while at < len(records):
+            start = records[at].offset - records[at].offset % self._size
+            end = bisect_left(records, start + self._size, at, key=_offset)
+            yield start, records[at:end]
+            at = end
+
     def _report(self, records: Sequence[Record]) -> Mapping[str, int]:
         """Refusals, once a period; and the hourly new count of entities."""
         now = records[-1].timestamp if records else 0.0
@@ -245,27 +256,26 @@ class Ingest:
         refused, self._refused = dict(self._refused), Counter()
         return refused
 
-    def _advance(self, batch: _Batch, start: int, records: list[Record]) -> None:
+    def _advance(self, batch: _Batch, start: int, records: Sequence[Record]) -> None:
         """Take records of one chunk: collect by label set, fold, and send what they touched."""
         chunk = self._chunks.get(batch.source)
         if chunk is None or chunk.start != start:
             chunk = self._chunks[batch.source] = _Chunk(start, start)
         touched: dict[_Key, None] = {}
-        for at in range(0, len(records), SLICE):
-            self._collect(batch, chunk, records[at : at + SLICE])
-            for plan in batch.touched:
-                rows, plan.rows = plan.rows, []
-                for name in plan.refused:
-                    self._refused[name] += len(rows)
-                self._fold_plan(chunk, plan, rows, touched)
-            batch.touched.clear()
+        self._collect(batch, chunk, records)
+        for plan in batch.touched:
+            rows, plan.rows = plan.rows, []
+            for name in plan.refused:
+                self._refused[name] += len(rows)
+            self._fold_plan(chunk, plan, rows, touched)
+        batch.touched.clear()
         chunk.next = records[-1].offset + 1
         for (target, pane), late in batch.late.items():
             self._add(chunk, target, pane, Cell(0, late, 0.0, (None,) * len(target.rule.measures)), touched)
         batch.late.clear()
         self._emit(batch, chunk, list(touched))
 
-    def _collect(self, batch: _Batch, chunk: _Chunk, records: list[Record]) -> None:
+    def _collect(self, batch: _Batch, chunk: _Chunk, records: Sequence[Record]) -> None:
         """Put every event with its plan. This loop runs once an event, hence its local names and its flat shape."""
         source = self._formats.get(batch.source.topic, self._decode)
         lanes, touched, live = self._lanes, batch.touched, batch.source.timeline == LIVE
