@@ -170,29 +170,29 @@ def _decoded(text: object) -> object:
     try:
         return json_of(base64.b64decode(text, validate=True))
     except (ValueError, binascii.Error) as fault:
-        return Malformed("data-wrong", f"found `data_base64` {shown(text)}, which is not Base64: {fault}")
+        return Malformed("data-wrong", f"found `data_base64` {shown(text)}; expected Base64: {fault}")
 
 
 def _body(attributes: Attributes, data: object) -> dict[str, object] | Malformed:
     """The data as the body of a native event, with labels and a type from the envelope where it has none."""
-    if isinstance(data, str):
-        data = json_of(data.encode(errors="replace"))  # JSON as a text within JSON: some libraries write it so
-    if data is _ABSENT or data is None:
-        data = {}
-    if isinstance(data, Malformed) or not isinstance(data, dict):
-        wanted = "expected the fields of one event as a JSON object"
+    # JSON as a text within JSON: some libraries write it so
+    fields = json_of(data.encode(errors="replace")) if isinstance(data, str) else data
+    if fields is _ABSENT or fields is None:
+        fields = {}
+    if not isinstance(fields, dict):
         of = attributes.get("datacontenttype")
-        return Malformed("data-wrong", f"found data {shown(data)}{f' ({shown(of)})' if of else ''}; {wanted}")
-    labels = data.setdefault("labels", {})
+        said = f"found data {shown(data)}" + (f" of {shown(of)}" if of else "")
+        return Malformed("data-wrong", f"{said}; expected the fields of one event as a JSON object")
+    labels = fields.setdefault("labels", {})
     if labels is None:
-        labels = data["labels"] = {}
+        labels = fields["labels"] = {}
     if isinstance(labels, dict):
         for name, value in attributes.items():
             if name not in _NO_LABELS:
                 labels.setdefault(name, value)
-    if not (isinstance(data.get("type"), str) and data["type"] in _KINDS):
-        _be(attributes, data, labels)
-    return data
+    if not (isinstance(fields.get("type"), str) and fields["type"] in _KINDS):
+        _be(attributes, fields, labels)
+    return fields
 
 
 def _be(attributes: Attributes, data: dict[str, object], labels: object) -> None:
