@@ -1,6 +1,5 @@
 """Records in, cumulative partials out."""
 
-from dataclasses import replace
 
 import orjson
 import pytest
@@ -133,7 +132,7 @@ def test_a_replay_has_its_own_lateness_and_time_passes_in_every_partition():
 
 
 def recorded(offset: int, at: float, name: str) -> Record:
-    return replace(metric(offset, at), headers=((TIMELINE_HEADER, name.encode()),))
+    return metric(offset, at)._replace(headers=((TIMELINE_HEADER, name.encode()),))
 
 
 def test_recordings_on_one_topic_keep_their_own_time():
