@@ -16,6 +16,7 @@ SOUND = {
     "runbooks": RUNBOOK,
     "catalog": CATALOG,
     "oncall": ONCALL,
+    "topics": "topics: {payments: {key: service, labels: {service: app, region: [a, b.c]}, drop: [c]}}\n",
     "severities": "severities: {outage: {ack_within: 5m}}\nresponse: {settle: 30s}\n",
 }
 

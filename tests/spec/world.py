@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fireline.spec.loading import ActionSchema, Loaded, MeasureSchema, Plugins, load
+from fireline.spec.loading import ActionSchema, FormatSchema, Loaded, MeasureSchema, Plugins, load
 
 TODAY = date(2026, 11, 21)
 
@@ -53,6 +53,7 @@ PLUGINS = Plugins(
         "approval": ActionSchema(ApprovalOptions, {"approved": "whether", "by": "who"}),
     },
     channels=frozenset({"console", "slack"}),
+    formats={"native": FormatSchema(bodies=True), "cloudevents": FormatSchema(bodies=True), "otlp": FormatSchema()},
 )
 
 CATALOG = """\

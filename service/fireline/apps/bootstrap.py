@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from fireline.actions import SCHEMAS as ACTIONS
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
+from fireline.adapters.kafka_access import unusable_files
 from fireline.adapters.kafka_connection import Connection
 from fireline.apps.faults import Refused
 from fireline.apps.files import Files
@@ -26,14 +27,15 @@ from fireline.engine.ports import Action, Channel
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES
+from fireline.sources import BODIES, FORMATS
 from fireline.spec.loading import read_runbook
-from fireline.spec.plugins import ActionSchema, MeasureSchema, Plugins
+from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
 
 log = logging.getLogger("fireline.files")
 
 
 def plugins() -> Plugins:
-    """What YAML files may name: measure families, actions, channels."""
+    """What YAML files may name: measure families, actions, channels, formats."""
     return Plugins(
         measures={
             name: MeasureSchema(
@@ -46,6 +48,7 @@ def plugins() -> Plugins:
             for name, action in ACTIONS.items()
         },
         channels=frozenset(CHANNELS),
+        formats={name: FormatSchema(bodies=name in BODIES) for name in FORMATS},
     )
 
 
@@ -101,13 +104,13 @@ KEPT = "last-good"
 """Where, below the state directory, the roles of `fireline up` keep the last good files."""
 
 
-def assemble(settings: Settings, *, teller: bool = True) -> Parts:
+def assemble(settings: Settings, *, teller: bool = True, clock: SystemClock | None = None) -> Parts:
     """Open the database, read the files; raises what `faults.told` knows how to tell.
 
     Below `fireline up` a role that starts while the files are broken goes on with the last good ones, and only the
     `teller` among the roles names each fault.
     """
-    clock = SystemClock()
+    clock = clock or SystemClock()
     supervised = os.environ.get(PARENT) is not None
     kept = settings.state_dir / KEPT if supervised else None
     files = Files(settings.rules, settings.runbooks, plugins(), clock, kept=kept, quiet=supervised and not teller)
@@ -149,19 +152,31 @@ BROKER_FACT = "broker"
 
 
 def connection_of(parts: Parts | Look) -> Connection:
-    """How to reach Kafka: as configured, else the broker of the running `fireline up`; raises Refused when neither."""
+    """How to reach Kafka: as configured, else the broker of the running `fireline up`; raises Refused when neither.
+
+    Refused too when files of certificates cannot be used.
+    """
     settings = parts.settings
     embedded = settings.kafka is None or bool(settings.kafka_generation)
-    password = settings.kafka_password.get_secret_value() if settings.kafka_password else None
-    return Connection(
+    connection = Connection(
         bootstrap=settings.kafka or str(_broker(parts)["bootstrap"]),
         protocol=settings.kafka_protocol,
         mechanism=settings.kafka_sasl_mechanism,
         user=settings.kafka_user,
-        password=password,
+        password=_secret(settings.kafka_password),
         ca=settings.kafka_ssl_ca,
+        cert=settings.kafka_ssl_cert,
+        key=settings.kafka_ssl_key,
+        key_password=_secret(settings.kafka_ssl_key_password),
         embedded=embedded,
     )
+    if (fault := unusable_files(connection)) is not None:
+        raise Refused(fault)
+    return connection
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
 def generation_of(parts: Parts) -> str:

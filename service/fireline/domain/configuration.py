@@ -7,6 +7,7 @@ from fireline.domain.catalog import Catalog
 from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Rule
 from fireline.domain.runbooks import Runbook
+from fireline.domain.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Rules, runbooks, catalog and on-call; `hash` is over the contents of all files."""
+    """Rules, runbooks, catalog, on-call and topics; `hash` is over the contents of all files."""
 
     rules: Mapping[str, Rule]
     runbooks: Mapping[str, Runbook]
@@ -29,6 +30,7 @@ class Configuration:
     response: Response = Response()
     hash: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
+    topics: Mapping[str, Topic] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

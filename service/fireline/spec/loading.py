@@ -9,17 +9,20 @@ from pathlib import Path
 from fireline.domain.catalog import Catalog, Severity
 from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
+from fireline.domain.topics import Topic
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
 from fireline.spec.crosschecks import World, check
 from fireline.spec.documents import MAX_BYTES, START, Document, Fault, Items, plain, read_document
 from fireline.spec.findings import Findings
 from fireline.spec.oncall import read_oncall
-from fireline.spec.plugins import ActionSchema, MeasureSchema, Plugins
+from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
 from fireline.spec.rules import Placed, read_rules
 from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
+from fireline.spec.topics import read_topics
 
 __all__ = [
     "ActionSchema",
+    "FormatSchema",
     "Loaded",
     "MeasureSchema",
     "Plugins",
@@ -28,7 +31,8 @@ __all__ = [
     "read_runbook",
 ]
 
-CATALOG, ONCALL, SEVERITIES = "catalog.yaml", "oncall.yaml", "severities.yaml"
+CATALOG, ONCALL, SEVERITIES, TOPICS = "catalog.yaml", "oncall.yaml", "severities.yaml", "topics.yaml"
+_NOT_RULES = frozenset({CATALOG, ONCALL, SEVERITIES, TOPICS})
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _NOT_RUNBOOKS = frozenset({"templates"})
 
@@ -65,7 +69,8 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
     severities, response = _severities(rule_files, findings)
     catalog = _catalog(rule_files, plugins, findings)
     oncall = _oncall(rule_files, catalog, findings)
-    documents = [d for name, d in rule_files.documents.items() if name not in {CATALOG, ONCALL, SEVERITIES}]
+    topics = _topics(rule_files, plugins, catalog, findings)
+    documents = [d for name, d in rule_files.documents.items() if name not in _NOT_RULES]
     rules = [rule for document in documents for rule in _rules(document, plugins, severities, findings)]
     runbooks = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings))]
     world = World(
@@ -80,7 +85,7 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         today=today,
     )
     check(world, findings)
-    if findings.count() or catalog is None or oncall is None or severities is None:
+    if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
         return Loaded(None, findings.sorted())
     texts = {
         **{f"rules/{name}": document.text for name, document in rule_files.documents.items()},
@@ -94,6 +99,7 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         response=response,
         hash=_hash(texts),
         files=texts,
+        topics=topics,
     )
     return Loaded(configuration, findings.sorted())
 
@@ -166,6 +172,16 @@ def _oncall(files: _Files, catalog: Entries | None, findings: Findings) -> OnCal
             findings.error(document, (), "the on-call file is empty", "write `schedules:` and `policies:`")
         return None
     return read_oncall(document, catalog, findings)
+
+
+def _topics(files: _Files, plugins: Plugins, catalog: Entries | None, findings: Findings) -> Mapping[str, Topic] | None:
+    document = files.get(TOPICS)
+    if document is None:
+        return {}
+    findings.form(document)
+    if document.root is None:
+        return None if document.faults else {}
+    return read_topics(document, plugins, catalog, findings)
 
 
 def _rules(

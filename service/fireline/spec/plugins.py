@@ -1,4 +1,4 @@
-"""Plugins: what the YAML files may name of measures, actions and channels; passed in, so that no plugin is imported."""
+"""Plugins: what the YAML files may name of measures, actions, channels and formats; passed in, none is imported."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,9 +25,17 @@ class ActionSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class FormatSchema:
+    """A wire format: whether its events are JSON bodies, which may say in other words what they are and when."""
+
+    bodies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Plugins:
     """All of them, by the names used in YAML."""
 
     measures: Mapping[str, MeasureSchema]
     actions: Mapping[str, ActionSchema]
     channels: frozenset[str]
+    formats: Mapping[str, FormatSchema]

@@ -80,7 +80,8 @@ def validated(
 
 
 def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, findings: Findings, path: Path) -> None:
-    loc = _located(document, path, detail["loc"])
+    of_key = detail["loc"][-1:] == (_OF_KEY,)
+    loc = _located(document, path, detail["loc"][:-1] if of_key else detail["loc"])
     match detail["type"]:
         case "missing":
             name = str(loc[-1])
@@ -89,7 +90,7 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
             _note_unknown(document, loc, _model_at(model, detail["loc"][:-1]), findings)
         case "value_error":
             message, hint = _split(str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"])
-            findings.error(document, loc, message, hint)
+            findings.error(document, loc, message, hint, key=of_key)
         case "literal_error" | "enum":
             _note_choice(document, loc, detail, findings)
         case kind:
@@ -138,6 +139,9 @@ def _located(document: Document, path: Path, loc: tuple[int | str, ...]) -> Path
             found.append(part)
     return (*path, *found)
 
+
+_OF_KEY = "[key]"
+"""How pydantic ends the location of a key of a mapping."""
 
 _TYPES = {
     "string_type": "a text",

@@ -8,6 +8,7 @@ from fireline.spec.catalog_forms import CatalogFile, SeveritiesFile
 from fireline.spec.oncall_forms import OnCallFile
 from fireline.spec.rule_forms import RulesFile
 from fireline.spec.runbook_forms import RunbookForm
+from fireline.spec.topic_forms import TopicsFile
 
 FILES: Mapping[str, type[BaseModel]] = {
     "rules": RulesFile,
@@ -15,6 +16,7 @@ FILES: Mapping[str, type[BaseModel]] = {
     "catalog": CatalogFile,
     "oncall": OnCallFile,
     "severities": SeveritiesFile,
+    "topics": TopicsFile,
 }
 
 
