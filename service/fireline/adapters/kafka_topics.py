@@ -10,6 +10,7 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from fireline.adapters.kafka_access import see_in
 from fireline.adapters.kafka_connection import Connection
 from fireline.engine.ports import Unavailable
 
@@ -82,6 +83,15 @@ def known_topics(connection: Connection) -> set[str]:
     return _known(_admin(connection))
 
 
+def partitions_of(connection: Connection, topic: str) -> frozenset[int]:
+    """The partitions of a topic, none when it does not exist; nothing is created. Blocks; raises `Unavailable`."""
+    try:
+        known = _admin(connection).list_topics(timeout=_WITHIN).topics.get(topic)
+    except KafkaException as fault:
+        raise Unavailable(f"Kafka does not answer: {fault}") from fault
+    return frozenset(known.partitions) if known is not None else frozenset()
+
+
 def topic_generation(connection: Connection, topic: str) -> str:
     """The name of the log behind a topic: another one after the topic was deleted or the cluster's data was wiped.
 
@@ -100,6 +110,7 @@ def topic_generation(connection: Connection, topic: str) -> str:
 
 
 def _admin(connection: Connection) -> AdminClient:
+    see_in(connection)  # librdkafka would try for ten seconds, and not say why in vain
     return AdminClient({**connection.for_librdkafka(), "log_level": 0})
 
 

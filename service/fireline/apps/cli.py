@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fireline import __version__
-from fireline.apps import cli_incidents, cli_oncall, cli_routes, cli_runs
+from fireline.apps import cli_dead_letters, cli_incidents, cli_oncall, cli_routes, cli_runs
 
 app = typer.Typer(
     name="fireline",
@@ -21,6 +21,7 @@ app = typer.Typer(
     "Start with [bold]fireline demo[/bold] to see the whole path, [bold]fireline check[/bold] to check your rules, "
     "[bold]fireline up[/bold] to run everything on this machine.",
 )
+app.add_typer(cli_dead_letters.app, name="dead-letter", rich_help_panel="Run")
 app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
 app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
