@@ -1,12 +1,21 @@
-"""Where logs begin and end, asked on a connection of its own: the consumer that is watched is not the one to ask."""
+"""Where logs begin and end, and whether they are still the same ones.
+
+Asked on connections of their own: the consumer that is watched is not the one to ask.
+"""
 
 import asyncio
 import contextlib
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaError as Fault
+from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._topic import TopicDescription
 
+from fireline.adapters.kafka_access import told
 from fireline.adapters.kafka_connection import Connection
 from fireline.engine.ports import Unavailable
 
@@ -47,7 +56,8 @@ class LogEnds:
                     answer = await getattr(client, question)(asked)
             except (KafkaError, TimeoutError, OSError) as fault:
                 await self.close()
-                raise Unavailable(f"Kafka did not tell where its logs end: {fault!r}") from fault
+                why = await told(self._connection, fault)
+                raise type(why)(f"Kafka did not tell where its logs end: {why}") from fault
         return {(tp.topic, tp.partition): offset for tp, offset in answer.items()}
 
     async def _connected(self) -> AIOKafkaConsumer:
@@ -56,3 +66,38 @@ class LogEnds:
             self._client = client
             await client.start()
         return self._client
+
+
+class LogNames:
+    """Asks which logs are behind topics: a topic that was made anew, or whose cluster was wiped, has another id."""
+
+    def __init__(self, connection: Connection) -> None:
+        words = {"log_level": 0, "reconnect.backoff.ms": 100, "reconnect.backoff.max.ms": 1000}
+        self._admin = AdminClient({**connection.for_librdkafka(), **words})
+        self._embedded = connection.embedded
+
+    async def names(self, topics: Iterable[str]) -> Mapping[str, str]:
+        """The id of each topic's log, empty for one that does not exist; raises `Unavailable`.
+
+        All are alike on a broker too old to know ids, and on the embedded one.
+        """
+        return await asyncio.to_thread(self._ask, list(topics))
+
+    def _ask(self, topics: list[str]) -> Mapping[str, str]:
+        if self._embedded:
+            return dict.fromkeys(topics, "embedded")
+        asked = self._admin.describe_topics(TopicCollection(topics), request_timeout=_WITHIN)
+        return {topic: _named(topic, answer) for topic, answer in asked.items()}
+
+
+def _named(topic: str, answer: Future[TopicDescription]) -> str:
+    try:
+        return str(answer.result(2 * _WITHIN).topic_id)
+    except KafkaException as fault:
+        if fault.args[0].code() in {Fault.UNKNOWN_TOPIC_OR_PART, Fault.UNKNOWN_TOPIC_ID}:
+            return ""
+        if fault.args[0].code() == Fault._UNSUPPORTED_FEATURE:
+            return "unknown"
+        raise Unavailable(f"Kafka did not describe {topic}: {fault}") from fault
+    except TimeoutError as fault:
+        raise Unavailable(f"Kafka did not describe {topic} in time") from fault
