@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-SERVERS = ("kafka", "postgres", "slack")
+SERVERS = ("kafka", "kafka_secure", "postgres", "slack")
 pytest_plugins = [
     f"tests.servers.{name}" for name in SERVERS if (Path(__file__).parent / "servers" / f"{name}.py").exists()
 ]

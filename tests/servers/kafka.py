@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -30,23 +30,38 @@ def free_port() -> int:
 
 
 class ApacheKafka:
-    """One KRaft node on loopback that a test may stop, kill, pause and start again on the same ports and data."""
+    """One KRaft node on loopback that a test may stop, kill, pause and start again on the same ports and data.
 
-    def __init__(self, directory: Path, heap: str = "400m") -> None:
+    `listeners` are names and ports beside the plain one, `extra` more properties, `users` what SCRAM is to know.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        heap: str = "400m",
+        *,
+        listeners: Mapping[str, int] | None = None,
+        extra: Mapping[str, str] | None = None,
+        users: Sequence[str] = (),
+    ) -> None:
         self.directory, self.heap = directory, heap
         self.port, self._controller_port = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.connection = Connection(self.bootstrap)
         self._process: subprocess.Popen[bytes] | None = None
         self._properties = directory / "server.properties"
+        named = {"PLAINTEXT": self.port, **(listeners or {})}
+        advertised = ",".join(f"{name}://127.0.0.1:{port}" for name, port in named.items())
         self._properties.write_text(
             PROPERTIES.read_text()
-            + f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{self._controller_port}\n"
-            + f"advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}\n"
+            + "".join(f"{name}={value}\n" for name, value in (extra or {}).items())
+            + f"listeners={advertised},CONTROLLER://127.0.0.1:{self._controller_port}\n"
+            + f"advertised.listeners={advertised}\n"
             + f"controller.quorum.voters=1@127.0.0.1:{self._controller_port}\n"
             + f"log.dirs={directory / 'data'}\n"
         )
-        self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties))
+        known = [word for user in users for word in ("--add-scram", user)]
+        self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties), *known)
 
     def start(self, within: float = 60.0) -> None:
         with (self.directory / "kafka.log").open("ab") as said:
@@ -84,6 +99,11 @@ class ApacheKafka:
     def restart(self) -> None:
         self.stop()
         self.start()
+
+    def wipe(self) -> None:
+        """Lose all data, while it is stopped: the next start is another cluster on the same port."""
+        shutil.rmtree(self.directory / "data", ignore_errors=True)
+        self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties))
 
     def delete(self, topic: str) -> None:
         """Delete a topic and wait until it is gone."""

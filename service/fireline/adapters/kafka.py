@@ -18,6 +18,7 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
+from fireline.adapters.kafka_access import told
 from fireline.adapters.kafka_connection import Connection
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.engine.ports import Unavailable
@@ -144,7 +145,7 @@ class Producer:
                 await producer.start()
         except (KafkaError, TimeoutError, OSError) as fault:
             await _stop(producer)
-            raise Unavailable(f"Kafka at {self._connection.bootstrap} does not answer: {fault!r}") from fault
+            raise await told(self._connection, fault) from fault
         return producer
 
     def _bury(self, producer: AIOKafkaProducer) -> None:

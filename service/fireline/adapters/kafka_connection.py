@@ -9,8 +9,9 @@ from pathlib import Path
 class Connection:
     """Where the brokers are and how to prove who we are. `bootstrap` is `host:port`, several separated by commas.
 
-    `protocol` is Kafka's `security.protocol`. `embedded` is set for the embedded broker, which cannot create topics on
-    request and does not wake a waiting fetch.
+    `protocol` is Kafka's `security.protocol`. `cert` (with its chain) and `key` are files in PEM form that we show to
+    brokers that ask for them; `key_password` opens the key. `embedded` is set for the embedded broker, which cannot
+    create topics on request and does not wake a waiting fetch.
     """
 
     bootstrap: str
@@ -19,6 +20,9 @@ class Connection:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+    key_password: str | None = field(default=None, repr=False)
     embedded: bool = False
 
     @property
@@ -37,10 +41,17 @@ class Connection:
         return self.protocol.startswith("SASL")
 
     def tls(self) -> ssl.SSLContext | None:
-        """The TLS context (certificates verified against `ca`, or the system's), None without TLS."""
+        """The TLS context (certificates and host names verified, against `ca` or the system's), None without TLS.
+
+        Raises OSError or ssl.SSLError for files that cannot be used; `kafka_access.unusable_files` says it in words.
+        """
         if not self.encrypted:
             return None
-        return ssl.create_default_context(cafile=None if self.ca is None else str(self.ca))
+        context = ssl.create_default_context(cafile=None if self.ca is None else str(self.ca))
+        if self.cert is not None:
+            # without a password OpenSSL would ask for one at the terminal
+            context.load_cert_chain(self.cert, self.key, lambda: self.key_password or "")
+        return context
 
     def for_aiokafka(self) -> dict[str, object]:
         """Keyword arguments of aiokafka's producers and consumers."""
@@ -63,6 +74,11 @@ class Connection:
         }
         if self.encrypted and self.ca is not None:
             options["ssl.ca.location"] = str(self.ca)
+        if self.encrypted and self.cert is not None:
+            options["ssl.certificate.location"] = str(self.cert)
+            options["ssl.key.location"] = str(self.key or self.cert)
+            if self.key_password is not None:
+                options["ssl.key.password"] = self.key_password
         if self.authenticated:
             options |= {
                 "sasl.mechanism": self.mechanism or "PLAIN",

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
+from fireline.adapters.kafka_access import Barred
 from fireline.adapters.kafka_topics import known_topics, topics_of_fireline
 from fireline.adapters.slack import who_am_i
 from fireline.apps.bootstrap import Look, connection_of, plugins, settings_with
@@ -91,6 +92,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
 def _guarded(name: str, look: Callable[[], Check], remedy: str) -> Check:
     try:
         return look()
+    except Barred as fault:
+        return Check(name, Finding.FAULT, str(fault), "it answers, and lets us in once what it names is mended")
     except Exception as fault:  # whatever it is, the other checks go on
         return Check(name, Finding.FAULT, told(fault) or f"{type(fault).__name__}: {fault}", remedy)
 

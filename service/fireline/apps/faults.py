@@ -1,5 +1,6 @@
 """Faults a command may meet that are no fault of its code, told in words a tired person can act on."""
 
+from fireline.adapters.kafka_access import Barred
 from fireline.apps.files import BrokenFiles
 from fireline.apps.settings import SettingsFault
 from fireline.engine.ports import Unavailable
@@ -17,7 +18,7 @@ def exit_code(fault: BaseException) -> int:
 def told(fault: BaseException) -> str | None:
     """The words for `fault`; None for one that is ours, which deserves its traceback."""
     match fault:
-        case SettingsFault() | Refused():
+        case SettingsFault() | Refused() | Barred():
             return str(fault)
         case BrokenFiles():
             count = len([p for p in fault.problems if p.severity == "error"])

@@ -112,6 +112,10 @@ QUIET = (
 )
 
 
+TELLING = "aiokafka.conn"
+"""What it says below warnings are the requests as they are sent, with PLAIN the password in the middle of one."""
+
+
 def set_up(role: str, level: str, secrets: Sequence[str] = ()) -> None:
     """Log to standard error; libraries speak from warnings on unless `level` is debug."""
     secrets = sorted(secrets, key=len, reverse=True)  # the longer one first, where one is the beginning of another
@@ -127,3 +131,4 @@ def set_up(role: str, level: str, secrets: Sequence[str] = ()) -> None:
     threading.excepthook = _in_thread
     for name in QUIET:
         logging.getLogger(name).setLevel(level.upper() if level == "debug" else "WARNING")
+    logging.getLogger(TELLING).setLevel("WARNING")

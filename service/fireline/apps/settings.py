@@ -34,6 +34,8 @@ OWN_TOPICS = frozenset({"fireline.partials", "fireline.dead-letter", "fireline.i
 """What Fireline writes: reading it as events would feed it to itself."""
 _HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
 _HINTS = {
+    "allowed_lateness": "write seconds, from 0 to 604800 (a week)",
+    "future_bound": "write seconds, from 0 to 604800 (a week)",
     "database": "write an SQLAlchemy URL, such as sqlite:///.fireline/fireline.db or postgresql://user@host/fireline",
     "kafka": "write host:port, several separated by commas; leave it unset for the embedded broker",
     "web_port": "choose a port from 0 (any free one) to 65535",
@@ -42,6 +44,8 @@ _HINTS = {
     "kafka_protocol": "choose PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     "kafka_sasl_mechanism": "choose PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
     "kafka_ssl_ca": "give the path of a file in PEM form",
+    "kafka_ssl_cert": "give the path of a file in PEM form",
+    "kafka_ssl_key": "give the path of a file in PEM form",
     "slack_base_url": "write a URL that starts with https:// or http://",
 }
 
@@ -95,8 +99,25 @@ class Settings(BaseSettings):
     kafka_ssl_ca: Path | None = Field(
         None, description="a file of certificates in PEM form that brokers are checked against; unset: the system's"
     )
+    kafka_ssl_cert: Path | None = Field(
+        None, description="our certificate and its chain, in PEM form, for brokers that ask for one"
+    )
+    kafka_ssl_key: Path | None = Field(None, description="its key in PEM form; unset: in the certificate's file")
+    kafka_ssl_key_password: SecretStr | None = Field(None, description="what opens the key, when it is locked")
     topics: Annotated[Mapping[str, str], NoDecode] = Field(
         default_factory=lambda: dict(NATIVE_TOPICS), description="topics that events come on, as `topic=format`"
+    )
+    allowed_lateness: float = Field(
+        default=30.0,
+        ge=0,
+        le=604_800,
+        description="seconds that an event may be older than its record in Kafka; older ones are dead letters",
+    )
+    future_bound: float = Field(
+        default=300.0,
+        ge=0,
+        le=604_800,
+        description="seconds that an event may be newer than its record in Kafka; newer ones are dead letters",
     )
     rules: Path = Field(Path("rules"), description="the directory of rules, catalog, schedules and severities")
     runbooks: Path = Field(Path("runbooks"), description="the directory of runbooks")
@@ -114,6 +135,13 @@ class Settings(BaseSettings):
     http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="hosts and networks that `http.*` steps may reach, separated by commas"
     )
+    stall_after: float = Field(
+        default=30.0, ge=1, description="seconds without progress after which a stream worker ends, to be started again"
+    )
+    blind_after: float = Field(
+        default=60.0, ge=1, description="seconds without sight of events or database until a page says so"
+    )
+    blind_again: float = Field(default=900.0, ge=1, description="seconds until that is said again, as long as it lasts")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="what is logged")
 
     @classmethod
@@ -181,7 +209,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("setting", "bootstrap servers as host:port")
         return ",".join(servers)
 
-    @field_validator("kafka_ssl_ca")
+    @field_validator("kafka_ssl_ca", "kafka_ssl_cert", "kafka_ssl_key")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
@@ -199,6 +227,10 @@ class Settings(BaseSettings):
     def _together(self) -> Self:
         if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
             raise _pair_fault("kafka_protocol", "FIRELINE_KAFKA_USER and FIRELINE_KAFKA_PASSWORD beside SASL")
+        if self.kafka_ssl_key is not None and self.kafka_ssl_cert is None:
+            raise _pair_fault("kafka_ssl_cert", "FIRELINE_KAFKA_SSL_CERT beside FIRELINE_KAFKA_SSL_KEY")
+        if self.kafka_ssl_cert is not None and not self.kafka_protocol.endswith("SSL"):
+            raise _pair_fault("kafka_protocol", "SSL or SASL_SSL beside FIRELINE_KAFKA_SSL_CERT")
         if self.slack_app_token is not None and self.slack_bot_token is None:
             raise _pair_fault("slack_bot_token", "FIRELINE_SLACK_BOT_TOKEN beside FIRELINE_SLACK_APP_TOKEN")
         if self.web_host not in LOOPBACK and self.api_token is None:
@@ -207,7 +239,13 @@ class Settings(BaseSettings):
 
     def secrets(self) -> tuple[str, ...]:
         """The values that may never appear in a log, a message or a timeline."""
-        held = (self.kafka_password, self.slack_bot_token, self.slack_app_token, self.api_token)
+        held = (
+            self.kafka_password,
+            self.kafka_ssl_key_password,
+            self.slack_bot_token,
+            self.slack_app_token,
+            self.api_token,
+        )
         named = [value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX + "SECRET_")]
         found = [secret.get_secret_value() for secret in held if secret is not None] + named
         return tuple(found) + _passwords(self.database)
