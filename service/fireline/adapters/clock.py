@@ -15,7 +15,25 @@ SETTLE_ROUNDS = 20
 
 
 class SystemClock:
-    """Wall time, real waiting, real randomness."""
+    """Wall time as it is, jumps and all; real waiting, real randomness."""
+
+    @property
+    def leapt(self) -> float:
+        """Nothing: this clock does not know of its jumps."""
+        return 0.0
+
+    @property
+    def doubted(self) -> float:
+        """Nothing: every jump is believed."""
+        return 0.0
+
+    @property
+    def sure(self) -> bool:
+        """Always."""
+        return True
+
+    def witness(self, at: float) -> None:
+        """Nothing comes of it."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -39,6 +57,9 @@ class FakeClock:
         self._order = itertools.count(1)
         self._tokens = itertools.count(1)
         self._lock = threading.Lock()
+        self.leapt = 0.0
+        self.doubted = 0.0
+        self.sure = True
 
     def now(self) -> float:
         """Fake seconds since the epoch."""
@@ -64,6 +85,14 @@ class FakeClock:
         May be called from any thread. A task that sleeps again counts from the new time: `run` is for those.
         """
         self._move(self._now + seconds)
+
+    def witness(self, at: float) -> None:
+        """Nothing comes of it: this clock is never wrong."""
+
+    def leap(self, seconds: float) -> None:
+        """Be set, forward or back: nobody is woken, and `leapt` tells it."""
+        self._now += seconds
+        self.leapt += seconds
 
     async def run(self, seconds: float) -> None:
         """Let `seconds` pass as they would: stop at each moment somebody wakes, and let them work before going on."""

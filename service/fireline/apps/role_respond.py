@@ -10,6 +10,7 @@ from typing import assert_never
 
 from fireline.actions import build_actions
 from fireline.actions.schema import Ports
+from fireline.adapters.clock_steady import SteadyClock
 from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka import KafkaPublisher
 from fireline.adapters.secrets import EnvironmentSecrets
@@ -18,6 +19,7 @@ from fireline.adapters.slack_interactions import Asked
 from fireline.adapters.wakes import Wakes
 from fireline.apps import lifeline, logs
 from fireline.apps.bootstrap import Parts, assemble, channels_of, connection_of, follow_files, runs_of, settings_with
+from fireline.apps.witnesses import follow_witness
 from fireline.domain.clicks import ApprovalGiven
 from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
@@ -39,11 +41,12 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("respond", settings.log_level, settings.secrets())
     lifeline.hold()
-    asyncio.run(_respond(assemble(settings)))
+    clock = SteadyClock()
+    asyncio.run(_respond(assemble(settings, clock=clock), clock))
     return 0
 
 
-async def _respond(parts: Parts) -> None:
+async def _respond(parts: Parts, clock: SteadyClock) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -66,6 +69,7 @@ async def _respond(parts: Parts) -> None:
             "deadlines": sweeper.run,
             "runs": runs.run,
             "files": lambda _: follow_files(parts.files),
+            "clock": lambda _: follow_witness(parts.store, clock),
         }
         await _keep_all(loops, stop)
 

@@ -3,11 +3,13 @@
 import asyncio
 from pathlib import Path
 
+from fireline.adapters.clock_steady import SteadyClock
 from fireline.apps import lifeline, logs
 from fireline.apps.bootstrap import assemble, follow_files, settings_with
 from fireline.apps.controls import Controls
 from fireline.apps.faults import Refused
 from fireline.apps.web import create_app, listen, serve
+from fireline.apps.witnesses import follow_witness
 
 
 def run(*, rules: Path | None, runbooks: Path | None) -> int:
@@ -15,7 +17,8 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("web", settings.log_level, settings.secrets())
     lifeline.hold()
-    parts = assemble(settings, teller=False)
+    clock = SteadyClock()
+    parts = assemble(settings, teller=False, clock=clock)
     token = settings.api_token.get_secret_value() if settings.api_token else None
     app = create_app(parts.store, parts.files, parts.responder, Controls(parts), parts.clock, token=token)
     try:
@@ -25,11 +28,15 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         raise Refused(f"cannot listen on {place}: {fault.strerror}; choose another with FIRELINE_WEB_PORT") from None
 
     async def work() -> None:
-        follow = asyncio.create_task(follow_files(parts.files))
+        follow = [
+            asyncio.create_task(follow_files(parts.files)),
+            asyncio.create_task(follow_witness(parts.store, clock)),
+        ]
         try:
             await serve(app, sock)
         finally:
-            follow.cancel()
+            for task in follow:
+                task.cancel()
 
     asyncio.run(work())
     return 0

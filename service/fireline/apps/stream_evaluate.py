@@ -13,13 +13,16 @@ from fireline.domain.rules import Rule, Signal, State
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.orphans import LIMIT, orphans
-from fireline.engine.ports import Clock, Store, Transaction
+from fireline.engine.ports import JudgingClock, Store, Transaction
 from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
 
 LONGEST_REST = 0.25
 """Seconds after which a partition is judged again at the latest, however long judging takes."""
+
+UNSEEN = 20.0
+"""Seconds without a look (the process was stopped, or its machine) after which that time counts for nothing."""
 
 QUICK = 0.004
 """Seconds that judging a partition may take without resting afterwards."""
@@ -59,7 +62,7 @@ class EvaluateSide:
         *,
         lane: SignalLane,
         store: Store,
-        clock: Clock,
+        clock: JudgingClock,
         generation: str,
         partitions: int,
     ) -> None:
@@ -73,6 +76,7 @@ class EvaluateSide:
         self._generation = generation
         self._partitions = partitions
         self._saving = asyncio.Lock()
+        self._leapt, self._looked = clock.leapt, (clock.now(), time.monotonic())
 
     async def resume(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
         """Take over partitions, given where their logs begin and end: the offsets to go on at.
@@ -94,7 +98,7 @@ class EvaluateSide:
             return
         if fresh[0].offset > part.offset:
             raise Missing(f"{PARTIALS}/{part.number}: expected offset {part.offset}, got {fresh[0].offset}")
-        now = self._clock.now()
+        now = self._look()
         for record in fresh:
             part.evaluation.apply(record.value or b"", now)
         part.offset = batch.end
@@ -104,7 +108,7 @@ class EvaluateSide:
 
     def judge_due(self) -> None:
         """Judge what time alone brings: a `for` that is over, silence, a window that empties."""
-        now = self._clock.now()
+        now = self._look()
         for part in self.parts.values():
             wake = part.evaluation.next_wake()
             if wake is not None and wake <= now and time.monotonic() >= part.rests_until:
@@ -157,6 +161,22 @@ class EvaluateSide:
     def oldest_checkpoint(self, now: float) -> float:
         """Seconds since the longest unsaved partition was saved, 0.0 when all that was read is saved."""
         return max((now - part.saved_at for part in self.parts.values() if part.offset != part.saved), default=0.0)
+
+    def _look(self) -> float:
+        """What time it is. What passed unseen, or was skipped by a clock that was set, counts for no `for` or silence.
+
+        Otherwise every entity would be reported silent before the first event since was read.
+        """
+        now, steady, leapt = self._clock.now(), time.monotonic(), self._clock.leapt
+        unseen = leapt - self._leapt
+        if steady - self._looked[1] >= UNSEEN:
+            unseen = now - self._looked[0]
+        self._leapt, self._looked = leapt, (now, steady)
+        if unseen:
+            log.warning("%+.1f s passed unseen: they count for no `for` and no silence", unseen)
+            for part in self.parts.values():
+                part.evaluation.leap(unseen)
+        return now
 
     def _judge(self, part: Part, now: float) -> None:
         """Judge what changed, and see that judging takes half of the time at most.

@@ -3,19 +3,19 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fireline.adapters.faust_batches import Batch, Place
 from fireline.adapters.kafka import MAX_RECORD_BYTES, Outgoing, Producer
 from fireline.adapters.kafka_topics import DEAD_LETTER, PARTIALS
-from fireline.engine.ingest import DeadLetter, Ingest, Ingested, Record, SourceRef
+from fireline.engine.ingest import LIVE, DeadLetter, Ingest, Ingested, Record, SourceRef
 from fireline.engine.ports import Unavailable
 
 log = logging.getLogger("fireline.stream")
 
 FIRST_PAUSE = 0.2
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 2.0
 _KEEP_BYTES = MAX_RECORD_BYTES - 50_000
 
 
@@ -34,9 +34,18 @@ class Tally:
 
 
 class IngestSide:
-    """Takes batches one at a time; `sources` gives each topic its timeline and the generation of its log."""
+    """Takes batches one at a time; `sources` gives each topic its timeline and the generation of its log.
 
-    def __init__(self, ingest: Ingest, producer: Producer, sources: Mapping[str, tuple[str, str]]) -> None:
+    `witness` is told the times of live records: others wrote them by their clocks.
+    """
+
+    def __init__(
+        self,
+        ingest: Ingest,
+        producer: Producer,
+        sources: Mapping[str, tuple[str, str]],
+        witness: Callable[[float], None] = lambda at: None,
+    ) -> None:
         self.ingest = ingest
         self.tally = Tally()
         self.positions: dict[Place, int] = {}
@@ -45,6 +54,7 @@ class IngestSide:
         self.flows = False
         self._producer = producer
         self._sources = sources
+        self._witness = witness
 
     def resume(self, positions: Mapping[Place, int]) -> None:
         """Start over on newly assigned partitions at these offsets: what was in memory of any is rebuilt."""
@@ -81,6 +91,8 @@ class IngestSide:
             return None
         self._notice_gap(place, records[0].offset)
         source = self._ref(place)
+        if source.timeline == LIVE:
+            self._witness(records[-1].timestamp)
         return batch, source, self.ingest.batch(source, records)
 
     def _ref(self, place: Place) -> SourceRef:

@@ -74,6 +74,9 @@ def _troubles(ages: Mapping[str, float | None], stream: tuple[Mapping[str, objec
     behind = None if stream is None else stream[0].get("lag_seconds")
     if isinstance(behind, int | float) and behind > BEHIND:
         yield f"the stream worker is {behind:.0f} s behind"
+    doubted = None if stream is None else stream[0].get("clock_doubted")
+    if isinstance(doubted, int | float) and doubted:
+        yield f"the clock of the stream worker's machine jumped by {doubted:+.0f} s, which nothing confirms: set it"
 
 
 _REPORTED = (

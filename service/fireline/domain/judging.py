@@ -42,12 +42,16 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A level whose condition holds, or held when it fired: since when, on an event of what time, and until when."""
+    """A level whose condition holds, or held when it fired: since when, on an event of what time, and until when.
+
+    `ending`: it fires and is over, and `last` is when that was first seen: `keep_firing_for` counts from there.
+    """
 
     since: float
     event: float
     last: float
     firing: bool = False
+    ending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,10 @@ def _over(level: Level, told: Told, values: Mapping[str, object], samples: int) 
 def _hold(level: Level, held: Held, over: Told, now: float) -> Held | None:
     """What becomes of a level that fires: None when it is over, and has been for as long as it must."""
     if over.holds is False:
-        return replace(held, last=now)
+        return replace(held, last=now, ending=False)
+    if over.holds and not held.ending:
+        held = replace(held, last=now, ending=True)  # nothing changed since it was judged last: until now it was not
+    held = replace(held, last=min(held.last, now))  # not so when a clock that was ahead noted it
     ended = over.holds is True and now - held.last >= level.keep_firing_for - _SLACK
     return None if ended else held
 
@@ -124,8 +131,9 @@ def _raise(rule: Rule, level: Level, held: Held | None, told: Told, *, now: floa
         return held
     if not told.holds:
         return None
-    if held is None or now - held.last > rule.window:
-        held = Held(now, event, now)  # first, or so long untold that it is a new beginning
+    if held is None or now - held.last > rule.window or held.since > now + _SLACK:
+        # first, or so long untold that it is a new beginning, or noted by a clock that was ahead
+        held = Held(now, event, now)
     return replace(held, last=now, firing=now - held.since >= level.for_ - _SLACK)
 
 
@@ -275,6 +283,14 @@ def adopt(rule: Rule, state: EntityState, signal: Signal) -> EntityState:
     )
 
 
+def leapt(state: EntityState, seconds: float) -> EntityState:
+    """The state after the clock was set by `seconds`: what lasts has lasted as long as before, and not that longer."""
+    moved = {
+        name: replace(held, since=held.since + seconds, last=held.last + seconds) for name, held in state.levels.items()
+    }
+    return replace(state, levels=moved) if moved else state
+
+
 def _begin(rule: Rule, after: EntityState, found: _Judgement, reading: Reading, now: float) -> EntityState:
     """A new episode. It is named after a pane, so that judging a little earlier or later names it alike."""
     held = found.levels.get(found.severity or "")
@@ -295,6 +311,8 @@ def next_due(rule: Rule, state: EntityState, reading: Reading, now: float) -> fl
         due.append(held.last + level.keep_firing_for if held.firing else held.since + level.for_)
     if rule.no_data is not None and reading.newest is not None:
         due.append(reading.newest + rule.no_data.after)
+    if state.severity is not None and not state.silent and reading.newest is not None:
+        due.append(reading.newest + rule.window + 2 * _SLACK)  # from then on it fires on nothing, which is told
     return min((at for at in due if at > now + _SLACK), default=None)
 
 

@@ -175,8 +175,8 @@ class Evaluation:
             timeline.remove(series)
             self._changed[key] = None
             return
-        slides = series.slides(series.seen) if series.seen is not None else None
-        times = [] if slides is None else [timeline.shows(slides, rule.pane)]
+        slides = [shown.slides(series.seen) for shown in timeline.shown(series)] if series.seen is not None else ()
+        times = [timeline.shows(pane, rule.pane) for pane in slides if pane is not None]
         if (due := next_due(rule, series.state, reading, now)) is not None:
             times.append(due)
         if behind > 0.0 and waits:
@@ -185,6 +185,15 @@ class Evaluation:
             kept = max(series.panes()) + 2 - self._oldest(rule, now)
             times.append(now + kept * rule.pane)  # by then the last pane is too old
         timeline.set_wake(series, min(times, default=None))
+
+    def leap(self, seconds: float) -> None:
+        """The clock was set by so much, or nobody looked for so long: live, that is no time that anything lasted."""
+        for timeline in self._timelines.values():
+            timeline.touched += seconds
+        timeline = self._timeline(LIVE)
+        for series in timeline.all():
+            series.leap(seconds)
+            timeline.revisit(series)
 
     def next_wake(self) -> float | None:
         """When `judge` has something to do although nothing arrives, in the clock's time; None of never."""

@@ -42,6 +42,29 @@ class Clock(Protocol):
         ...
 
 
+class JudgingClock(Clock, Protocol):
+    """A clock that rules are judged by: it tells when it was set, and hears what others say the time is."""
+
+    @property
+    def leapt(self) -> float:
+        """Seconds by which the time was set since the start, back ones negative: they did not pass."""
+        ...
+
+    @property
+    def doubted(self) -> float:
+        """Seconds by which the machine's clock jumped without being believed yet, 0.0 when it is followed."""
+        ...
+
+    @property
+    def sure(self) -> bool:
+        """Whether others may go by this time: nothing is doubted, or witnesses are for us."""
+        ...
+
+    def witness(self, at: float) -> None:
+        """Take note of somebody else's time, in seconds since the epoch."""
+        ...
+
+
 class Settings(Protocol):
     """The configuration in force; a reload replaces the value, never changes it."""
 

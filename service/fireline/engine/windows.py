@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fireline.domain.judging import EntityState
+from fireline.domain.judging import EntityState, leapt
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, span
 from fireline.engine.partials import Cell, SourceRef, Values, join
@@ -109,6 +109,13 @@ class Series:
         if self._blocks:
             for level in range(1, _LEVELS + 1):
                 self._blocks.pop((level, pane // _RADIX**level), None)
+
+    def leap(self, seconds: float) -> None:
+        """Move what was said and heard so far by so many seconds, as a clock that was set does; panes stay."""
+        self.state = leapt(self.state, seconds)
+        self.judged += seconds
+        if self.newest is not None:
+            self.newest += seconds
 
     def panes(self) -> Iterator[int]:
         """The panes with anything in them, in no order; one may come twice."""

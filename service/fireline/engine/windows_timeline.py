@@ -37,6 +37,13 @@ class Timeline:
         """What belongs to no entity of the rule yet (feedback that names none)."""
         return self.get(rule, None)
 
+    def shown(self, series: Series) -> tuple[Series, ...]:
+        """What an entity is judged on: its own panes, and those of no entity when its measures pair with them."""
+        pool = self.pool(series.rule.name)
+        if pool is None or pool is series or not any(family.streams for family in series.families):
+            return (series,)
+        return series, pool
+
     def of(self, rule: str) -> Iterator[Series]:
         """The entities of a rule."""
         yield from self._rules.get(rule, {}).values()
