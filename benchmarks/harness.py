@@ -30,7 +30,7 @@ TOOLS = ROOT / ".tools"
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured value beside its limit or its peer's value; `ratio` is the peer's over ours (more is better)."""
+    """One measured value beside its limit or its peer's value; `ratio` says how much better ours is (1 is as good)."""
 
     name: str
     value: float
@@ -40,8 +40,11 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        """How many times below the limit, or quicker than the peer."""
-        return None if self.peer_value is None or not self.value else round(self.peer_value / self.value, 2)
+        """Of rates ours over the peer's; of all else (times, memory) the peer's, or the limit, over ours."""
+        if self.peer_value is None or not self.value or not self.peer_value:
+            return None
+        ours = self.value / self.peer_value
+        return round(ours if self.unit.endswith("/s") else 1 / ours, 2)
 
 
 def percentile(values: Sequence[float], q: float) -> float:
@@ -61,10 +64,22 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     for name in ("what", "measured", "beside", "its value", "ratio"):
         table.add_column(name, justify="left" if name in {"what", "beside"} else "right")
     for figure in figures:
-        other = "" if figure.peer_value is None else f"{figure.peer_value:,.0f} {figure.unit}"
+        other = "" if figure.peer_value is None else f"{_number(figure.peer_value)} {figure.unit}"
         ratio = "" if figure.ratio is None else f"{figure.ratio}x"
-        table.add_row(figure.name, f"{figure.value:,.1f} {figure.unit}", figure.peer, other, ratio)
-    Console(width=max(110, shutil.get_terminal_size().columns)).print(table)
+        table.add_row(figure.name, f"{_number(figure.value)} {figure.unit}", figure.peer, other, ratio)
+    Console(width=max(130, shutil.get_terminal_size().columns)).print(table)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}"
+
+
+def report(title: str, figures: Sequence[Figure], *, in_json: bool) -> None:
+    """The figures as JSON, or as a table that says how busy the machine was."""
+    if in_json:
+        print(as_json(figures))
+    else:
+        show(f"{title}; load of the machine {os.getloadavg()[0]:.1f}", figures)
 
 
 def arguments_of(text: str | None) -> argparse.ArgumentParser:
@@ -133,6 +148,13 @@ def broker(kind: str, home: Path) -> Iterator[dict[str, str]]:
 @contextmanager
 def apache_kafka(home: Path, heap: str = "1g") -> Iterator[str]:
     """One node of Apache Kafka as a process: its address."""
+    with apache_node(home, heap) as (address, _):
+        yield address
+
+
+@contextmanager
+def apache_node(home: Path, heap: str = "1g", gather: float = 0.0) -> Iterator[tuple[str, int]]:
+    """One node of Apache Kafka: its address and its process; new groups wait `gather` seconds for more members."""
     jars, port, controller = TOOLS / "kafka", free_port(), free_port()
     if not jars.is_dir():
         raise SystemExit("Apache Kafka is not installed: run `bash deploy/test-tools.sh`")
@@ -142,15 +164,23 @@ def apache_kafka(home: Path, heap: str = "1g") -> Iterator[str]:
         + f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n"
         + f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n"
         + f"controller.quorum.voters=1@127.0.0.1:{controller}\nlog.dirs={home / 'kafka'}\n"
+        + f"group.initial.rebalance.delay.ms={int(gather * 1000)}\n"
     )
-    java = ["java", f"-Xmx{heap}", "-XX:+UseSerialGC", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+    # compiling little: it would go on beside the measurement, on the same cores
+    java = [
+        "java",
+        f"-Xmx{heap}",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    ]
     java += ["-cp", f"{jars}/*"]
     cluster = urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "A")
     formatting = [*java, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
     subprocess.run(formatting, check=True, capture_output=True, cwd=home)
-    with process([*java, "kafka.Kafka", str(properties)], home / "kafka.log"):
+    with process([*java, "kafka.Kafka", str(properties)], home / "kafka.log") as node:
         eventually("Apache Kafka listens", lambda: listening(port), 60)
-        yield f"127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}", node.pid
 
 
 class Fireline:
