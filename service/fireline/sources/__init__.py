@@ -8,8 +8,14 @@ from fireline.sources.cloudevents import CloudEvents
 from fireline.sources.mapped import Mapped
 from fireline.sources.mapping import Rewording
 from fireline.sources.native import Native
+from fireline.sources.otlp import METRICS, TRACES
 
-FORMATS: Mapping[str, Source] = {"native": Native(), "cloudevents": CloudEvents()}
+FORMATS: Mapping[str, Source] = {
+    "native": Native(),
+    "cloudevents": CloudEvents(),
+    "otlp": METRICS,
+    "otlp-traces": TRACES,
+}
 """Every format, by the name a topic's setting uses."""
 
 BODIES = frozenset({"native", "cloudevents"})
