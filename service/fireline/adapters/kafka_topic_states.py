@@ -11,6 +11,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from fireline.adapters.kafka_access import see_in
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_topics import Topic
 from fireline.engine.ports import Unavailable
@@ -80,6 +81,7 @@ def grow(connection: Connection, topic: str, partitions: int) -> str:
 
 
 def _admin(connection: Connection) -> AdminClient:
+    see_in(connection)  # librdkafka would try for ten seconds, and not say why in vain
     return AdminClient({**connection.for_librdkafka(), "log_level": 0})
 
 

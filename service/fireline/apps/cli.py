@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fireline import __version__
-from fireline.apps import cli_dead_letters, cli_incidents, cli_oncall, cli_routes, cli_runs
+from fireline.apps import cli_dead_letters, cli_incidents, cli_oncall, cli_routes, cli_runs, cli_topics
 
 app = typer.Typer(
     name="fireline",
@@ -22,6 +22,7 @@ app = typer.Typer(
     "[bold]fireline up[/bold] to run everything on this machine.",
 )
 app.add_typer(cli_dead_letters.app, name="dead-letter", rich_help_panel="Run")
+app.add_typer(cli_topics.app, name="topics", rich_help_panel="Run")
 app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
 app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
@@ -102,7 +103,7 @@ def check(
 
 @app.command(rich_help_panel="Author")
 def schema(
-    name: Annotated[str, typer.Argument(help="rules, runbooks, catalog, oncall or severities")] = "rules",
+    name: Annotated[str, typer.Argument(help="rules, runbooks, catalog, oncall, severities or topics")] = "rules",
 ) -> None:
     """Print the JSON Schema of one kind of file, for completion and checks in an editor."""
     raise typer.Exit(load("checking").print_schema(name))

@@ -21,7 +21,7 @@ from fireline.apps.dead_letter_said import outcome_json, outcome_lines
 from fireline.apps.dead_letter_shapes import line_of
 from fireline.apps.dead_letter_verdict import Judge
 from fireline.apps.dead_letters import Chosen, Letter, Place, chosen, place_of, since_of
-from fireline.apps.event_topics import formats_of
+from fireline.apps.event_topics import configured_topics, formats_of
 from fireline.apps.faults import Refused
 from fireline.apps.output import err, say
 from fireline.engine.ports import Unavailable
@@ -104,7 +104,8 @@ def run(asked: Asked) -> int:
     as_of = _as_of(asked.as_of)
     lines = {} if asked.file is None else read_lines(asked.file)
     wanted = _wanted(asked, lines, clock.now())
-    judge = Judge(formats_of(settings))
+    formats = formats_of(settings, configured_topics(settings))
+    judge = Judge(formats, settings.allowed_lateness, settings.future_bound)
     if asked.to is not None and asked.to not in judge.formats:
         raise Refused(
             f"no stream worker reads events from {asked.to[:80]!r}; choose {', '.join(sorted(judge.formats))}"

@@ -27,14 +27,23 @@ class Verdict:
 class Judge:
     """Judges records as a stream worker would; `formats` (topic -> source) are the topics that it reads."""
 
-    def __init__(self, formats: Mapping[str, Source]) -> None:
+    def __init__(self, formats: Mapping[str, Source], allowed_lateness: float, future_bound: float) -> None:
+        self._lateness, self._future = allowed_lateness, future_bound
         self.formats = {**formats, REPLAY: formats.get(REPLAY, FORMATS["native"])}
 
     def verdict(self, mended: Mended, topic: str, record_time: float) -> Verdict:
         """What would become of it on this topic, were the record's time in Kafka `record_time`."""
         timeline = "replay" if topic == REPLAY else LIVE
         # a new one each time: what came before must not decide what is late
-        ingest = Ingest((), {}, FORMATS["native"], 1, formats=self.formats)
+        ingest = Ingest(
+            (),
+            {},
+            FORMATS["native"],
+            1,
+            formats=self.formats,
+            allowed_lateness=self._lateness,
+            future_bound=self._future,
+        )
         record = Record(0, record_time, mended.key, mended.value, mended.headers)
         got = ingest.batch(SourceRef(topic, 0, timeline), [record])
         found = tuple((letter.reason, letter.detail) for letter in got.dead)
