@@ -14,6 +14,7 @@ from fireline.adapters.kafka_access import Barred
 from fireline.adapters.kafka_topics import known_topics, topics_of_fireline
 from fireline.adapters.slack import who_am_i
 from fireline.apps.bootstrap import Look, connection_of, plugins, settings_with
+from fireline.apps.event_topics import overruled, topics_of
 from fireline.apps.faults import told
 from fireline.apps.output import harmless, out, print_json, say
 from fireline.apps.settings import Settings
@@ -73,6 +74,8 @@ def _print(check: Check) -> None:
 def _checks(settings: Settings) -> Iterator[Check]:
     files, configuration = _files(settings)
     yield files
+    if configuration is not None:
+        yield _topics(settings, configuration)
     database, store = _database(settings)
     yield database
     yield _slack(settings)
@@ -81,7 +84,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         return
     seen = Look(settings, SystemClock(), store)
     try:
-        yield _guarded("kafka", lambda: _kafka(seen), "start the broker, or mend FIRELINE_KAFKA")
+        yield _guarded("kafka", lambda: _kafka(seen, configuration), "start the broker, or mend FIRELINE_KAFKA")
         yield from _told_by_roles(seen, configuration)
     except Unavailable as fault:
         yield Check("database", Finding.FAULT, f"went away while it was looked at: {fault}", DATABASE_REMEDY)
@@ -124,9 +127,22 @@ def _database(settings: Settings) -> tuple[Check, DatabaseStore | None]:
     return Check("database", Finding.SOUND, f"{kind} answers and is up to date"), store
 
 
-def _kafka(parts: Look) -> Check:
+def _topics(settings: Settings, configuration: Configuration) -> Check:
+    read = [
+        f"{topic.name} as {topic.format}" + (", reworded" if topic.fields is not None else "")
+        for topic in topics_of(settings, configuration.topics).values()
+    ]
+    found, odd = f"events come on {'; '.join(read)}", overruled(settings, configuration.topics)
+    if odd:
+        return Check("topics", Finding.NOTE, f"{found}; {'; '.join(odd)}", "name the topic at one place only")
+    return Check("topics", Finding.SOUND, found)
+
+
+def _kafka(parts: Look, configuration: Configuration | None) -> Check:
     connection = connection_of(parts)
-    missing = sorted({t.name for t in topics_of_fireline(parts.settings.topics)} - known_topics(connection))
+    configured = configuration.topics if configuration is not None else {}
+    wanted = {topic.name for topic in topics_of_fireline(topics_of(parts.settings, configured))}
+    missing = sorted(wanted - known_topics(connection))
     if missing:
         remedy = "`fireline stream` creates them where it may; otherwise create them by hand"
         return Check(

@@ -1,16 +1,25 @@
 """Builds the parts of `fireline stream` and runs them."""
 
 import asyncio
+import logging
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
+from fireline.adapters.clock_steady import SteadyClock
 from fireline.apps import lifeline, logs
 from fireline.apps.bootstrap import assemble, connection_of, generation_of, settings_with
+from fireline.apps.event_topics import formats_of, overruled, topics_of
 from fireline.apps.stream import Flow, StreamOptions, run_stream
+from fireline.apps.stream_worker import Rhythm
 from fireline.domain.configuration import Configuration
+from fireline.domain.events import Source
 from fireline.domain.incidents import SignalArrived
 from fireline.domain.rules import Signal
 from fireline.measures import FAMILIES
 from fireline.sources import FORMATS
+
+log = logging.getLogger("fireline.stream")
 
 
 def run(*, rules: Path | None, runbooks: Path | None) -> int:
@@ -18,14 +27,17 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("stream", settings.log_level, settings.secrets())
     lifeline.hold()
-    parts = assemble(settings, teller=False)
+    parts = assemble(settings, teller=False, clock=SteadyClock(patience=math.inf))
     options = StreamOptions(
         connection=connection_of(parts),
         name=f"stream-{parts.clock.token()[:8]}",
-        topics=tuple(settings.topics),
+        topics=tuple(topics_of(settings, parts.files.current.topics)),
         generation=generation_of(parts),
         directory=settings.state_dir,
         instance=settings.stream_instance,
+        allowed_lateness=settings.allowed_lateness,
+        future_bound=settings.future_bound,
+        rhythm=Rhythm(patience=settings.stall_after),
     )
 
     def decide(signal: Signal) -> None:
@@ -35,12 +47,17 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         parts.files.refresh()
         return parts.files.current
 
+    def formats(configuration: Configuration) -> Mapping[str, Source]:
+        for said in overruled(settings, configuration.topics):
+            log.warning("%s", said)
+        return formats_of(settings, configuration.topics)
+
     flow = Flow(
         configuration=parts.files.current,
         families=FAMILIES,
         decode=FORMATS["native"],
         on_signal=decide,
-        formats={topic: FORMATS[form] for topic, form in settings.topics.items()},
+        formats=formats,
         refresh=refresh,
     )
     return asyncio.run(run_stream(options, flow, parts.store, parts.clock))

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from fireline.domain.topics import may_be_read
 from fireline.sources import FORMATS
 
 PREFIX = "FIRELINE_"
@@ -29,9 +30,6 @@ NATIVE_TOPICS = {
 _DATABASES = ("sqlite://", "sqlite+pysqlite://", "postgresql+psycopg://")
 _ADDRESS = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?$")
 _ASKED_PASSWORD = re.compile(r"[?&](?:ssl)?password=([^&]+)")
-_TOPIC = re.compile(r"^[A-Za-z0-9._-]{1,249}$")
-OWN_TOPICS = frozenset({"fireline.partials", "fireline.dead-letter", "fireline.incidents", "fireline.routes"})
-"""What Fireline writes: reading it as events would feed it to itself."""
 _HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
 _HINTS = {
     "allowed_lateness": "write seconds, from 0 to 604800 (a week)",
@@ -105,7 +103,8 @@ class Settings(BaseSettings):
     kafka_ssl_key: Path | None = Field(None, description="its key in PEM form; unset: in the certificate's file")
     kafka_ssl_key_password: SecretStr | None = Field(None, description="what opens the key, when it is locked")
     topics: Annotated[Mapping[str, str], NoDecode] = Field(
-        default_factory=lambda: dict(NATIVE_TOPICS), description="topics that events come on, as `topic=format`"
+        default_factory=lambda: dict(NATIVE_TOPICS),
+        description="topics that events come on, as `topic=format`; `topics.yaml` adds to them, and wins over them",
     )
     allowed_lateness: float = Field(
         default=30.0,
@@ -173,7 +172,7 @@ class Settings(BaseSettings):
         for topic, form in value.items():
             if form not in FORMATS:
                 raise PydanticCustomError("setting", "a format of {known}", {"known": ", ".join(sorted(FORMATS))})
-            if not _TOPIC.match(topic) or topic in OWN_TOPICS:
+            if not may_be_read(topic):
                 raise PydanticCustomError("setting", "topics that Fireline does not write itself, named as Kafka may")
         return value
 

@@ -9,33 +9,39 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from fireline.adapters.faust_batches import BatchApp, work
 from fireline.adapters.kafka import Producer
 from fireline.adapters.kafka_connection import Connection
-from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_logs import spare_logs
 from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
 from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
-from fireline.apps.stream_worker import Outside, Rhythm, Sides, StreamWorker
+from fireline.apps.stream_watchdog import Pulse
+from fireline.apps.stream_worker import Outside, Replaced, Rhythm, Sides, Stalled, StreamWorker
 from fireline.domain.configuration import Configuration
 from fireline.domain.events import Source
 from fireline.domain.rules import Signal
 from fireline.domain.windows import Family
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import LIVE, Ingest
-from fireline.engine.ports import Clock, Store
+from fireline.engine.ports import JudgingClock, Store, Unavailable
 
+T = TypeVar("T")
 log = logging.getLogger("fireline.stream")
 
 STALLED = 70
 """Exit code of a worker that cannot go on; a new process takes its place."""
-_END_WITHIN = 15.0
+_END_WITHIN = 10.0
+_END_SOON = 1.0
+"""Seconds for an end in good order where it may hang, and nothing would come of it: what was read is read again."""
+_ASK_AGAIN = 0.5
 _CRASH_WITHIN = 3.0
 _LOOK_FOR_CHANGES = 2.0
 
@@ -47,6 +53,7 @@ class StreamOptions:
     `generation` is the embedded broker's, empty for a real one, whose topics tell their own. `directory` is where
     Faust may keep files (it keeps none of ours). `instance` names a worker that is started again under the same name,
     never twice at once: after a crash it has its partitions back at once, where others wait for the session to end.
+    `allowed_lateness` and `future_bound` are in seconds, as in `Ingest`.
     """
 
     connection: Connection
@@ -57,52 +64,71 @@ class StreamOptions:
     instance: str | None = None
     partitions: int = 4
     chunk: int = 4096
+    allowed_lateness: float = 30.0
+    future_bound: float = 300.0
     directory: Path = Path(".fireline")
     rhythm: Rhythm = field(default_factory=Rhythm)
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """What happens to events: the rules, the measures they name, and how each topic is read (`formats` by topic).
+    """What happens to events: the rules, the measures they name, and how each topic is read.
 
-    `on_signal` is called in a thread, in order, again and again until it does not raise. `refresh` reads the
-    configuration anew now and then.
+    `formats` is asked anew for each configuration; when it names other topics than before, the worker ends, to be
+    started again. `on_signal` is called in a thread, in order, again and again until it does not raise. `refresh` reads
+    the configuration anew now and then.
     """
 
     configuration: Configuration
     families: Mapping[str, Family]
     decode: Source
     on_signal: Callable[[Signal], object]
-    formats: Mapping[str, Source] = field(default_factory=dict)
+    formats: Callable[[Configuration], Mapping[str, Source]] = lambda configuration: {}
     refresh: Callable[[], Configuration] | None = None
 
 
-async def run_stream(options: StreamOptions, flow: Flow, store: Store, clock: Clock) -> int:
+async def run_stream(options: StreamOptions, flow: Flow, store: Store, clock: JudgingClock) -> int:
     """Work until SIGTERM; the exit code: 0, or 70 when the worker could not go on and is to be started again.
 
-    Raises `Unavailable` when Kafka does not answer at the start.
+    A broker that does not answer is waited for: who starts us again and again would wait longer each time.
     """
-    generations = await asyncio.to_thread(_prepare, options)
+    names = LogNames(options.connection)
+    generations, logs = await _patiently(lambda: _prepare(options, names))
     _spare_the_collector()
     spare_logs()
     end = _End()
+    pulse = Pulse(options.rhythm.patience, end.at_once)
     producer, ends = Producer(options.connection, client_id=options.name), LogEnds(options.connection)
     try:
-        partitions = await producer.partitions(PARTIALS)
+        partitions = await _patiently(lambda: producer.partitions(PARTIALS))
         lane = SignalLane(flow.on_signal)
         evaluate = _evaluate_side(flow, lane, store, clock, (generations[PARTIALS], partitions))
-        sides = Sides(_ingest_side(options, flow, producer, partitions, generations), evaluate, lane)
-        worker = StreamWorker(options.name, sides, Outside(ends, store, clock, end.doom), options.rhythm)
-        await _work(options, flow, worker)
+        ingest = _ingest_side(options, flow, producer, clock, partitions=partitions, generations=generations)
+        sides = Sides(ingest, evaluate, lane)
+        outside = Outside(ends, names, logs, pulse, store, clock, end.doom)
+        worker = StreamWorker(options.name, sides, outside, options.rhythm)
+        pulse.start()
+        await _work(options, flow, worker, end.doom)
     except Exception as fault:  # Faust's own: its threads outlive a crash, and the process must not wait for them
         log.exception("the stream worker crashed")
         end.give_up(fault, _CRASH_WITHIN)
     finally:
+        pulse.stop()
         await asyncio.gather(producer.close(), ends.close())
     return end.code
 
 
-async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker) -> None:
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """What Kafka says, as soon as it says anything."""
+    while True:
+        try:
+            return await ask()
+        except Unavailable as fault:
+            log.warning("waiting for Kafka: %s", fault)
+            await asyncio.sleep(_ASK_AGAIN)
+
+
+async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker, doom: Callable[[Exception], None]) -> None:
     app = BatchApp(
         options.group,
         options.connection,
@@ -112,7 +138,7 @@ async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker) -> Non
     )
     app.deliver("ingest", list(_sources(options)), worker.take_events)
     app.deliver("evaluate", [PARTIALS], worker.take_partials)
-    loops = [asyncio.create_task(worker.run_loops()), asyncio.create_task(_follow(worker, flow))]
+    loops = [asyncio.create_task(worker.run_loops()), asyncio.create_task(_follow(worker, flow, doom))]
     try:
         await work(app)
     finally:
@@ -133,25 +159,46 @@ def _sources(options: StreamOptions) -> dict[str, str]:
     return dict.fromkeys(options.topics, LIVE) | {REPLAY: "replay"}
 
 
-def _prepare(options: StreamOptions) -> dict[str, str]:
-    """See that all topics exist; the generation of each that is read."""
-    connection, sources = options.connection, list(_sources(options))
-    for fault in ensure_topics(connection, topics_of_fireline(sources, options.partitions)):
+async def _prepare(options: StreamOptions, names: LogNames) -> tuple[dict[str, str], Mapping[str, str]]:
+    """See that all topics exist; the generation of each that is read, and which log is behind it."""
+    read = [*_sources(options), PARTIALS]
+    return await asyncio.to_thread(_generations, options, read), await names.names(read)
+
+
+def _generations(options: StreamOptions, read: Sequence[str]) -> dict[str, str]:
+    connection = options.connection
+    for fault in ensure_topics(connection, topics_of_fireline(list(_sources(options)), options.partitions)):
         log.warning("%s", fault)
-    read = [*sources, PARTIALS]
     return {topic: options.generation or topic_generation(connection, topic) for topic in read}
 
 
 def _ingest_side(
-    options: StreamOptions, flow: Flow, producer: Producer, partitions: int, generations: Mapping[str, str]
+    options: StreamOptions,
+    flow: Flow,
+    producer: Producer,
+    clock: JudgingClock,
+    *,
+    partitions: int,
+    generations: Mapping[str, str],
 ) -> IngestSide:
     rules = tuple(flow.configuration.rules.values())
-    ingest = Ingest(rules, flow.families, flow.decode, partitions, chunk=options.chunk, formats=flow.formats)
+    ingest = Ingest(
+        rules,
+        flow.families,
+        flow.decode,
+        partitions,
+        chunk=options.chunk,
+        formats=flow.formats(flow.configuration),
+        allowed_lateness=options.allowed_lateness,
+        future_bound=options.future_bound,
+    )
     sources = {topic: (timeline, generations[topic]) for topic, timeline in _sources(options).items()}
-    return IngestSide(ingest, producer, sources)
+    return IngestSide(ingest, producer, sources, clock)
 
 
-def _evaluate_side(flow: Flow, lane: SignalLane, store: Store, clock: Clock, log_: tuple[str, int]) -> EvaluateSide:
+def _evaluate_side(
+    flow: Flow, lane: SignalLane, store: Store, clock: JudgingClock, log_: tuple[str, int]
+) -> EvaluateSide:
     return EvaluateSide(
         lambda rules: Evaluation(rules, flow.families),
         flow.configuration.rules.values(),
@@ -163,9 +210,13 @@ def _evaluate_side(flow: Flow, lane: SignalLane, store: Store, clock: Clock, log
     )
 
 
-async def _follow(worker: StreamWorker, flow: Flow) -> None:
+class TopicsChanged(Exception):  # noqa: N818 - a reason to begin anew, not a fault
+    """Other topics are to be read than this worker was started with."""
+
+
+async def _follow(worker: StreamWorker, flow: Flow, doom: Callable[[Exception], None]) -> None:
     """Put a changed configuration in force; one that cannot be read leaves the last one in force."""
-    known = flow.configuration
+    known, topics = flow.configuration, flow.formats(flow.configuration).keys()
     while flow.refresh is not None:
         await asyncio.sleep(_LOOK_FOR_CHANGES)
         try:
@@ -174,7 +225,12 @@ async def _follow(worker: StreamWorker, flow: Flow) -> None:
             log.exception("the configuration could not be read anew")
             continue
         if current.hash != known.hash:
-            worker.reload(current)
+            formats = flow.formats(current)
+            if formats.keys() != topics:
+                told = ", ".join(sorted(formats.keys() ^ topics))
+                doom(TopicsChanged(f"the topics that events come on have changed ({told}): to be started again"))
+                return
+            worker.reload(current, formats)
             known = current
 
 
@@ -187,8 +243,14 @@ class _End:
     def doom(self, fault: Exception) -> None:
         """Called once or more; the first counts."""
         if not self.code:
-            self.give_up(fault, _END_WITHIN)
+            self.give_up(fault, _END_SOON if isinstance(fault, Stalled | Replaced) else _END_WITHIN)
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def at_once(self, why: str) -> None:
+        """Called in another thread, because the event loop does not run."""
+        log.critical("ending with exit code %d: %s", STALLED, why)
+        logging.shutdown()
+        os._exit(STALLED)
 
     def give_up(self, fault: Exception, within: float) -> None:
         """Make sure that this process ends `within` so many seconds, whatever its threads wait for."""

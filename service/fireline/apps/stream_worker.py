@@ -7,14 +7,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 
 from fireline.adapters.faust_batches import Batch, Place
-from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_topics import PARTIALS
 from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
-from fireline.apps.stream_watchdog import Watchdog
+from fireline.apps.stream_watchdog import Pulse, Watchdog
 from fireline.domain.configuration import Configuration
-from fireline.engine.ports import Clock, StaleVersion, Store, Unavailable
+from fireline.domain.events import Source
+from fireline.engine.ports import JudgingClock, StaleVersion, Store, Unavailable
 from fireline.engine.watching import Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
@@ -28,6 +29,10 @@ class Stalled(Exception):  # noqa: N818
     """Consumption stands still; only a new process is known to help."""
 
 
+class Replaced(Exception):  # noqa: N818
+    """A log that is read was made anew, or wiped: what is in memory belongs to one that is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How often, in seconds, a worker does what it does beside events."""
@@ -37,6 +42,7 @@ class Rhythm:
     report: float = 1.0
     look_at_ends: float = 1.0
     clear_orphans: float = 5.0
+    look_at_names: float = 20.0
     release_within: float = 8.0
     patience: float = 30.0
 
@@ -52,11 +58,17 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """What a worker stands on. `doom` is called with what makes going on impossible."""
+    """What a worker stands on. `doom` is called with what makes going on impossible.
+
+    `logs` is which log was behind each topic when the worker began.
+    """
 
     ends: LogEnds
+    names: LogNames
+    logs: Mapping[str, str]
+    pulse: Pulse
     store: Store
-    clock: Clock
+    clock: JudgingClock
     doom: Callable[[Exception], None]
 
 
@@ -67,7 +79,8 @@ class StreamWorker:
         self.name = name
         self.ingest, self.evaluate, self._lane = sides.ingest, sides.evaluate, sides.lane
         self._ends, self._store, self._clock = outside.ends, outside.store, outside.clock
-        self._doom = outside.doom
+        self._names, self._logs, self._same = outside.names, outside.logs, True
+        self._pulse, self._doom = outside.pulse, outside.doom
         self._rhythm = rhythm
         self._doomed = False
         self._watchdog = Watchdog(rhythm.patience)
@@ -86,13 +99,18 @@ class StreamWorker:
             except Unavailable as fault:
                 log.warning("cannot take over partitions, again in %.1f s: %s", pause, fault)
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, 5.0)
+                pause = min(2 * pause, 2.0)
+            except Replaced as fault:
+                self._give_up(fault)
+                return {}
 
     async def _resume(self, committed: Mapping[Place, int | None]) -> Mapping[Place, int]:
+        await self._look_at_names()
         begins, ends = await self._ends.beginnings(committed), await self._ends.ends(committed)
         bounds = {place[1]: (begins[place], ends[place]) for place in committed if place[0] == PARTIALS}
         partials = {(PARTIALS, number): at for number, at in (await self.evaluate.resume(bounds)).items()}
-        sources = {place: at or begins[place] for place, at in committed.items() if place[0] != PARTIALS}
+        known = {place: at for place, at in committed.items() if at and at <= ends[place]}
+        sources = {place: known.get(place, begins[place]) for place in committed if place[0] != PARTIALS}
         self.ingest.resume(sources)
         self._known_ends = ends
         self._watchdog.forgive()
@@ -100,7 +118,9 @@ class StreamWorker:
         return partials
 
     def committable(self, place: Place) -> int | None:
-        """Chunk starts for sources, checkpoints for partials."""
+        """Chunk starts for sources, checkpoints for partials; none while nobody knows whether the log is the same."""
+        if not self._same:
+            return None
         if place[0] != PARTIALS:
             return self.ingest.commits.get(place)
         part = self.evaluate.parts.get(place[1])
@@ -132,10 +152,10 @@ class StreamWorker:
             if not self._doomed:
                 await self._guarded(self.evaluate.handle(batch))
 
-    def reload(self, configuration: Configuration) -> None:
-        """Go on with other rules; windows of rules whose hash stays are kept."""
+    def reload(self, configuration: Configuration, formats: Mapping[str, Source]) -> None:
+        """Go on with other rules and other ways to read topics; windows of rules whose hash stays are kept."""
         rules = tuple(configuration.rules.values())
-        self.ingest.ingest.reload(rules)
+        self.ingest.ingest.reload(rules, formats)
         self.evaluate.reload(rules)
         log.info("%d rules in force, configuration %s", len(rules), configuration.hash[:12])
 
@@ -152,7 +172,9 @@ class StreamWorker:
             group.create_task(self._guarded(self._every(self._rhythm.checkpoint, self._checkpoint)))
             group.create_task(self._guarded(self._every(self._rhythm.report, self._report)))
             group.create_task(self._guarded(self._every(self._rhythm.look_at_ends, self._look_at_ends)))
+            group.create_task(self._guarded(self._every(self._rhythm.look_at_names, self._look_at_names)))
             group.create_task(self._guarded(self._every(self._rhythm.clear_orphans, self.evaluate.clear_orphans)))
+            group.create_task(self._guarded(self._every(min(1.0, self._rhythm.patience / 20), self._feed)))
 
     async def _every(self, seconds: float, act: Callable[[], Coroutine[None, None, None]]) -> None:
         while True:
@@ -166,10 +188,15 @@ class StreamWorker:
         """An exception that left a Faust agent would acknowledge and lose its batch: stop, and read it again."""
         try:
             await act
+        except (Stalled, Replaced) as fault:
+            self._give_up(fault)
         except Exception as fault:
             log.exception("this worker cannot go on")
-            self._doomed = True
-            self._doom(fault)
+            self._give_up(fault)
+
+    def _give_up(self, fault: Exception) -> None:
+        self._doomed = True
+        self._doom(fault)
 
     async def _judge(self) -> None:
         self.evaluate.judge_due()
@@ -191,10 +218,25 @@ class StreamWorker:
             self._ends_at = asked_at
         except Unavailable:
             self._watchdog.forgive()
+            self._same = False  # a broker that was away may come back with other data
             raise
+        if not self._same or any(at > self._known_ends.get(place, at) for place, at in positions.items()):
+            await self._look_at_names()
         stalled = self._watchdog.observe(time.monotonic(), self._positions(), self._known_ends)
         if stalled and self.ingest.flows:
             raise Stalled(f"nothing was read for {self._rhythm.patience:.0f} s although there is more: {stalled}")
+
+    async def _look_at_names(self) -> None:
+        found = await self._names.names(self._logs)
+        others = [topic for topic, name in self._logs.items() if found.get(topic, name) != name]
+        if others:
+            raise Replaced(
+                f"what was read of {', '.join(others)} is gone: deleted, made anew, or wiped with its broker"
+            )
+        self._same = True
+
+    async def _feed(self) -> None:
+        self._pulse.feed()
 
     def _positions(self) -> dict[Place, int]:
         parts = {(PARTIALS, number): part.offset for number, part in self.evaluate.parts.items()}
@@ -236,6 +278,8 @@ class StreamWorker:
             "signals": self._lane.handled,
             "signals_waiting": self._lane.waiting,
             "checkpoint_age": round(self.evaluate.oldest_checkpoint(now), 3),
+            "clock_doubted": round(self._clock.doubted, 1),
+            "clock_sure": self._clock.sure,
         }
 
     def _tell(self, now: float, facts: Mapping[str, object]) -> list[Watch]:

@@ -12,6 +12,7 @@ from fireline.adapters.embedded_broker import EmbeddedBroker
 from fireline.adapters.kafka_topics import REPLAY, topics_of_fireline
 from fireline.apps import lifeline, logs
 from fireline.apps.bootstrap import BROKER_FACT, KEPT, Parts, assemble, settings_with
+from fireline.apps.event_topics import topics_of
 from fireline.apps.files import keep
 from fireline.apps.output import err
 from fireline.apps.settings import PREFIX, Settings
@@ -39,7 +40,8 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         kafka, generation = settings.kafka, ""
         if kafka is None:
             broker = held.enter_context(EmbeddedBroker())
-            broker.create(topic.name for topic in topics_of_fireline([*settings.topics, REPLAY]))
+            sources = [*topics_of(settings, parts.files.current.topics), REPLAY]
+            broker.create(topic.name for topic in topics_of_fireline(sources))
             kafka, generation = broker.bootstrap, broker.generation
             environment |= {PREFIX + "KAFKA": kafka, PREFIX + "KAFKA_GENERATION": generation}
         with parts.store.transaction() as tx:
