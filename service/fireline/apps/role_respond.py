@@ -19,11 +19,13 @@ from fireline.adapters.slack_interactions import Asked
 from fireline.adapters.wakes import Wakes
 from fireline.apps import lifeline, logs
 from fireline.apps.bootstrap import Parts, assemble, channels_of, connection_of, follow_files, runs_of, settings_with
+from fireline.apps.sight import LastResort, Lookout
 from fireline.apps.witnesses import follow_witness
 from fireline.domain.clicks import ApprovalGiven
 from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 from fireline.domain.outcomes import Outcome
+from fireline.domain.sight import Patience
 from fireline.engine.perform import Performer
 from fireline.engine.ports import Channel, Publisher, StaleVersion, Unavailable
 from fireline.engine.routes import Changed, lease_due
@@ -70,8 +72,20 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             "runs": runs.run,
             "files": lambda _: follow_files(parts.files),
             "clock": lambda _: follow_witness(parts.store, clock),
+            "sight": _lookout(parts, channels, owner, held).run,
         }
         await _keep_all(loops, stop)
+
+
+def _lookout(parts: Parts, channels: Mapping[str, Channel], owner: str, held: AsyncExitStack) -> Lookout:
+    lookout = Lookout(parts.store, parts.responder, parts.clock, _last_resort(parts, channels), owner)
+    held.callback(lookout.close)
+    return lookout
+
+
+def _last_resort(parts: Parts, channels: Mapping[str, Channel]) -> LastResort:
+    patience = Patience(parts.settings.blind_after, parts.settings.blind_again)
+    return LastResort(channels, lambda: parts.responder.world, parts.clock, patience)
 
 
 def _open_channels(parts: Parts, held: AsyncExitStack) -> Mapping[str, Channel]:

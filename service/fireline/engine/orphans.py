@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from fireline.domain.rules import Evidence, Mode, Rule, Signal, State
 from fireline.engine.ports import Transaction
+from fireline.engine.sight import RULE
 
 LIMIT = 10_000
 """At most so many open incidents are looked at."""
@@ -22,6 +23,8 @@ def orphans(tx: Transaction, rules: Mapping[str, Rule]) -> list[Signal]:
 
 def _orphaned(signal: Signal, rule: Rule | None) -> str:
     """Why nobody will clear the signal; empty when its rule does."""
+    if signal.rule == RULE:
+        return ""  # a responder clears it
     if rule is None:
         return f"rule {signal.rule} was removed"
     if rule.mode is Mode.SHADOW:
