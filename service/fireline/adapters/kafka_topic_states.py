@@ -64,20 +64,23 @@ def broker_count(connection: Connection) -> int:
 def make_topic(connection: Connection, topic: Topic, replication: int | None = None) -> str:
     """Create a topic; why it could not be, or nothing. `replication` None is the broker's default. Blocks."""
     new = NewTopic(topic.name, topic.partitions or -1, replication or -1, config=topic.configuration)
-    return _answer(_admin(connection).create_topics([new], request_timeout=_WITHIN)[topic.name])
+    admin = _admin(connection)  # held until the answer is there: its end would be the answer
+    return _answer(admin.create_topics([new], request_timeout=_WITHIN)[topic.name])
 
 
 def set_options(connection: Connection, topic: str, options: Mapping[str, str]) -> str:
     """Set these settings of a topic and leave its others alone; why it could not be done, or nothing. Blocks."""
     entries = [ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in options.items()]
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
-    return _answer(_admin(connection).incremental_alter_configs([resource], request_timeout=_WITHIN)[resource])
+    admin = _admin(connection)
+    return _answer(admin.incremental_alter_configs([resource], request_timeout=_WITHIN)[resource])
 
 
 def grow(connection: Connection, topic: str, partitions: int) -> str:
     """Give a topic so many partitions in all; why it could not be done, or nothing. Blocks."""
     asked = [NewPartitions(topic, partitions)]
-    return _answer(_admin(connection).create_partitions(asked, request_timeout=_WITHIN)[topic])
+    admin = _admin(connection)
+    return _answer(admin.create_partitions(asked, request_timeout=_WITHIN)[topic])
 
 
 def _admin(connection: Connection) -> AdminClient:

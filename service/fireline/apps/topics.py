@@ -76,7 +76,13 @@ def _told(difference: Difference, connection: Connection) -> dict[str, object]:
 def _print(seen: Examined) -> None:
     if seen.connection.embedded:
         say(EMBEDDED, to=err())
+    missing = [difference.topic for difference in seen.found if difference.missing]
+    if missing:
+        say(f"missing: {', '.join(missing)}", "bold red")
+        say("  -> fireline topics create", "dim")
     for difference in seen.found:
+        if difference.missing:
+            continue
         style = "bold red" if difference.weight is Weight.WRONG else "yellow"
         say(f"{difference.topic}: {difference.weight}: {difference.found}, wanted {difference.wanted}", style)
         say(f"  {difference.why}")
