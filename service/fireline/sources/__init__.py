@@ -1,9 +1,10 @@
 """One file, one wire format: bytes and headers into events, or the reason why not."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from fireline.domain.events import Source
+from fireline.domain.events import Headers, Source
 from fireline.domain.topics import FieldMap
+from fireline.sources import cloudevents, native, otlp
 from fireline.sources.cloudevents import CloudEvents
 from fireline.sources.mapped import Mapped
 from fireline.sources.mapping import Rewording
@@ -17,6 +18,14 @@ FORMATS: Mapping[str, Source] = {
     "otlp-traces": TRACES,
 }
 """Every format, by the name a topic's setting uses."""
+
+EXAMPLES: Mapping[str, Sequence[tuple[bytes, Headers]]] = {
+    "native": native.EXAMPLES,
+    "cloudevents": cloudevents.EXAMPLES,
+    "otlp": ((otlp.EXAMPLE, ()),),
+    "otlp-traces": ((otlp.TRACES_EXAMPLE, ()),),
+}
+"""Records of every format, as they come from Kafka: value and headers."""
 
 BODIES = frozenset({"native", "cloudevents"})
 """Formats whose events are JSON bodies: what they are and when they happened may come from fields of other names."""

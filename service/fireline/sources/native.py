@@ -15,6 +15,22 @@ import orjson
 from fireline.domain.events import Decoded, Event, Headers, Kind, Malformed, Row
 from fireline.sources.mapping import Rewording
 
+EXAMPLES: Sequence[tuple[bytes, Headers]] = (
+    (
+        b"""\
+{"type": "metric", "name": "queue_depth", "value": 12, "ts": 1763683200.25,
+ "labels": {"service": "checkout", "region": "eu"}}""",
+        (),
+    ),
+    (
+        b"""\
+{"type": "prediction", "service": "fraud-scoring", "model": "fraud", "version": "14", "request_id": "r1",
+ "ts": "2025-11-21T00:00:00.25Z", "prediction": "deny", "confidence": 0.71, "latency_ms": 81, "error": ""}""",
+        (),
+    ),
+)
+"""Records of this format, as they come from Kafka: value and headers."""
+
 MAX_BYTES = 256 * 1024
 """Longer records are refused."""
 
