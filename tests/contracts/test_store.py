@@ -291,6 +291,16 @@ def test_facts(store: DatabaseStore) -> None:
         assert tx.fact("broker") == ({"address": "127.0.0.1:2"}, 2.0)
 
 
+def test_facts_are_found_and_forgotten_by_how_their_names_begin(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        for at, name in enumerate(("stream:b", "stream:a", "streamer", "str%am:c", "stream")):
+            tx.put_fact(name, {"n": at}, float(at))
+        assert tx.facts("stream:") == {"stream:a": ({"n": 1}, 1.0), "stream:b": ({"n": 0}, 0.0)}
+        assert list(tx.facts("str%")) == ["str%am:c"]
+        tx.forget_facts("stream:", 1.0)
+        assert list(tx.facts("stream")) == ["stream", "stream:a", "streamer"]
+
+
 def test_hostile_text_is_kept_or_replaced_never_an_error(store: DatabaseStore) -> None:
     hostile = "a\0b\ud800'; DROP TABLE incidents; --"
     saved = replace(incident(), service=hostile, title=hostile, group="\0")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
 from fireline.adapters.database_rows import Rows
@@ -56,6 +56,18 @@ class RouteRows(Rows):
         """A fact and when it was put."""
         row = self._connection.execute(select(facts.c.data, facts.c.at).where(facts.c.key == key)).first()
         return None if row is None else (decode_mapping(row.data), row.at)
+
+    def facts(self, prefix: str) -> Mapping[str, tuple[Mapping[str, object], float]]:
+        """The facts whose names begin so, each with when it was put, by name."""
+        wanted = facts.c.key.startswith(prefix, autoescape=True)
+        found = self._connection.execute(select(facts).where(wanted).order_by(facts.c.key))
+        return {row.key: (decode_mapping(row.data), row.at) for row in found}
+
+    def forget_facts(self, prefix: str, before: float) -> None:
+        """Remove those that were put before then."""
+        self._connection.execute(
+            delete(facts).where(facts.c.key.startswith(prefix, autoescape=True), facts.c.at < before)
+        )
 
     def _put_answer(self, one: WatchAnswer) -> None:
         self._put(answers, {"watch": one.watch, "entity": one.entity, "data": encode(one)})

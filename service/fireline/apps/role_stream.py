@@ -30,7 +30,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     parts = assemble(settings, teller=False, clock=SteadyClock(patience=math.inf))
     options = StreamOptions(
         connection=connection_of(parts),
-        name=f"stream-{parts.clock.token()[:8]}",
+        name=settings.stream_instance or f"stream-{parts.clock.token()[:8]}",
         topics=tuple(topics_of(settings, parts.files.current.topics)),
         generation=generation_of(parts),
         directory=settings.state_dir,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from fireline.apps.stream_report import FACT
+from fireline.apps.web_health import STREAM_FACT
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.outcomes import Done, Failed, Outcome
@@ -136,7 +136,7 @@ class Lookout:
         with self._store.transaction() as tx:
             tx.put_fact(BEAT, {"owner": self._owner}, now)
         with self._store.reading() as tx:
-            fact, incident = tx.fact(FACT), tx.latest_incident(words.SERVICE, "", "live")
+            fact, incident = tx.fact(STREAM_FACT), tx.latest_incident(words.SERVICE, "", "live")
         return (Report(0.0) if fact is None else report_of(*fact)), incident
 
     async def _judge(self, report: Report, incident: Incident | None) -> None:

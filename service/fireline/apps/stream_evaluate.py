@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fireline.adapters.faust_batches import Batch
 from fireline.adapters.kafka_topics import PARTIALS
+from fireline.apps.stream_counts import Saves
 from fireline.apps.stream_signals import SignalLane
 from fireline.domain.rules import Rule, Signal, State
 from fireline.engine.evaluate import Evaluation
@@ -67,6 +68,7 @@ class EvaluateSide:
         partitions: int,
     ) -> None:
         self.parts: dict[int, Part] = {}
+        self.saves, self.judged_at = Saves(), 0.0
         self.behind: Callable[[float], float] = lambda now: 0.0
         self._rules = tuple(rules)
         self._make = make
@@ -151,12 +153,19 @@ class EvaluateSide:
             if not taken:
                 return 0
             await self._lane.reached(self._lane.accepted)
+            began = time.monotonic()
             await asyncio.to_thread(self._save, [found for _, found in taken])
+            self.saves.add(time.monotonic() - began, sum(_size(found) for _, found in taken))
             now = self._clock.now()
             for part, found in taken:
                 part.evaluation.saved()
                 part.saved, part.saved_at = found.offset, now
             return len(taken)
+
+    @property
+    def rules(self) -> int:
+        """How many rules are in force."""
+        return len(self._rules)
 
     def oldest_checkpoint(self, now: float) -> float:
         """Seconds since the longest unsaved partition was saved, 0.0 when all that was read is saved."""
@@ -183,7 +192,7 @@ class EvaluateSide:
 
         Where thousands of entities change at every moment, what arrives meanwhile is then judged together.
         """
-        begun = time.monotonic()
+        begun, self.judged_at = time.monotonic(), now
         for signal in part.evaluation.judge(now, self.behind(now)):
             self._lane.put(signal)
         ended = time.monotonic()
@@ -230,6 +239,10 @@ class EvaluateSide:
         with self._store.transaction() as tx:
             for checkpoint in checkpoints:
                 tx.save_checkpoint(checkpoint)
+
+
+def _size(checkpoint: Checkpoint) -> int:
+    return len(checkpoint.header) + sum(len(held) for held in checkpoint.windows.values() if held is not None)
 
 
 _Kept = tuple[str, Checkpoint | None, Sequence[Signal]]

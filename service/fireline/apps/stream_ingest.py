@@ -3,16 +3,20 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fireline.adapters.faust_batches import Batch, Place
 from fireline.adapters.kafka import MAX_RECORD_BYTES, Outgoing, Producer
 from fireline.adapters.kafka_topics import DEAD_LETTER, PARTIALS
+from fireline.apps.stream_counts import Ages
 from fireline.engine.ingest import LIVE, DeadLetter, Ingest, Ingested, Record, SourceRef
-from fireline.engine.ports import Unavailable
+from fireline.engine.ports import JudgingClock, Unavailable
 
 log = logging.getLogger("fireline.stream")
+
+EVENTS = "fireline.events"
+"""Where Fireline tells of itself, to be judged by rules like any other event."""
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 2.0
@@ -24,19 +28,23 @@ class Tally:
     """What was counted since the worker started. `newest` is the highest event time, in seconds since the epoch.
 
     `skipped` counts offsets that were gone before they were read: deleted by retention, or marks of transactions.
+    `retries` counts sends that were not acknowledged.
     """
 
     events: int = 0
+    partials: int = 0
+    retries: int = 0
     skipped: int = 0
     newest: float = 0.0
     dead: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    ages: Ages = field(default_factory=Ages)
 
 
 class IngestSide:
     """Takes batches one at a time; `sources` gives each topic its timeline and the generation of its log.
 
-    `witness` is told the times of live records: others wrote them by their clocks.
+    `clock` is told the times of live records: others wrote them by their clocks.
     """
 
     def __init__(
@@ -44,7 +52,7 @@ class IngestSide:
         ingest: Ingest,
         producer: Producer,
         sources: Mapping[str, tuple[str, str]],
-        witness: Callable[[float], None] = lambda at: None,
+        clock: JudgingClock,
     ) -> None:
         self.ingest = ingest
         self.tally = Tally()
@@ -54,7 +62,7 @@ class IngestSide:
         self.flows = False
         self._producer = producer
         self._sources = sources
-        self._witness = witness
+        self._clock = clock
 
     def resume(self, positions: Mapping[Place, int]) -> None:
         """Start over on newly assigned partitions at these offsets: what was in memory of any is rebuilt."""
@@ -70,7 +78,7 @@ class IngestSide:
         Partials of several batches are sent together: brokers and evaluate then have fewer, larger batches to handle.
         """
         taken = [found for batch in batches if (found := self._aggregated(batch)) is not None]
-        outgoing = [record for _, source, ingested in taken for record in _outgoing(source, ingested)]
+        outgoing = [record for _, source, ingested in taken for record in self._outgoing(source, ingested)]
         if not taken or not await self._deliver(sorted(outgoing, key=_late)):
             return
         for batch, source, ingested in taken:
@@ -79,6 +87,8 @@ class IngestSide:
             self.read_until[place] = batch.records[-1].timestamp / 1000.0
             self.commits[place] = ingested.commit
             self._count(ingested)
+            if source.timeline == LIVE and ingested.newest:
+                self.tally.ages.add(self.read_until[place] - ingested.newest)
 
     def _aggregated(self, batch: Batch) -> tuple[Batch, SourceRef, Ingested] | None:
         place = (batch.topic, batch.partition)
@@ -92,7 +102,7 @@ class IngestSide:
         self._notice_gap(place, records[0].offset)
         source = self._ref(place)
         if source.timeline == LIVE:
-            self._witness(records[-1].timestamp)
+            self._clock.witness(records[-1].timestamp)
         return batch, source, self.ingest.batch(source, records)
 
     def _ref(self, place: Place) -> SourceRef:
@@ -105,12 +115,21 @@ class IngestSide:
             try:
                 await self._producer.send(records)
             except Unavailable as fault:
+                self.tally.retries += 1
                 log.warning("%d records not acknowledged, again in %.1f s: %s", len(records), pause, fault)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
             else:
                 return True
         return False
+
+    def _outgoing(self, source: SourceRef, ingested: Ingested) -> list[Outgoing]:
+        """What a batch's records lead to; refusals only where their event is read."""
+        told = ingested.refusals if EVENTS in self._sources else ()
+        return _outgoing(source, ingested) + [
+            Outgoing(EVENTS, each.event(self._clock.now()), key=each.rule.name.encode(errors="replace"))
+            for each in told
+        ]
 
     def _notice_gap(self, place: Place, offset: int) -> None:
         gone = offset - self.positions.get(place, offset)
@@ -120,9 +139,19 @@ class IngestSide:
 
     def _count(self, ingested: Ingested) -> None:
         self.tally.events += ingested.events
+        self.tally.partials += sum(len(payloads) for payloads in ingested.partials.values())
         self.tally.newest = max(self.tally.newest, ingested.newest)
         self.tally.dead.update(letter.reason for letter in ingested.dead)
         self.tally.refused.update(ingested.refused)
+        for refusal in ingested.refusals:
+            if refusal.events:
+                log.warning(
+                    "rule %s takes no more than %d entities: %d events were left out, such as of %s",
+                    refusal.rule.name,
+                    refusal.rule.max_entities,
+                    refusal.events,
+                    refusal.told,
+                )
 
 
 def _late(record: Outgoing) -> bool:

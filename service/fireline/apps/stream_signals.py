@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from fireline.domain.rules import Signal
@@ -17,7 +17,7 @@ class SignalLane:
     """Signals on their way to `on_signal`, which runs in a thread and may raise: then it is called again, later.
 
     Nothing overtakes. A checkpoint waits for `reached(lane.accepted)`, so a signal is derived again after a crash
-    unless it was handled.
+    unless it was handled. `counts` is how many were, by state and severity.
     """
 
     def __init__(self, on_signal: Callable[[Signal], object]) -> None:
@@ -27,6 +27,7 @@ class SignalLane:
         self._progress = asyncio.Condition()
         self.accepted = 0
         self.handled = 0
+        self.counts: Counter[tuple[str, str]] = Counter()
 
     @property
     def waiting(self) -> int:
@@ -51,7 +52,8 @@ class SignalLane:
                 self._arrived.clear()
                 await self._arrived.wait()
             await self._handle(self._queue[0])
-            self._queue.popleft()
+            done = self._queue.popleft()
+            self.counts[done.state, done.severity or ""] += 1
             async with self._progress:
                 self.handled += 1
                 self._progress.notify_all()

@@ -1,6 +1,7 @@
 """One stream worker at work: both sides of the flow, who owns its offsets, and the loops beside them."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -11,18 +12,15 @@ from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_topics import PARTIALS
 from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
+from fireline.apps.stream_report import STARTS, UNKNOWN_LAG, Reading, Report, count, tell
 from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Pulse, Watchdog
 from fireline.domain.configuration import Configuration
 from fireline.domain.events import Source
 from fireline.engine.ports import JudgingClock, StaleVersion, Store, Unavailable
-from fireline.engine.watching import Watch, WatchAnswer
+from fireline.engine.watching import WatchAnswer
 
 log = logging.getLogger("fireline.stream")
-
-FACT = "stream"
-UNKNOWN_LAG = 365 * 86_400.0
-"""Seconds we count as behind while nobody knows: silence is then nobody's fault but ours."""
 
 
 class Stalled(Exception):  # noqa: N818
@@ -86,7 +84,7 @@ class StreamWorker:
         self._watchdog = Watchdog(rhythm.patience)
         self._known_ends: Mapping[Place, int] = {}
         self._ends_at = 0.0
-        self._reported: tuple[float, int] = (self._clock.now(), 0)
+        self._told = Report(name, self.ingest, self.evaluate, self._lane, self._clock.now())
         self.evaluate.behind = self.behind
 
     # offsets
@@ -113,6 +111,7 @@ class StreamWorker:
         sources = {place: known.get(place, begins[place]) for place in committed if place[0] != PARTIALS}
         self.ingest.resume(sources)
         self._known_ends = ends
+        self._told.rebalances += 1
         self._watchdog.forgive()
         log.info("%s reads %d partitions of events and %d of partials", self.name, len(sources), len(partials))
         return partials
@@ -167,6 +166,7 @@ class StreamWorker:
     async def run_loops(self) -> None:
         """Everything that happens without an event, until cancelled; a fault of ours in any dooms the worker."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._count(STARTS))
             group.create_task(self._guarded(self._lane.run()))
             group.create_task(self._guarded(self._every(self._rhythm.judge, self._judge)))
             group.create_task(self._guarded(self._every(self._rhythm.checkpoint, self._checkpoint)))
@@ -195,8 +195,16 @@ class StreamWorker:
             self._give_up(fault)
 
     def _give_up(self, fault: Exception) -> None:
+        if not self._doomed:
+            why = type(fault).__name__.lower() if isinstance(fault, Stalled | Replaced) else "fault"
+            self._last_word = asyncio.create_task(self._count(why))
         self._doomed = True
         self._doom(fault)
+
+    async def _count(self, what: str) -> None:
+        """Count a start, or an end; one that the database does not hear of is not counted."""
+        with contextlib.suppress(Unavailable):
+            await asyncio.to_thread(count, self._store, what, self._clock.now())
 
     async def _judge(self) -> None:
         self.evaluate.judge_due()
@@ -206,7 +214,14 @@ class StreamWorker:
 
     async def _report(self) -> None:
         now = self._clock.now()
-        watches = await asyncio.to_thread(self._tell, now, self._facts(now))
+        reading = Reading(
+            self._positions(), self._known_ends, self._ends_at, lambda place, at: self._behind(place, at, now)
+        )
+        facts = self._told.facts(now, reading) | {
+            "clock_doubted": round(self._clock.doubted, 1),
+            "clock_sure": self._clock.sure,
+        }
+        watches = await asyncio.to_thread(tell, self._store, facts, now)
         answers = self.evaluate.answer(watches) if watches else []
         if answers:
             await asyncio.to_thread(self._answer, answers)
@@ -252,41 +267,6 @@ class StreamWorker:
         else:
             read_until = self.ingest.read_until.get(place, 0.0)
         return max(0.0, now - read_until) if read_until else UNKNOWN_LAG
-
-    def _facts(self, now: float) -> dict[str, object]:
-        tally, positions = self.ingest.tally, self._positions()
-        before, events = self._reported
-        self._reported = (now, tally.events)
-        lag = sum(max(0, self._known_ends.get(place, at) - at) for place, at in positions.items())
-        behind = self.behind(now)
-        parts = self.evaluate.parts.values()
-        return {
-            "worker": self.name,
-            "partitions": len(positions),
-            "events": tally.events,
-            "events_per_second": round((tally.events - events) / max(now - before, 1e-3), 1),
-            "newest": tally.newest,
-            "lag": lag,
-            "lag_as_of": self._ends_at,
-            "lag_seconds": round(behind, 3) if behind < UNKNOWN_LAG else None,
-            "dead_letters": tally.dead.total(),
-            "dead": dict(tally.dead),
-            "late": tally.dead["late"],
-            "refused": dict(tally.refused),
-            "skipped": tally.skipped,
-            "entities": sum(part.evaluation.entities for part in parts),
-            "signals": self._lane.handled,
-            "signals_waiting": self._lane.waiting,
-            "checkpoint_age": round(self.evaluate.oldest_checkpoint(now), 3),
-            "clock_doubted": round(self._clock.doubted, 1),
-            "clock_sure": self._clock.sure,
-        }
-
-    def _tell(self, now: float, facts: Mapping[str, object]) -> list[Watch]:
-        with self._store.transaction() as tx:
-            tx.put_fact(FACT, facts, now)
-            tx.put_fact(f"{FACT}:{self.name}", facts, now)
-            return list(tx.watches(now))
 
     def _answer(self, answers: list[WatchAnswer]) -> None:
         with self._store.transaction() as tx:

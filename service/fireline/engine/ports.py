@@ -240,6 +240,14 @@ class Transaction(Protocol):
         """A fact and when it was put."""
         ...
 
+    def facts(self, prefix: str) -> Mapping[str, tuple[Mapping[str, object], float]]:
+        """The facts whose names begin so, each with when it was put, by name."""
+        ...
+
+    def forget_facts(self, prefix: str, before: float) -> None:
+        """Remove those that were put before then."""
+        ...
+
 
 class Store(Protocol):
     """The database. Every method raises `Unavailable` when it is away."""
