@@ -125,7 +125,9 @@ class CountingIngest:
     def batch(self, source, records):
         self.seen += [r.offset for r in records]
         newest = 1.0
-        return SimpleNamespace(partials={0: (b"p",)}, dead=[], commit=0, events=len(records), newest=newest, refused={})
+        return SimpleNamespace(
+            partials={0: (b"p",)}, dead=[], commit=0, events=len(records), newest=newest, refused={}, refusals=()
+        )
 
     def forget(self, source):
         self.forgotten.append(source)
@@ -138,7 +140,7 @@ def batch(*offsets: int, topic: str = "t") -> Batch:
 
 def side(failures: int, monkeypatch) -> IngestSide:
     monkeypatch.setattr("fireline.apps.stream_ingest.FIRST_PAUSE", 0.01)
-    made = IngestSide(CountingIngest(), FlakyProducer(failures), {"t": ("live", "g")})
+    made = IngestSide(CountingIngest(), FlakyProducer(failures), {"t": ("live", "g")}, FakeClock())
     made.flows = True
     return made
 

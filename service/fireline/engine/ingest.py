@@ -17,16 +17,12 @@ from typing import NamedTuple
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, Fields, pane_of
-from fireline.engine.ingest_plans import EVERYWHERE, Admission, Plan, Target, lanes_of
+from fireline.engine.admission import Admission, Refusal
+from fireline.engine.ingest_order import Span, in_turn
+from fireline.engine.ingest_plans import EVERYWHERE, Plan, Target, lanes_of
 from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
 
 __all__ = ["LIVE", "DeadLetter", "Ingest", "Ingested", "Record", "SourceRef"]
-
-ADMISSION_PERIOD = 3600.0
-"""Seconds after which entities are counted afresh against `max_entities`."""
-
-REPORT_PERIOD = 60.0
-"""Seconds between two reports of refused entities."""
 
 TIMELINE_HEADER = "fireline-timeline"
 """The header by which records of a recording name their timeline."""
@@ -62,7 +58,7 @@ class Ingested:
     `partials` are payloads by target partition, to be sent in their order and acknowledged before the next batch.
     `commit` is the offset to commit to Kafka afterwards. `events` counts decoded events, `newest` is the highest event
     time of the source so far (0.0 before the first). `refused` counts events per rule that were left out because their
-    entity was over the rule's limit; it is filled at most once a minute.
+    entity was over the rule's limit, and `refusals` tells more of it; both at most once a minute for each rule.
     """
 
     partials: Mapping[int, tuple[bytes, ...]]
@@ -71,6 +67,7 @@ class Ingested:
     events: int
     newest: float
     refused: Mapping[str, int] = field(default_factory=dict)
+    refusals: Sequence[Refusal] = ()
 
 
 @dataclass(slots=True)
@@ -129,6 +126,7 @@ def _together(parts: Sequence[Ingested]) -> Ingested:
         sum(part.events for part in parts),
         max((part.newest for part in parts), default=0.0),
         refused,
+        [refusal for part in parts for refusal in part.refusals],
     )
 
 
@@ -166,13 +164,11 @@ class Ingest:
         self._chunks: dict[SourceRef, _Chunk] = {}
         self._newest: dict[SourceRef, float] = {}
         self._admission = Admission()
-        self._admitted_at: float | None = None
-        self._reported_at = float("-inf")
-        self._refused: Counter[str] = Counter()
         self.reload(rules)
 
-    def reload(self, rules: Iterable[Rule]) -> None:
-        """Go on with other rules; aggregates of rules whose `hash` stays are kept."""
+    def reload(self, rules: Iterable[Rule], formats: Mapping[str, Source] | None = None) -> None:
+        """Go on with other rules, and other `formats` where given; aggregates of rules whose `hash` stays are kept."""
+        self._formats = self._formats if formats is None else dict(formats)
         self._rules = {rule.name: rule for rule in rules}
         self._measured = {name: families_of(rule, self._families) for name, rule in self._rules.items()}
         self._admission.clear()
@@ -197,10 +193,22 @@ class Ingest:
         if source.timeline == LIVE:
             return self._batch(source, records)
         runs = groupby(records, key=lambda record: _timeline(record, source.timeline))
-        parts = [self._batch(replace(source, timeline=name), list(some)) for name, some in runs]
+        parts = [part for name, some in runs for part in self._in_turn(replace(source, timeline=name), list(some))]
         if parts:
             self._let_go(source, parts[-1].commit)
         return _together(parts)
+
+    def _in_turn(self, source: SourceRef, records: Sequence[Record]) -> Iterator[Ingested]:
+        """A recording's records, cut where an event comes for a pane that others have ended."""
+        form = self._formats.get(source.topic, self._decode)
+        spans: list[Span] = []
+        for record, quick in zip(records, form.rows([record.value for record in records]), strict=True):
+            rows = (quick,) if quick is not None else self._slow(_Batch(source, 0.0), form, record)
+            times = [at for _, at, _ in rows]
+            spans.append((min(times), max(times)) if times else None)
+        panes = {rule.pane for rule in self._rules.values()}
+        for run in in_turn(spans, self._newest.get(source, 0.0), panes):
+            yield self._batch(source, records[run])
 
     def _let_go(self, source: SourceRef, start: int) -> None:
         """Forget chunks of recordings that ended before the chunk in progress: they are complete."""
@@ -219,7 +227,9 @@ class Ingest:
         self._newest[source] = batch.newest
         commit = chunk.next - chunk.next % self._size if chunk is not None else 0
         partials = {partition: tuple(payloads) for partition, payloads in batch.payloads.items()}
-        return Ingested(partials, batch.dead, commit, batch.events, batch.newest, self._report(records))
+        refusals = self._refusals(records)
+        refused = {refusal.rule.name: refusal.events for refusal in refusals if refusal.events}
+        return Ingested(partials, batch.dead, commit, batch.events, batch.newest, refused, refusals)
 
     def _unseen(self, source: SourceRef, records: Sequence[Record]) -> tuple[Sequence[Record], bool]:
         """The records that are not counted yet, and whether some were: then all of the chunk is to be sent again."""
@@ -240,21 +250,13 @@ class Ingest:
             yield start, records[at:end]
             at = end
 
-    def _report(self, records: Sequence[Record]) -> Mapping[str, int]:
-        """Refusals, once a period; and the hourly new count of entities."""
+    def _refusals(self, records: Sequence[Record]) -> Sequence[Refusal]:
+        """What is to be told of entities left out; and those that nothing was heard of for long make room."""
         now = records[-1].timestamp if records else 0.0
-        if self._admitted_at is None:
-            self._admitted_at = now
-        elif now - self._admitted_at > ADMISSION_PERIOD:
-            self._admitted_at = now
-            self._admission.clear()
+        if self._admission.turn(self._rules.values(), now):
             for lane in self._lanes.values():
-                lane.plans.clear()
-        if not self._refused or now - self._reported_at < REPORT_PERIOD:
-            return {}
-        self._reported_at = now
-        refused, self._refused = dict(self._refused), Counter()
-        return refused
+                lane.forget()
+        return self._admission.report(self._rules, now)
 
     def _advance(self, batch: _Batch, start: int, records: Sequence[Record]) -> None:
         """Take records of one chunk: collect by label set, fold, and send what they touched."""
@@ -266,7 +268,7 @@ class Ingest:
         for plan in batch.touched:
             rows, plan.rows = plan.rows, []
             for name in plan.refused:
-                self._refused[name] += len(rows)
+                self._admission.refuse(name, len(rows))
             self._fold_plan(chunk, plan, rows, touched)
         batch.touched.clear()
         chunk.next = records[-1].offset + 1

@@ -11,6 +11,7 @@ from zlib import crc32
 from fireline.domain.events import Kind, Row, field_of, text_of
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family
+from fireline.engine.admission import Admission
 from fireline.engine.matching import Index, Stream, index_rules
 from fireline.engine.partials import Values
 
@@ -49,27 +50,6 @@ def partition_of(rule: str, entity: Sequence[str], partitions: int) -> int:
     return crc32("\x1f".join((rule, *entity)).encode(errors="surrogatepass")) % partitions
 
 
-class Admission:
-    """Keeps every rule within its `max_entities`, counted afresh every hour of record time."""
-
-    def __init__(self) -> None:
-        self._known: dict[str, set[Values]] = {}
-
-    def admits(self, rule: Rule, entity: Values) -> bool:
-        """Whether the entity is known to the rule or there is room for it, which it then takes."""
-        known = self._known.setdefault(rule.name, set())
-        if entity is None or entity in known:
-            return True
-        if len(known) >= rule.max_entities:
-            return False
-        known.add(entity)
-        return True
-
-    def clear(self) -> None:
-        """Forget all entities."""
-        self._known.clear()
-
-
 class Lane:
     """The plans of one kind of event."""
 
@@ -80,9 +60,15 @@ class Lane:
         self.plans: dict[tuple[object, ...], Plan] = {}
         # where raw values may be looked up: not when a name reaches into nested objects
         self.quick: dict[tuple[object, ...], Plan] = {} if any("." in name for name in self.names) else self.plans
+        self._refusals: dict[tuple[str, ...], Plan] = {}
         self._index = index
         self._admission = admission
         self._partitions = partitions
+
+    def forget(self) -> None:
+        """Forget all plans: what they were made of has changed."""
+        self.plans.clear()
+        self._refusals.clear()
 
     def plan(self, fields: Mapping[str, object]) -> Plan:
         """The plan of an event with these fields.
@@ -110,6 +96,8 @@ class Lane:
                 targets.append(self._target(values, streams))
             else:
                 refused.append(name)
+        if refused and not targets:  # one plan for all of them: label sets without end must not cost memory each
+            return self._refusals.setdefault(tuple(refused), Plan(self.kind, (), tuple(refused)))
         return Plan(self.kind, tuple(targets), tuple(refused))
 
     def _target(self, values: Values, streams: Sequence[Stream]) -> Target:
