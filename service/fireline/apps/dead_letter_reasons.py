@@ -80,6 +80,71 @@ REASONS: Mapping[str, Explained] = {
         "Set the clock of the sender by NTP; look for local time that is written as UTC.",
         "`--as-of arrival` takes the time at which it came to Kafka.",
     ),
+    "not-cloudevents": Explained(
+        "The topic is read as CloudEvents, and the value is no envelope of one.",
+        f"{_SENDER} write CloudEvents 1.0 in JSON, or as headers `ce_...`; or mend the format of the topic.",
+        "It needs no mending once the topic has its right format; `--to TOPIC` sends it to one that has it.",
+    ),
+    "specversion-wrong": Explained(
+        "The CloudEvent is of another version than 1.0.",
+        f"{_SENDER} write version 1.0.",
+        "`--set 'specversion=\"1.0\"'`: without the quotes it would be a number.",
+    ),
+    "attribute-missing": Explained(
+        "A CloudEvent lacks an attribute that each must have: id, source, specversion or type.",
+        f"{_SENDER} set it; the detail names it.",
+        "`--set ATTRIBUTE=VALUE` for a structured event; headers are mended with `--from-file`.",
+    ),
+    "attribute-wrong": Explained(
+        "An attribute of a CloudEvent is no text.",
+        f"{_SENDER} write attributes as non-empty strings in UTF-8.",
+        "`--set ATTRIBUTE=VALUE` for a structured event; headers are mended with `--from-file`.",
+    ),
+    "data-wrong": Explained(
+        "The data of a CloudEvent cannot be read, or is no JSON object with the fields of one event.",
+        f"{_SENDER} put the event's fields into `data`, as one JSON object.",
+        "`--set data.FIELD=VALUE` mends a field in it, `--unset data_base64` one of two.",
+    ),
+    "encoding-unknown": Explained(
+        "The content type of a CloudEvent is not JSON.",
+        f"{_SENDER} write JSON, and say so in `datacontenttype` or the header `content-type`.",
+        "Write it anew with `--from-file`, the header too.",
+    ),
+    "not-protobuf": Explained(
+        "The topic is read as OTLP in protobuf, and the value is none: cut off, compressed, or JSON.",
+        "Set the encoding of the collector's Kafka exporter and the format of the topic to the same.",
+        "It needs no mending once the topic has its right format; `--to TOPIC` sends it to one that has it.",
+    ),
+    "not-otlp": Explained(
+        "The value can be read, and holds nothing of what the topic's format expects: metrics, or traces.",
+        "Give each signal of the collector a topic of its own, with the format of that signal.",
+        "`--to TOPIC` sends it to the topic whose format it has.",
+    ),
+    "metric-wrong": Explained(
+        "An OTLP metric has no name, or no data points of a kind that can be read.",
+        f"{_SENDER} send gauges, sums, histograms or exponential histograms with a name; summaries are old.",
+        "The other metrics of the record were counted; leave it.",
+    ),
+    "value-missing": Explained(
+        "A data point of OTLP has neither an integer nor a decimal value.",
+        "Look at the instrument that the detail names, and at processors of the collector that drop values.",
+        "The other points of the record were counted; leave it.",
+    ),
+    "no-recorded-value": Explained(
+        "A data point of OTLP says that its series has no value now; nothing was lost.",
+        "Often a target that went away. The collector's filter processor can drop these points.",
+        "There is nothing to mend; leave it.",
+    ),
+    "not-finite": Explained(
+        "A value is infinite or no number at all.",
+        "Look for a division by zero in what the detail names.",
+        "The other points of the record were counted; leave it.",
+    ),
+    "buckets-wrong": Explained(
+        "The buckets of a histogram contradict each other, or are too many.",
+        "Look at the instrument's bounds, and at whatever merges histograms on the way.",
+        "The other points of the record were counted; leave it.",
+    ),
     "unexplained": Explained(
         "Fireline did not put this record here, or its headers were lost on the way.",
         "Let nobody else write to fireline.dead-letter; copy the topic with its headers.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fireline.adapters.kafka_topics import REPLAY
 from fireline.apps.dead_letter_mending import Mended
-from fireline.domain.events import Event, Malformed, Source
+from fireline.domain.events import Event, Headers, Malformed, Source
 from fireline.engine.ingest import LIVE, Ingest, Record, SourceRef
 from fireline.sources import FORMATS
 
@@ -47,7 +47,8 @@ class Judge:
         record = Record(0, record_time, mended.key, mended.value, mended.headers)
         got = ingest.batch(SourceRef(topic, 0, timeline), [record])
         found = tuple((letter.reason, letter.detail) for letter in got.dead)
-        times = [event.at for event in self._events(topic, mended.value, mended.headers)]
+        events = self._decoded(topic, mended.value, mended.headers, mended.key)
+        times = [event.at for event in events if isinstance(event, Event)]
         return Verdict(found, got.events, max(times, default=None))
 
     def counted_then(self, mended: Mended, topic: str) -> int:
@@ -56,15 +57,10 @@ class Judge:
         One good event alone was not: it was its time that was wrong.
         """
         letter = mended.letter
-        decoded = self._decoded(topic, letter.value, letter.headers)
+        decoded = self._decoded(topic, letter.value, letter.headers, letter.key)
         good = sum(isinstance(item, Event) for item in decoded)
         return good if good != len(decoded) or good > 1 else 0
 
-    def _events(self, topic: str, value: bytes | None, headers: tuple[tuple[str, bytes], ...]) -> list[Event]:
-        return [item for item in self._decoded(topic, value, headers) if isinstance(item, Event)]
-
-    def _decoded(
-        self, topic: str, value: bytes | None, headers: tuple[tuple[str, bytes], ...]
-    ) -> list[Event | Malformed]:
-        decoded = self.formats[topic].decode(value, headers)
+    def _decoded(self, topic: str, value: bytes | None, headers: Headers, key: bytes | None) -> list[Event | Malformed]:
+        decoded = self.formats[topic].decode(value, headers, key)
         return [decoded] if isinstance(decoded, Malformed) else list(decoded)
