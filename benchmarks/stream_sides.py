@@ -30,7 +30,7 @@ from fireline.spec.conditions import compile_condition
 from stream_profile import Stopwatch, instrument
 from stream_world import PARTITIONS, TOPIC, World
 
-QUIET = 0.5
+QUIET = 1.0
 """Seconds without a partial after which the last one is taken for the last."""
 
 
@@ -46,7 +46,11 @@ class Meter:
     def __init__(self) -> None:
         self.seen = 0
         self.empty: dict[str, float] = {}
-        self.began = self.ended = self.cpu_began = self.cpu_ended = 0.0
+        self.began = self.ended = self.cpu_began = self.cpu_ended = self.read = 0.0
+
+    def done(self, events: int) -> bool:
+        """Whether so many were read, and nothing that followed from them came for a while."""
+        return self.seen >= events and self.ended > self.read and time.time() - self.ended > QUIET
 
     def begin(self) -> None:
         """Called at the first event, and again."""
@@ -73,6 +77,7 @@ def watched(meter: Meter) -> None:
             meter.begin()
             done = super().batch(source, records)
             meter.seen += done.events
+            meter.read = time.time()
             return done
 
     class TimedEvaluation(stream.Evaluation):
@@ -100,7 +105,7 @@ def worker(given: argparse.Namespace) -> None:
     missing = instrument(watch, meter) if given.profile else []
 
     def tell() -> None:
-        while meter.seen < given.events or time.time() - meter.ended < QUIET:
+        while not meter.done(given.events):
             time.sleep(0.05)
         watch.stop()
         meter.tell(parts=watch.seconds, calls=watch.calls, missing=missing)
