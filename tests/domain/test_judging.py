@@ -101,9 +101,10 @@ def test_keep_firing_for_outlasts_a_short_recovery():
     story.at(0, 150)
     story.at(10, 150)
     assert story.at(20, 1) == []
-    assert next_due(story.rule, story.state, reading(1, T + 20), T + 20) == T + 40
-    assert story.at(39, 1) == []
-    assert story.at(40, 1) == [("clear", None)]
+    assert next_due(story.rule, story.state, reading(1, T + 20), T + 20) == T + 50  # since it was seen to be over
+    assert story.at(30, 1) == []
+    assert story.at(49, 1) == []
+    assert story.at(50, 1) == [("clear", None)]
 
 
 def test_a_fault_of_the_expression_is_unknown_with_its_reason():

@@ -53,6 +53,7 @@ class Evaluation:
         self._high: dict[SourceRef, int] = {}
         self._watched: dict[str, float] = {}
         self._changed: dict[tuple[str, str, Values], None] = {}
+        self._passed: list[Signal] = []
         self._handed: dict[tuple[str, str, Values], None] = {}
 
     @property
@@ -68,6 +69,8 @@ class Evaluation:
             self.malformed += 1
             return
         timeline = self._timeline(partial.source.timeline)
+        if timeline.name != LIVE:
+            self._passed += self._pass(timeline)  # before anything of this payload is seen, whoever applies how many
         if partial.start >= self._high.get(partial.source, partial.start):
             self._high[partial.source] = partial.start
             at = now if timeline.name == LIVE else timeline.high  # before this batch, which may leap over a gap
@@ -109,6 +112,8 @@ class Evaluation:
         if changed:
             self._changed[timeline.name, rule.name, values] = None
             timeline.touch(series, entry.pane, new=new)
+            if values is None and timeline.name != LIVE:
+                self._changed.update({(timeline.name, rule.name, s.entity): None for s in timeline.seeing(series)})
 
     def _series(self, timeline: Timeline, rule: Rule, values: Values) -> Series:
         entity = tuple(zip(rule.by, values or (), strict=values is not None))
@@ -125,19 +130,25 @@ class Evaluation:
 
         `behind` is by how many seconds this worker lags the log: silence is not counted for that long.
         """
-        signals: list[Signal] = []
+        signals, self._passed = self._passed, []
         for timeline in self._timelines.values():
             if timeline.name == LIVE:
                 for series in timeline.due(now):
                     signals += self._judge(timeline, series, now, behind)
                 continue
-            while (woken := timeline.woken()) is not None:
-                series, at = woken
-                signals += self._judge(timeline, series, at, arrived=False)
-                timeline.calm(series)
+            signals += self._pass(timeline)
             if timeline.idle(now):
                 signals += self._judge_rest(timeline)
         return _ordered(signals)
+
+    def _pass(self, timeline: Timeline) -> list[Signal]:
+        """Judge what the time of a recording's events has reached."""
+        signals: list[Signal] = []
+        while (woken := timeline.woken()) is not None:
+            series, at = woken
+            signals += self._judge(timeline, series, at, arrived=False)
+            timeline.calm(series)
+        return signals
 
     def finish(self) -> list[Signal]:
         """Judge what a recording's last panes show, although no event came to end them."""
@@ -157,7 +168,8 @@ class Evaluation:
         if series.entity is not None:
             state, signals = judge(rule, state, reading.shown, now, behind)
         before = series.state
-        if signals or (state is not before and (state.levels, state.severity) != (before.levels, before.severity)):
+        said = signals or (state is not before and (state.levels, state.severity) != (before.levels, before.severity))
+        if said or timeline.name != LIVE:  # in a recording, when it was judged is part of what a restart resumes at
             self._changed[timeline.name, rule.name, series.entity] = None
         series.state, series.judged = state, now
         self._rest(timeline, series, reading.shown, now, behind=behind)
@@ -259,6 +271,9 @@ class Evaluation:
         for key, packed in windows.items():
             if packed is not None:
                 self._restore(key, packed)
+        for timeline in self._timelines.values():
+            for series in timeline.all():
+                timeline.resume(series)
 
     def _restore(self, key: str, packed: bytes) -> None:
         try:
@@ -269,9 +284,7 @@ class Evaluation:
         if found.series is None:
             self._changed[found.timeline, found.rule, found.entity] = None
             return
-        timeline = self._timeline(found.timeline)
-        timeline.add(found.series)
-        timeline.revisit(found.series)
+        self._timeline(found.timeline).add(found.series)
 
     def adopt(self, signals: Iterable[Signal]) -> None:
         """Go on from signals that were told after the checkpoint; known ones, and those of other rules, are ignored.

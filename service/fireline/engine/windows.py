@@ -66,7 +66,7 @@ class Series:
     _pruned: int | None = None
 
     def put(self, pane: int, held: Held) -> bool:
-        """Take what is known of a chunk; False when as much was known already.
+        """Take what is known of a chunk; False when as much was known already, or nothing else of this pane.
 
         A later chunk of the same source settles the earlier one: all of that has been sent before.
         """
@@ -76,7 +76,7 @@ class Series:
                 others.append(before)
             elif before.start != held.start:
                 self._settle(pane, before.cell)
-            elif before.end >= held.end:
+            elif before.end >= held.end or before.cell == held.cell:
                 return False
         self.open[pane] = (*others, held)
         self.arrived = pane if self.arrived is None else max(self.arrived, pane)

@@ -1,5 +1,6 @@
 """Checkpoints: windows as bytes and back. JSON, so that a person can look at one."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -9,7 +10,7 @@ from fireline.domain.judging import EntityState
 from fireline.domain.judging import Held as HeldLevel
 from fireline.domain.rules import Rule, State
 from fireline.domain.windows import Family
-from fireline.engine.partials import BadPayload, Cell, SourceRef, Values, families_of
+from fireline.engine.partials import LIVE, BadPayload, Cell, SourceRef, Values, families_of
 from fireline.engine.windows import Held, Series
 
 
@@ -68,8 +69,15 @@ def pack(series: Series) -> bytes:
                 for held in chunks
             ],
             "state": state,
+            **({} if series.state.timeline == LIVE else {"times": _times(series)}),
         }
     )
+
+
+def _times(series: Series) -> list[float | None]:
+    """When the entity was judged and is to be judged: where time passes by the events, that is part of the windows."""
+    judged = series.judged if math.isfinite(series.judged) else None
+    return [judged, series.seen, series.arrived, series.awaited, series.wake]
 
 
 def unpack(key: str, packed: bytes, rules: Mapping[str, Rule], families: Mapping[str, Family]) -> Unpacked:
@@ -86,6 +94,7 @@ def unpack(key: str, packed: bytes, rules: Mapping[str, Rule], families: Mapping
         series = Series(rule, families_of(rule, families), values, state, newest)
         if body["hash"] == rule.hash:
             _fill(series, body)
+            _resume(series, body.get("times", ()))
         elif state.severity is None:
             return Unpacked(str(timeline), str(name), values, None)
         return Unpacked(str(timeline), str(name), values, series)
@@ -107,6 +116,12 @@ def _fill(series: Series, body: Mapping[str, list[list[object]]]) -> None:
         assert isinstance(cell, list)
         held = Held(_to_source(source), start, end, _to_cell(cell, measures))
         series.open[pane] = (*series.open.get(pane, ()), held)
+
+
+def _resume(series: Series, times: Sequence[float | None]) -> None:
+    """Set what `_times` gave; of checkpoints without it, and live, nothing is known."""
+    judged, series.seen, series.arrived, series.awaited, series.wake = times or (None,) * 5  # type: ignore[assignment]  # as written
+    series.judged = -math.inf if judged is None else float(judged)
 
 
 def _state(rule: Rule, values: Values, timeline: str, packed: Mapping[str, object]) -> EntityState:

@@ -95,7 +95,7 @@ class Timeline:
         Where time passes by the events, the entity is judged at the end of that pane or, if it was judged since, of the
         next one. So no verdict on events in order depends on where a batch ends.
         """
-        for each in self._seeing(series):
+        for each in self.seeing(series):
             self._dirty[each.rule.name, each.entity] = each
             if self.name == LIVE:
                 continue
@@ -106,7 +106,7 @@ class Timeline:
                 each.awaited = shown
                 self._push(self.shows(shown, each.rule.pane), each, ends_pane=True)
 
-    def _seeing(self, series: Series) -> list[Series]:
+    def seeing(self, series: Series) -> list[Series]:
         """The entities that see what changed: all that pair streams, when it belongs to none yet."""
         if series.entity is not None:
             return [series]
@@ -122,6 +122,21 @@ class Timeline:
         for pane in set(series.panes()):
             if self.shows(pane, series.rule.pane) > self.high:
                 self._push(self.shows(pane, series.rule.pane), series, ends_pane=True)
+
+    def resume(self, series: Series) -> None:
+        """Go on with an entity that was saved; where time passes by the events it is judged when it would have been."""
+        if self.name == LIVE or series.arrived is None:
+            self.revisit(series)
+            return
+        if series.wake is not None:
+            self._push(series.wake, series, ends_pane=False)
+        panes = {pane for shown in self.shown(series) for pane in shown.panes()}
+        ends = {self.shows(pane, series.rule.pane) for pane in (*panes, series.awaited) if pane is not None}
+        waits = sorted(at for at in ends if at > series.judged)
+        for at in waits:
+            self._push(at, series, ends_pane=True)
+        if waits or series.seen is None or series.seen < series.arrived:
+            self._dirty[series.rule.name, series.entity] = series
 
     def calm(self, series: Series) -> None:
         """All that arrived for the entity has been judged."""
