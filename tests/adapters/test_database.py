@@ -220,3 +220,30 @@ def test_a_deadlock_is_a_stale_version_for_one_and_nothing_for_the_other(postgre
         thread.join()
     assert sorted(outcomes) == ["committed", "stale"]
     store.close()
+
+
+@pytest.mark.postgres
+def test_a_server_that_hangs_is_unavailable_and_comes_back(
+    own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fireline.adapters.database_engines.ANSWER_WITHIN", 1.0)
+    store = open_store(own_server.new_database() + "?connect_timeout=2")
+    store.changed()
+    with store.transaction() as tx:
+        tx.put_fact("before", {}, 1.0)
+    own_server.hang()
+    try:
+        for ask in (store.changed, store.ping, lambda: store.claim_effects("me", 1.0, 1.0, 1)):
+            began = time.monotonic()
+            with pytest.raises(Unavailable):
+                ask()
+            assert time.monotonic() - began < 8.0
+        with pytest.raises(Unavailable), store.transaction() as tx:
+            tx.put_fact("meanwhile", {}, 2.0)
+    finally:
+        own_server.unhang()
+    with store.transaction() as tx:
+        tx.put_fact("after", {}, 3.0)
+        assert tx.fact("before") is not None
+        assert tx.fact("meanwhile") is None
+    store.close()

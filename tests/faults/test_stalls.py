@@ -46,7 +46,8 @@ class Drops:
 @pytest.mark.parametrize("how", STALLS if LONG else list(STALLS)[:2])
 def test_a_worker_that_is_made_to_stall(tmp_path: Path, repository: Path, how: str):
     number, why = STALLS[how]
-    path = {"PYTHONPATH": str(Path(__file__).parent / "stalling"), "FIRELINE_STALL_AFTER": f"{PATIENCE:g}"}
+    folders = [str(Path(__file__).parent / "stalling"), *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = {"PYTHONPATH": os.pathsep.join(folders), "FIRELINE_STALL_AFTER": f"{PATIENCE:g}"}
     fireline = Outside(tmp_path, repository, path)
     only_rules(fireline, RULES)
     with fireline, Drops(fireline.bootstrap):

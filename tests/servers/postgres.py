@@ -91,6 +91,18 @@ class PostgresServer:
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
+    def hang(self) -> None:
+        """Every process of it stops: open connections stay open, and nothing is answered on any, until `unhang`."""
+        self._all(signal.SIGSTOP)
+
+    def unhang(self) -> None:
+        self._all(signal.SIGCONT)
+
+    def _all(self, number: signal.Signals) -> None:
+        for pid in _processes_of(self.folder / "data"):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def new_database(self) -> str:
         """The URL of an empty database."""
         self._databases += 1
@@ -105,6 +117,7 @@ class PostgresServer:
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
+            self.unhang()
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGCONT)
                 self._process.send_signal(how)

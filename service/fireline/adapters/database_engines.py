@@ -1,8 +1,11 @@
 """Engines: how a connection to SQLite and to PostgreSQL is made, and what their errors mean."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.errors import _WaitTimeout
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -12,6 +15,10 @@ from fireline.engine.ports import Unavailable
 PATIENCE = 10.0
 """Seconds to wait for a lock or a connection before the database counts as away."""
 
+ANSWER_WITHIN = 35.0
+"""Seconds a server has to answer anything; its own time-outs end a statement sooner, unless the server hangs."""
+
+T = TypeVar("T")
 _CONFLICTS = frozenset({"40001", "40P01"})
 """SQLSTATEs of PostgreSQL: serialization failure, deadlock."""
 
@@ -114,7 +121,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgres(url: URL) -> Engine:
     options: dict[str, object] = {"application_name": "fireline", "options": _POSTGRES_OPTIONS, **_POSTGRES_LIVENESS}
     chosen = {name: value for name, value in options.items() if name not in url.query}
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=8,
@@ -123,3 +130,23 @@ def _postgres(url: URL) -> Engine:
         pool_use_lifo=True,
         connect_args=chosen,
     )
+    event.listen(engine, "do_connect", _connect_impatiently)
+    return engine
+
+
+def _connect_impatiently(_dialect: object, _record: object, args: tuple[Any, ...], options: dict[str, Any]) -> object:
+    return Impatient.connect(*args, **options)
+
+
+class Impatient(psycopg.Connection[Any]):
+    """A connection that gives up on a server which keeps it open and says nothing: stopped, or hanging on its disk."""
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """All that goes over the connection passes here."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, ANSWER_WITHIN)
+        except _WaitTimeout:
+            self.pgconn.finish()  # what comes after an answer that was given up would be taken for another's
+            raise psycopg.OperationalError(f"the server did not answer within {ANSWER_WITHIN:g} s") from None
