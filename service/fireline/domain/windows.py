@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fireline.domain.events import Kind
 from fireline.domain.rules import Measure
@@ -51,6 +51,15 @@ class Family(Protocol):
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The value over `window` seconds; None when it has no value (no samples)."""
+        ...
+
+
+@runtime_checkable
+class Caveats(Protocol):
+    """What a family may do besides: say how far one of its values can be trusted."""
+
+    def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
+        """The rest of a sentence that begins with the measure's name ("lies between 500 and 750"); None: nothing."""
         ...
 
 

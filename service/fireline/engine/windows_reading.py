@@ -1,11 +1,13 @@
 """Reading: windows into the values that conditions are told by, and the answers to watches."""
 
 import math
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 from fireline.domain.judging import Reading, names_of, tell_level
-from fireline.domain.rules import State
-from fireline.domain.windows import Family, first_pane, pane_of, span
+from fireline.domain.rules import Measure, State
+from fireline.domain.windows import Caveats, Family, MeasureState, first_pane, pane_of, span
 from fireline.engine.partials import Cell
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Series
@@ -28,32 +30,55 @@ def read(series: Series, pool: Series | None, newest: int, now: float) -> Read:
             shared = pool.window(newest)
     except Exception:  # a family is a plugin: what it cannot merge has no value, and judging goes on
         return Read(_reading(series, None, {}, start, now), 1)
-    values, faults = _values(series, cell, shared, rule.window)
-    return Read(_reading(series, cell, values, start, now), faults)
+    values, notes, faults = _values(series, cell, shared, rule.window)
+    return Read(_reading(series, cell, values, start, now, notes=notes), faults)
 
 
-def _reading(series: Series, cell: Cell | None, values: dict[str, float | None], start: float, end: float) -> Reading:
+def _reading(
+    series: Series,
+    cell: Cell | None,
+    values: dict[str, float | None],
+    start: float,
+    end: float,
+    *,
+    notes: Sequence[str] = (),
+) -> Reading:
     if not values:
         values = dict.fromkeys([measure.name for measure in series.rule.measures])
     samples, late = (cell.samples, cell.late) if cell is not None else (0, 0)
-    return Reading(values, samples, start, end, series.newest, late)
+    return Reading(values, samples, start, end, series.newest, late, tuple(notes))
 
 
 def _values(
     series: Series, cell: Cell | None, shared: Cell | None, window: float
-) -> tuple[dict[str, float | None], int]:
+) -> tuple[dict[str, float | None], list[str], int]:
+    """The values by measure, what families say of how far they can be trusted, and how many could not be read."""
     values: dict[str, float | None] = {}
+    notes: list[str] = []
     faults = 0
     nothing = (None,) * len(series.families)
     own, others = cell.states if cell is not None else nothing, shared.states if shared is not None else nothing
     for family, measure, state, other in zip(series.families, series.rule.measures, own, others, strict=True):
         try:
-            value = family.read(_merged(family, state, other), window, measure.options)
+            merged = _merged(family, state, other)
+            value = family.read(merged, window, measure.options)
+            if value is not None and _doubts(type(family)):
+                notes.extend(_caveat(family, measure, merged, window))
         except Exception:  # as above
             value = None
             faults += 1
         values[measure.name] = value if value is not None and math.isfinite(value) else None
-    return values, faults
+    return values, notes, faults
+
+
+@cache
+def _doubts(family: type[Family]) -> bool:
+    return issubclass(family, Caveats)
+
+
+def _caveat(family: Family, measure: Measure, state: MeasureState, window: float) -> list[str]:
+    said = family.caveat(state, window, measure.options) if isinstance(family, Caveats) else None
+    return [f"{measure.name} {said}"] if said else []
 
 
 def _merged(family: Family, own: object, shared: object) -> object:
@@ -69,7 +94,7 @@ def answer(watch: Watch, series: Series, pool: Series | None, now: float) -> Wat
     last = pane_of(now, size)
     try:
         cell, shared = series.total(first, last), pool.total(first, last) if pool is not None else None
-        values, _ = _values(series, cell, shared, min(watch.window, max(now - watch.since, size)))
+        values, _, _ = _values(series, cell, shared, min(watch.window, max(now - watch.since, size)))
     except Exception:  # a family is a plugin: what it cannot merge cannot be told
         cell, values = None, {}
     reading = _reading(series, cell, values, first * size, now)

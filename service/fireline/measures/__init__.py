@@ -10,6 +10,8 @@ from fireline.domain.windows import Family
 from fireline.measures.agreement import Agreement
 from fireline.measures.avg import Avg
 from fireline.measures.count import Count
+from fireline.measures.histogram_quantile import HistogramQuantile
+from fireline.measures.increase import Increase
 from fireline.measures.last import Last
 from fireline.measures.max import Max
 from fireline.measures.min import Min
@@ -27,6 +29,8 @@ _ALL: tuple[Family, ...] = (
     Max(),
     Last(),
     Quantile(),
+    HistogramQuantile(),
+    Increase(),
     Ratio(),
     Agreement(),
 )
