@@ -27,6 +27,7 @@ KINDS = {
     "policies": "oncall",
     "severities": "severities",
     "response": "severities",
+    "topics": "topics",
 }
 OTHER = {"scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""
@@ -80,7 +81,7 @@ def put(world: dict[str, object], data: dict[str, object]) -> dict[str, object]:
     else:
         for key, value in data.items():
             path = f"rules/{KINDS[key]}.yaml"
-            world[path] = laid_over(world[path], {key: value})
+            world[path] = laid_over(world.get(path), {key: value})
     return world
 
 

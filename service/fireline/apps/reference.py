@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fireline.apps.reference_pages import actions_page, channels_page, file_page, measures_page
-from fireline.apps.reference_surfaces import commands_page, http_page, metrics_page, settings_page, topics_page
+from fireline.apps.reference_surfaces import commands_page, http_page, metrics_page, settings_page
+from fireline.apps.reference_topics import topics_page
 from fireline.spec.schemas import FILES
 
 
 def pages() -> Mapping[str, str]:
     """The text of every page, by the name of its file."""
     return {
-        **{f"{name}.md": file_page(name) for name in FILES},
+        **{f"{name}.md": file_page(name) for name in FILES if name != "topics"},
         "measures.md": measures_page(),
         "actions.md": actions_page(),
         "channels.md": channels_page(),

@@ -1,6 +1,16 @@
 """One example for each kind of file, for the reference; tests load them."""
 
 EXAMPLES = {
+    "topics": """\
+topics:
+  payments.telemetry:
+    format: cloudevents
+    kind: metric
+    key: service
+    labels: {service: [service.name, app], region: cloud.region}
+    drop: [host.id]
+    add: {team: payments}
+""",
     "rules": """\
 rules:
   - name: fraud_latency

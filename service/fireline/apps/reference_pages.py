@@ -1,6 +1,7 @@
 """Pages of the reference about what YAML files may say: files, measures, actions, channels."""
 
 import importlib
+import inspect
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 
@@ -21,6 +22,7 @@ _WHERE = {
     "catalog": "`rules/catalog.yaml` says who owns what, and how each person is reached.",
     "oncall": "`rules/oncall.yaml` says who is on call when, and who is asked next.",
     "severities": "`rules/severities.yaml` says what each level means. The file may be left out.",
+    "topics": "`rules/topics.yaml` says how the events of foreign topics are read. The file may be left out.",
 }
 _MORE = {
     "rules": "How to write one: [rules](../how-to/rules.md). What may stand after `agg`: [measures](measures.md).",
@@ -28,6 +30,7 @@ _MORE = {
     "catalog": "How it fits together: [on-call](../how-to/oncall.md).",
     "oncall": "How it fits together: [on-call](../how-to/oncall.md).",
     "severities": "How it fits together: [on-call](../how-to/oncall.md).",
+    "topics": "How it fits together: [bring your events](../how-to/events.md).",
 }
 _TITLES = {
     "rules": "Rule files",
@@ -52,18 +55,21 @@ def page(title: str, *parts: str) -> str:
 
 
 def prose(docstring: str | None) -> str:
-    """A module's docstring as a paragraph of its page."""
-    return (docstring or "").strip()
+    """A docstring as paragraphs of its page."""
+    return inspect.cleandoc(docstring or "").strip()
 
 
 def file_page(name: str) -> str:
     """The page of one kind of file."""
+    return page(_TITLES[name], *file_parts(name))
+
+
+def file_parts(name: str) -> list[str]:
+    """What is to be told of one kind of file."""
     model = FILES[name]
     sections = [f"## {title_of(part)}\n\n{prose(part.__doc__)}\n\n{options(part)}" for part in nested_models(model)]
     schema = f"For an editor: `fireline schema {name}`, also in [schemas/{name}.json](schemas/{name}.json)."
-    return page(
-        _TITLES[name], _WHERE[name], yaml(EXAMPLES[name]), _MORE[name], NOTATION, schema, options(model), *sections
-    )
+    return [_WHERE[name], yaml(EXAMPLES[name]), _MORE[name], NOTATION, schema, options(model), *sections]
 
 
 def measures_page() -> str:
