@@ -64,7 +64,7 @@ def test_a_database_that_is_away_is_a_reason_not_a_fault():
 
 
 def test_metrics_tell_incidents_routes_and_what_roles_report(web):
-    beat(web, events_per_second=120.5, events=900, dead_letters=3, lag=7)
+    beat(web, events=900)
     web.save(incident(1), incident(2, severity="degraded", group="b"))
     web.move(fallback=100)
     with web.store.transaction() as tx:
@@ -73,8 +73,6 @@ def test_metrics_tell_incidents_routes_and_what_roles_report(web):
     assert found[("fireline_open_incidents", "outage")] == 1
     assert found[("fireline_open_incidents", "degraded")] == 1
     assert found[("fireline_open_incidents", "safety")] == 0
-    assert found[("fireline_events_per_second",)] == 120.5
-    assert found[("fireline_dead_letters_total",)] == 3
     assert found[("fireline_outbox_depth",)] == 1
     assert found[("fireline_fallbacks_active",)] == 1
     assert found[("fireline_database_up",)] == 1

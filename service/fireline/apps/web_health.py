@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from fireline.apps.stream_metrics import EXAMPLE, Workers, read_workers, stream_metrics
 from fireline.domain.catalog import Catalog
 from fireline.engine.ports import Clock, Settings, Store, Transaction, Unavailable
 
@@ -35,6 +36,7 @@ class Health:
     outbox: int = 0
     troubles: tuple[str, ...] = ()
     database: bool = True
+    workers: Workers = field(default_factory=Workers)
 
     def number(self, fact: str, name: str) -> float | None:
         """A number that a role reported; None when it did not."""
@@ -54,6 +56,7 @@ def read_health(store: Store, settings: Settings, clock: Clock) -> Health:
 def _health(tx: Transaction, catalog: Catalog, now: float) -> Health:
     found = {name: tx.fact(name) for name in LATE}
     ages = {name: None if fact is None else max(0.0, now - fact[1]) for name, fact in found.items()}
+    workers = read_workers(tx, now)
     open_ = Counter(incident.severity for incident in tx.incidents(open_only=True, limit=10_000))
     return Health(
         facts={name: fact[0] for name, fact in found.items() if fact is not None},
@@ -61,32 +64,26 @@ def _health(tx: Transaction, catalog: Catalog, now: float) -> Health:
         open_by_severity={level.name: open_.get(level.name, 0) for level in catalog.severities} | dict(open_),
         fallbacks=sum(1 for route in tx.routes() if route.lease is not None),
         outbox=tx.backlog(),
-        troubles=tuple(_troubles(ages, found[STREAM_FACT])),
+        troubles=tuple(_troubles(ages, found[STREAM_FACT], workers)),
+        workers=workers,
     )
 
 
-def _troubles(ages: Mapping[str, float | None], stream: tuple[Mapping[str, object], float] | None) -> Iterator[str]:
+def _troubles(
+    ages: Mapping[str, float | None], stream: tuple[Mapping[str, object], float] | None, workers: Workers
+) -> Iterator[str]:
     for name, age in ages.items():
         if age is None:
             yield f"{ROLE[name]} has not been heard of"
         elif age > LATE[name]:
             yield f"{ROLE[name]} was last heard of {age:.0f} s ago"
-    behind = None if stream is None else stream[0].get("lag_seconds")
-    if isinstance(behind, int | float) and behind > BEHIND:
+    told = [*workers.reports.values(), *(() if stream is None else (stream[0],))]
+    behind = max((lag for report in told if isinstance(lag := report.get("lag_seconds"), int | float)), default=0.0)
+    if behind > BEHIND:
         yield f"the stream worker is {behind:.0f} s behind"
     doubted = None if stream is None else stream[0].get("clock_doubted")
     if isinstance(doubted, int | float) and doubted:
         yield f"the clock of the stream worker's machine jumped by {doubted:+.0f} s, which nothing confirms: set it"
-
-
-_REPORTED = (
-    # fact, name in it, metric, whether it only grows, help
-    (STREAM_FACT, "events_per_second", "fireline_events_per_second", False, "Events judged a second"),
-    (STREAM_FACT, "events", "fireline_events", True, "Events read since the worker started"),
-    (STREAM_FACT, "lag", "fireline_lag_records", False, "Records not yet read"),
-    (STREAM_FACT, "lag_seconds", "fireline_lag_seconds", False, "Age of the newest event judged, in seconds"),
-    (STREAM_FACT, "dead_letters", "fireline_dead_letters", True, "Records that were no events, since the start"),
-)
 
 
 class _Reported(Collector):
@@ -97,6 +94,8 @@ class _Reported(Collector):
         health = self._health
         yield GaugeMetricFamily("fireline_database_up", "Whether the database answers", float(health.database))
         yield GaugeMetricFamily("fireline_healthy", "Whether /healthz is 200", float(not health.troubles))
+        if not health.database:
+            return  # a zero would not be true, and a counter that is gone for a while is not one that began anew
         yield GaugeMetricFamily("fireline_outbox_depth", "Effects that wait to be performed", health.outbox)
         open_ = GaugeMetricFamily("fireline_open_incidents", "Incidents not resolved", labels=["severity"])
         for severity, count in health.open_by_severity.items():
@@ -108,13 +107,7 @@ class _Reported(Collector):
             if age is not None:
                 beats.add_metric([NAME[name]], age)
         yield beats
-        yield from self._of_roles()
-
-    def _of_roles(self) -> Iterator[Metric]:
-        for fact, name, metric, grows, help_ in _REPORTED:
-            value = self._health.number(fact, name)
-            if value is not None:
-                yield (CounterMetricFamily if grows else GaugeMetricFamily)(metric, help_, value)
+        yield from stream_metrics(health.workers)
 
 
 def metrics_text(health: Health) -> bytes:
@@ -126,8 +119,5 @@ def metrics_text(health: Health) -> bytes:
 
 def known_metrics() -> list[Metric]:
     """Every metric there may be, with its name, help and labels."""
-    facts: dict[str, dict[str, object]] = {}
-    for fact, name, *_ in _REPORTED:
-        facts.setdefault(fact, {})[name] = 0.0
-    health = Health(facts=facts, ages=dict.fromkeys(LATE, 0.0), open_by_severity={"outage": 0})
+    health = Health(ages=dict.fromkeys(LATE, 0.0), open_by_severity={"outage": 0}, workers=EXAMPLE)
     return list(_Reported(health).collect())
