@@ -28,16 +28,10 @@ from fireline.measures import FAMILIES
 from fireline.sources import FORMATS
 from fireline.spec.conditions import compile_condition
 from stream_profile import Stopwatch, instrument
-from stream_world import PARTITIONS, TOPIC, World
+from stream_world import PARTITIONS, TOPIC, World, memory
 
 QUIET = 1.0
 """Seconds without a partial after which the last one is taken for the last."""
-
-
-def memory() -> dict[str, float]:
-    """The resident memory of this process, now and at most, in MB."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
-    return {"rss": int(lines["VmRSS"].split()[0]) / 1024, "peak": int(lines["VmHWM"].split()[0]) / 1024}
 
 
 class Meter:
@@ -73,9 +67,9 @@ def watched(meter: Meter) -> None:
     """Put the meter on both halves of the worker."""
 
     class TimedIngest(stream.Ingest):
-        def batch(self, source, records):
+        def batch(self, source, records, unit=1.0):
             meter.begin()
-            done = super().batch(source, records)
+            done = super().batch(source, records, unit)
             meter.seen += done.events
             meter.read = time.time()
             return done

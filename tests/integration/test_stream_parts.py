@@ -61,7 +61,7 @@ async def test_signals_are_handled_in_order_and_one_that_fails_is_handled_again_
     monkeypatch.setattr("fireline.apps.stream_signals.FIRST_PAUSE", 0.01)
     handled, failures = [], [Unavailable("away"), RuntimeError("a fault")]
 
-    def handle(one: Signal) -> None:
+    def handle(one: Signal, _: object) -> None:
         if one.id == "a" and failures:
             raise failures.pop()
         handled.append(one.id)
@@ -122,7 +122,7 @@ class CountingIngest:
     def __init__(self):
         self.seen, self.forgotten = [], []
 
-    def batch(self, source, records):
+    def batch(self, source, records, unit):
         self.seen += [r.offset for r in records]
         newest = 1.0
         return SimpleNamespace(
@@ -199,6 +199,7 @@ class Counting:
     """An evaluation that remembers payloads and fires once for each."""
 
     malformed = entities = 0
+    untold = False
 
     def __init__(self):
         self.payloads, self.restored, self.dirty, self.saves = [], {}, {}, 0
@@ -245,7 +246,7 @@ def evaluate(store: DatabaseStore, lane: SignalLane, generation: str = "g") -> E
 async def test_judging_that_takes_long_leaves_half_of_the_time_to_the_rest(store, monkeypatch):
     clock, judged = [100.0], []
     monkeypatch.setattr("fireline.apps.stream_evaluate.time.monotonic", lambda: clock[0])
-    held = evaluate(store, SignalLane(lambda s: None))
+    held = evaluate(store, SignalLane(lambda *_: None))
     await held.resume({0: (0, 10)})
     evaluation = held.parts[0].evaluation
 
@@ -268,7 +269,7 @@ async def test_judging_that_takes_long_leaves_half_of_the_time_to_the_rest(store
 
 async def test_quick_judging_happens_at_once_however_often(store, monkeypatch):
     monkeypatch.setattr("fireline.apps.stream_evaluate.time.monotonic", lambda: 100.0)
-    held = evaluate(store, SignalLane(lambda s: None))
+    held = evaluate(store, SignalLane(lambda *_: None))
     await held.resume({0: (0, 10)})
     for offset in range(5):
         await held.handle(batch(offset, topic="fireline.partials"))
@@ -276,7 +277,7 @@ async def test_quick_judging_happens_at_once_however_often(store, monkeypatch):
 
 
 async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store):
-    lane = SignalLane(lambda s: None)
+    lane = SignalLane(lambda *_: None)
     held = evaluate(store, lane)
     assert await held.resume({0: (0, 10)}) == {0: 0}
     await held.handle(batch(0, 1, topic="fireline.partials"))
@@ -297,7 +298,7 @@ async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store)
 
 @pytest.mark.parametrize(("generation", "end"), [("another", 10), ("g", 1)])
 async def test_a_checkpoint_of_a_log_that_is_gone_is_not_used_and_the_new_log_gets_its_own(store, generation, end):
-    lane = SignalLane(lambda s: None)
+    lane = SignalLane(lambda *_: None)
     running = asyncio.create_task(lane.run())
     held = evaluate(store, lane)
     await held.resume({0: (0, 10)})
@@ -315,7 +316,7 @@ async def test_a_checkpoint_of_a_log_that_is_gone_is_not_used_and_the_new_log_ge
 
 
 async def test_a_worker_that_lost_its_partition_cannot_overwrite_what_the_next_one_saved(store):
-    lane = SignalLane(lambda s: None)
+    lane = SignalLane(lambda *_: None)
     running = asyncio.create_task(lane.run())
     old, new = evaluate(store, lane), evaluate(store, lane)
     await old.resume({0: (0, 10)})
@@ -329,7 +330,7 @@ async def test_a_worker_that_lost_its_partition_cannot_overwrite_what_the_next_o
 
 
 async def test_partials_that_were_skipped_are_noticed_and_those_seen_are_left_out(store):
-    held = evaluate(store, SignalLane(lambda s: None))
+    held = evaluate(store, SignalLane(lambda *_: None))
     await held.resume({0: (3, 10)})
     await held.handle(batch(3, 4, topic="fireline.partials"))
     await held.handle(batch(4, 5, topic="fireline.partials"))

@@ -18,7 +18,7 @@ from fireline.apps.bootstrap import Parts, assemble, connection_of, settings_wit
 from fireline.apps.output import err
 from fireline.apps.replay_files import BadLine, Recorded, read_recording
 from fireline.apps.web_health import STREAM_FACT
-from fireline.engine.ingest import TIMELINE_HEADER
+from fireline.engine.ingest_records import TIMELINE_HEADER
 from fireline.engine.ports import Unavailable
 
 _BATCH = 1000

@@ -2,21 +2,27 @@
 
 import asyncio
 import logging
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from fireline.adapters.faust_batches import Batch, Place
 from fireline.adapters.kafka import MAX_RECORD_BYTES, Outgoing, Producer
 from fireline.adapters.kafka_topics import DEAD_LETTER, PARTIALS
 from fireline.apps.stream_counts import Ages
-from fireline.engine.ingest import LIVE, DeadLetter, Ingest, Ingested, Record, SourceRef
+from fireline.engine.ingest import LIVE, DeadLetter, Ingest, Ingested, SourceRef
 from fireline.engine.ports import JudgingClock, Unavailable
+from fireline.engine.senders import Senders, Untimely
 
 log = logging.getLogger("fireline.stream")
 
 EVENTS = "fireline.events"
 """Where Fireline tells of itself, to be judged by rules like any other event."""
+
+MILLISECOND = 0.001
+"""The unit of a record's timestamp, in seconds."""
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 2.0
@@ -28,7 +34,8 @@ class Tally:
     """What was counted since the worker started. `newest` is the highest event time, in seconds since the epoch.
 
     `skipped` counts offsets that were gone before they were read: deleted by retention, or marks of transactions.
-    `retries` counts sends that were not acknowledged.
+    `retries` counts sends that were not acknowledged. `dead` counts dead letters by reason, `dead_by` by topic and
+    reason.
     """
 
     events: int = 0
@@ -37,6 +44,7 @@ class Tally:
     skipped: int = 0
     newest: float = 0.0
     dead: Counter[str] = field(default_factory=Counter)
+    dead_by: Counter[tuple[str, str]] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     ages: Ages = field(default_factory=Ages)
 
@@ -56,6 +64,7 @@ class IngestSide:
     ) -> None:
         self.ingest = ingest
         self.tally = Tally()
+        self._senders = Senders()
         self.positions: dict[Place, int] = {}
         self.read_until: dict[Place, float] = {}
         self.commits: dict[Place, int] = {}
@@ -84,26 +93,24 @@ class IngestSide:
         for batch, source, ingested in taken:
             place = (source.topic, source.partition)
             self.positions[place] = batch.end
-            self.read_until[place] = batch.records[-1].timestamp / 1000.0
+            self.read_until[place] = batch.records[-1].timestamp * MILLISECOND
             self.commits[place] = ingested.commit
-            self._count(ingested)
+            self._count(source.topic, ingested)
+            self._look_at_clocks(batch, ingested)
             if source.timeline == LIVE and ingested.newest:
                 self.tally.ages.add(self.read_until[place] - ingested.newest)
 
     def _aggregated(self, batch: Batch) -> tuple[Batch, SourceRef, Ingested] | None:
         place = (batch.topic, batch.partition)
-        records = [
-            Record(r.offset, r.timestamp / 1000.0, r.key, r.value, r.headers)
-            for r in batch.records
-            if r.offset >= self.positions.get(place, 0)
-        ]
+        read = bisect_left(batch.records, self.positions.get(place, 0), key=_offset)
+        records = batch.records[read:]
         if not records:
             return None
         self._notice_gap(place, records[0].offset)
         source = self._ref(place)
         if source.timeline == LIVE:
-            self._clock.witness(records[-1].timestamp)
-        return batch, source, self.ingest.batch(source, records)
+            self._clock.witness(records[-1].timestamp * MILLISECOND)
+        return batch, source, self.ingest.batch(source, records, MILLISECOND)
 
     def _ref(self, place: Place) -> SourceRef:
         timeline, generation = self._sources[place[0]]
@@ -137,11 +144,21 @@ class IngestSide:
             self.tally.skipped += gone
             log.warning("%s/%d: %d offsets before %d were gone before they were read", *place, gone, offset)
 
-    def _count(self, ingested: Ingested) -> None:
+    def _look_at_clocks(self, batch: Batch, ingested: Ingested) -> None:
+        """Tell of senders whose events are all late, or all early, by the same time."""
+        untimely = [Untimely(each.record.key, each.age) for each in ingested.dead if each.age is not None]
+        if self._senders.quiet and not untimely:
+            return
+        keys, now = [record.key for record in batch.records], self.read_until[batch.topic, batch.partition]
+        for sentence in self._senders.observe((batch.topic, batch.partition), keys, untimely, now):
+            log.warning("%s", sentence)
+
+    def _count(self, topic: str, ingested: Ingested) -> None:
         self.tally.events += ingested.events
         self.tally.partials += sum(len(payloads) for payloads in ingested.partials.values())
         self.tally.newest = max(self.tally.newest, ingested.newest)
         self.tally.dead.update(letter.reason for letter in ingested.dead)
+        self.tally.dead_by.update((topic, letter.reason) for letter in ingested.dead)
         self.tally.refused.update(ingested.refused)
         for refusal in ingested.refusals:
             if refusal.events:
@@ -152,6 +169,9 @@ class IngestSide:
                     refusal.events,
                     refusal.told,
                 )
+
+
+_offset = attrgetter("offset")
 
 
 def _late(record: Outgoing) -> bool:
@@ -166,13 +186,14 @@ def _outgoing(source: SourceRef, ingested: Ingested) -> list[Outgoing]:
         for partition, payloads in ingested.partials.items()
         for payload in payloads
     ]
-    return partials + [dead_letter(source, letter) for letter in ingested.dead]
+    return partials + [dead_letter(source, letter, MILLISECOND) for letter in ingested.dead]
 
 
-def dead_letter(source: SourceRef, letter: DeadLetter) -> Outgoing:
+def dead_letter(source: SourceRef, letter: DeadLetter, unit: float = 1.0) -> Outgoing:
     """The record as it came (bytes, key, headers), with where it was and why it was not counted as headers beside.
 
-    Bytes beyond what a broker takes with our headers are cut off, which a header tells.
+    Its timestamp is in `unit` seconds. Bytes beyond what a broker takes with our headers are cut off, which a header
+    tells.
     """
     record = letter.record
     headers = [
@@ -182,7 +203,7 @@ def dead_letter(source: SourceRef, letter: DeadLetter) -> Outgoing:
         ("fireline-topic", source.topic.encode()),
         ("fireline-partition", str(source.partition).encode()),
         ("fireline-offset", str(record.offset).encode()),
-        ("fireline-timestamp", f"{record.timestamp:.3f}".encode()),
+        ("fireline-timestamp", f"{record.timestamp * unit:.3f}".encode()),
     ]
     value, key = record.value, record.key
     room = _KEEP_BYTES - sum(len(name) + len(held or b"") for name, held in headers) - len(key or b"")

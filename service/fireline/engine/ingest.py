@@ -11,8 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby, takewhile
-from operator import attrgetter
-from typing import NamedTuple
+from operator import attrgetter, itemgetter
 
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
@@ -20,54 +19,12 @@ from fireline.domain.windows import Family, Fields, pane_of
 from fireline.engine.admission import Admission, Refusal
 from fireline.engine.ingest_order import Span, in_turn
 from fireline.engine.ingest_plans import EVERYWHERE, Plan, Target, lanes_of
+from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, timeline_of, together
 from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
 
 __all__ = ["LIVE", "DeadLetter", "Ingest", "Ingested", "Record", "SourceRef"]
 
-TIMELINE_HEADER = "fireline-timeline"
-"""The header by which records of a recording name their timeline."""
-
-LONGEST_TIMELINE = 100
-
 _Key = tuple[str, Values, int]
-
-
-class Record(NamedTuple):  # a tuple, because one is made for every event
-    """One Kafka record as it came. `timestamp` is the broker's or producer's, in seconds since the epoch."""
-
-    offset: int
-    timestamp: float
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A record that was not counted: `reason` is a stable code, `detail` for a person. Its bytes are untouched."""
-
-    record: Record
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What came of one batch.
-
-    `partials` are payloads by target partition, to be sent in their order and acknowledged before the next batch.
-    `commit` is the offset to commit to Kafka afterwards. `events` counts decoded events, `newest` is the highest event
-    time of the source so far (0.0 before the first). `refused` counts events per rule that were left out because their
-    entity was over the rule's limit, and `refusals` tells more of it; both at most once a minute for each rule.
-    """
-
-    partials: Mapping[int, tuple[bytes, ...]]
-    dead: Sequence[DeadLetter]
-    commit: int
-    events: int
-    newest: float
-    refused: Mapping[str, int] = field(default_factory=dict)
-    refusals: Sequence[Refusal] = ()
 
 
 @dataclass(slots=True)
@@ -82,10 +39,11 @@ class _Chunk:
 
 @dataclass(slots=True)
 class _Batch:
-    """What one call of `batch` collects."""
+    """What one call of `batch` collects; its records' timestamps are in `unit` seconds."""
 
     source: SourceRef
     newest: float
+    unit: float
     dead: list[DeadLetter] = field(default_factory=list)
     payloads: dict[int, list[bytes]] = field(default_factory=dict)
     events: int = 0
@@ -93,41 +51,12 @@ class _Batch:
     late: Counter[tuple[Target, int]] = field(default_factory=Counter)
 
 
-_offset = attrgetter("offset")
+_offset, _timestamp = attrgetter("offset"), attrgetter("timestamp")
+_at = itemgetter(1)
 
 
 def _place(source: SourceRef) -> tuple[str, int]:
     return source.topic, source.partition
-
-
-def _timeline(record: Record, otherwise: str) -> str:
-    """The recording that a record belongs to; the topic's own timeline when it names none, or one that cannot be."""
-    for name, value in record.headers:
-        if name == TIMELINE_HEADER:
-            named = (value or b"").decode(errors="replace")[:LONGEST_TIMELINE]
-            return named if named and named != LIVE else otherwise
-    return otherwise
-
-
-def _together(parts: Sequence[Ingested]) -> Ingested:
-    """What came of consecutive runs of one batch."""
-    if len(parts) == 1:
-        return parts[0]
-    partials: dict[int, tuple[bytes, ...]] = {}
-    refused: Counter[str] = Counter()
-    for part in parts:
-        refused.update(part.refused)
-        for partition, payloads in part.partials.items():
-            partials[partition] = partials.get(partition, ()) + payloads
-    return Ingested(
-        partials,
-        [letter for part in parts for letter in part.dead],
-        parts[-1].commit if parts else 0,
-        sum(part.events for part in parts),
-        max((part.newest for part in parts), default=0.0),
-        refused,
-        [refusal for part in parts for refusal in part.refusals],
-    )
 
 
 class Ingest:
@@ -183,32 +112,34 @@ class Ingest:
             del self._chunks[held]
             self._newest.pop(held, None)
 
-    def batch(self, source: SourceRef, records: Sequence[Record]) -> Ingested:
+    def batch(self, source: SourceRef, records: Sequence[Arrived], unit: float = 1.0) -> Ingested:
         """Aggregate records of one source partition, in offset order. Never raises for what is in them.
+
+        The records' timestamps are in `unit` seconds: a client's own records, which have milliseconds, go as they are.
 
         After a start, a rebalance or a seek the first record must be at a chunk start (the committed offset). A batch
         whose partials were not acknowledged may be given again: it is not counted twice, and sent again in full.
         Records that are not live may name the recording they belong to in a header: each has a timeline of its own.
         """
         if source.timeline == LIVE:
-            return self._batch(source, records)
-        runs = groupby(records, key=lambda record: _timeline(record, source.timeline))
+            return self._batch(source, records, unit)
+        runs = groupby(records, key=lambda record: timeline_of(record, source.timeline))
         parts = [part for name, some in runs for part in self._in_turn(replace(source, timeline=name), list(some))]
         if parts:
             self._let_go(source, parts[-1].commit)
-        return _together(parts)
+        return together(parts)
 
-    def _in_turn(self, source: SourceRef, records: Sequence[Record]) -> Iterator[Ingested]:
+    def _in_turn(self, source: SourceRef, records: Sequence[Arrived]) -> Iterator[Ingested]:
         """A recording's records, cut where an event comes for a pane that others have ended."""
         form = self._formats.get(source.topic, self._decode)
         spans: list[Span] = []
         for record, quick in zip(records, form.rows([record.value for record in records]), strict=True):
-            rows = (quick,) if quick is not None else self._slow(_Batch(source, 0.0), form, record)
+            rows = (quick,) if quick is not None else self._slow(_Batch(source, 0.0, 1.0), form, record)
             times = [at for _, at, _ in rows]
             spans.append((min(times), max(times)) if times else None)
         panes = {rule.pane for rule in self._rules.values()}
         for run in in_turn(spans, self._newest.get(source, 0.0), panes):
-            yield self._batch(source, records[run])
+            yield self._batch(source, records[run], 1.0)
 
     def _let_go(self, source: SourceRef, start: int) -> None:
         """Forget chunks of recordings that ended before the chunk in progress: they are complete."""
@@ -216,8 +147,8 @@ class Ingest:
             del self._chunks[held]
             self._newest.pop(held, None)
 
-    def _batch(self, source: SourceRef, records: Sequence[Record]) -> Ingested:
-        batch = _Batch(source, self._newest.get(source, 0.0))
+    def _batch(self, source: SourceRef, records: Sequence[Arrived], unit: float) -> Ingested:
+        batch = _Batch(source, self._newest.get(source, 0.0), unit)
         fresh, again = self._unseen(source, records)
         for start, group in self._by_chunk(fresh):
             self._advance(batch, start, group)
@@ -227,11 +158,11 @@ class Ingest:
         self._newest[source] = batch.newest
         commit = chunk.next - chunk.next % self._size if chunk is not None else 0
         partials = {partition: tuple(payloads) for partition, payloads in batch.payloads.items()}
-        refusals = self._refusals(records)
+        refusals = self._refusals(records, unit)
         refused = {refusal.rule.name: refusal.events for refusal in refusals if refusal.events}
         return Ingested(partials, batch.dead, commit, batch.events, batch.newest, refused, refusals)
 
-    def _unseen(self, source: SourceRef, records: Sequence[Record]) -> tuple[Sequence[Record], bool]:
+    def _unseen(self, source: SourceRef, records: Sequence[Arrived]) -> tuple[Sequence[Arrived], bool]:
         """The records that are not counted yet, and whether some were: then all of the chunk is to be sent again."""
         chunk = self._chunks.get(source)
         if chunk is None or not records or records[0].offset >= chunk.next:
@@ -241,7 +172,7 @@ class Ingest:
             return records, False
         return [record for record in records if record.offset >= chunk.next], True
 
-    def _by_chunk(self, records: Sequence[Record]) -> Iterator[tuple[int, Sequence[Record]]]:
+    def _by_chunk(self, records: Sequence[Arrived]) -> Iterator[tuple[int, Sequence[Arrived]]]:
         """The records of each chunk with its start; offsets rise, and some may be missing."""
         at = 0
         while at < len(records):
@@ -250,15 +181,15 @@ class Ingest:
             yield start, records[at:end]
             at = end
 
-    def _refusals(self, records: Sequence[Record]) -> Sequence[Refusal]:
+    def _refusals(self, records: Sequence[Arrived], unit: float) -> Sequence[Refusal]:
         """What is to be told of entities left out; and those that nothing was heard of for long make room."""
-        now = records[-1].timestamp if records else 0.0
+        now = records[-1].timestamp * unit if records else 0.0
         if self._admission.turn(self._rules.values(), now):
             for lane in self._lanes.values():
                 lane.forget()
         return self._admission.report(self._rules, now)
 
-    def _advance(self, batch: _Batch, start: int, records: Sequence[Record]) -> None:
+    def _advance(self, batch: _Batch, start: int, records: Sequence[Arrived]) -> None:
         """Take records of one chunk: collect by label set, fold, and send what they touched."""
         chunk = self._chunks.get(batch.source)
         if chunk is None or chunk.start != start:
@@ -277,38 +208,71 @@ class Ingest:
         batch.late.clear()
         self._emit(batch, chunk, list(touched))
 
-    def _collect(self, batch: _Batch, chunk: _Chunk, records: Sequence[Record]) -> None:
+    def _collect(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived]) -> None:
         """Put every event with its plan. This loop runs once an event, hence its local names and its flat shape."""
+        rows = self._rows(batch, chunk, records)
+        batch.newest = max(batch.newest, max(map(_at, rows), default=0.0))
+        lanes, touched = self._lanes, batch.touched
+        for row in rows:
+            kind, _, fields = row
+            lane = lanes.get(kind)
+            if lane is None:
+                continue
+            try:
+                plan = lane.quick[tuple(map(fields.get, lane.names, lane.empty))]
+            except (KeyError, TypeError):
+                plan = lane.plan(fields)
+            waiting = plan.rows
+            if not waiting:
+                touched.append(plan)
+            waiting.append(row)
+
+    def _rows(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived]) -> list[Row]:
+        """The events of the records that count; the others are dead letters."""
         source = self._formats.get(batch.source.topic, self._decode)
-        lanes, touched, live = self._lanes, batch.touched, batch.source.timeline == LIVE
+        found = list(source.rows([record.value for record in records]))
+        if None in found:
+            pairs = [
+                (record, row)
+                for record, quick in zip(records, found, strict=True)
+                for row in ((quick,) if quick is not None else self._slow(batch, source, record))
+            ]
+            records, found = [record for record, _ in pairs], [row for _, row in pairs]
+        rows: list[Row] = found  # type: ignore[assignment]  # nothing of it is None now
+        batch.events += len(rows)
+        if not rows or not self._all_timely(batch, chunk, records, rows):
+            return self._timely(batch, chunk, records, rows)
+        return rows
+
+    def _all_timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> bool:
+        """Whether no event can be late or early, told from the earliest and the latest of all; most batches are so."""
+        low, high = min(map(_at, rows)), max(map(_at, rows))
+        if batch.source.timeline == LIVE:
+            stamps = list(map(_timestamp, records))
+            least, most = high - min(stamps) * batch.unit, max(stamps) * batch.unit - low
+            timely = bool(least <= self._future and most <= self._lateness)
+        else:
+            timely = max(chunk.high, high) - low <= self._replay_lateness
+        if timely:
+            chunk.high = max(chunk.high, high)
+        return timely
+
+    def _timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> list[Row]:
+        """The events that are neither late nor early, looked at one by one; the others are dead letters."""
+        live = batch.source.timeline == LIVE
         latest = self._lateness if live else self._replay_lateness
         earliest = -self._future if live else float("-inf")
-        high, newest, events = chunk.high, batch.newest, 0
-        for record, quick in zip(records, source.rows([record.value for record in records]), strict=True):
-            for row in (quick,) if quick is not None else self._slow(batch, source, record):
-                kind, at, fields = row
-                events += 1
-                high = at if at > high else high
-                age = (record.timestamp if live else high) - at
-                if not earliest <= age <= latest:
-                    self._untimely(batch, record, row, age)
-                    continue
-                newest = at if at > newest else newest
-                lane = lanes.get(kind)
-                if lane is None:
-                    continue
-                try:
-                    plan = lane.quick[tuple(map(fields.get, lane.names, lane.empty))]
-                except (KeyError, TypeError):
-                    plan = lane.plan(fields)
-                rows = plan.rows
-                if not rows:
-                    touched.append(plan)
-                rows.append(row)
-        chunk.high, batch.newest = high, newest
-        batch.events += events
+        kept: list[Row] = []
+        for record, row in zip(records, rows, strict=True):
+            chunk.high = max(chunk.high, row[1])
+            age = (record.timestamp * batch.unit if live else chunk.high) - row[1]
+            if earliest <= age <= latest:
+                kept.append(row)
+            else:
+                self._untimely(batch, record, row, age)
+        return kept
 
-    def _slow(self, batch: _Batch, source: Source, record: Record) -> Iterable[Row]:
+    def _slow(self, batch: _Batch, source: Source, record: Arrived) -> Iterable[Row]:
         """The events of a record that is out of the ordinary; what is malformed in it becomes a dead letter."""
         decoded = source.decode(record.value, record.headers, record.key)
         rows: list[Row] = []
@@ -319,23 +283,23 @@ class Ingest:
                 rows.append((item.kind, item.at, dict(item.fields)))
         return rows
 
-    def _bury(self, batch: _Batch, record: Record, reason: str, detail: str) -> None:
+    def _bury(self, batch: _Batch, record: Arrived, reason: str, detail: str, age: float | None = None) -> None:
         """Dead-letter a record, once for each reason however many of its events have it."""
         own = takewhile(lambda letter: letter.record is record, reversed(batch.dead))
         if all(letter.reason != reason for letter in own):
-            batch.dead.append(DeadLetter(record, reason, detail))
+            batch.dead.append(DeadLetter(record, reason, detail, age))
 
-    def _untimely(self, batch: _Batch, record: Record, row: Row, age: float) -> None:
+    def _untimely(self, batch: _Batch, record: Arrived, row: Row, age: float) -> None:
         """Dead-letter an event that is too late or too early; the rules it was meant for count the late ones."""
         kind, at, fields = row
         if age < 0:
             detail = f"event time {at:.3f} is {-age:.3f} s after its record's; at most {self._future:g} s are allowed"
-            self._bury(batch, record, "future", detail)
+            self._bury(batch, record, "future", detail, age)
             return
         live = batch.source.timeline == LIVE
         behind, allowed = ("its record's", self._lateness) if live else ("the newest seen", self._replay_lateness)
         detail = f"event time {at:.3f} is {age:.3f} s before {behind}; at most {allowed:g} s are allowed"
-        self._bury(batch, record, "late", detail)
+        self._bury(batch, record, "late", detail, age)
         lane = self._lanes.get(kind)
         for target in lane.plan(fields).targets if lane is not None else ():
             batch.late[target, pane_of(at + age, target.rule.pane)] += 1
