@@ -146,6 +146,9 @@ class Producer:
         except (KafkaError, TimeoutError, OSError) as fault:
             await _stop(producer)
             raise await told(self._connection, fault) from fault
+        except asyncio.CancelledError:
+            self._bury(producer)  # who waited had less patience: half a producer would keep its sockets for ever
+            raise
         return producer
 
     def _bury(self, producer: AIOKafkaProducer) -> None:
