@@ -24,9 +24,21 @@ MAX_BYTES = 4 * 1024 * 1024
 EXAMPLE = b"""
 {"resourceMetrics": [{
   "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "fraud-scoring"}}]},
-  "scopeMetrics": [{"metrics": [{"name": "queue.length", "unit": "1", "gauge": {"dataPoints": [
-    {"timeUnixNano": "1763683200250000000", "asInt": "17",
-     "attributes": [{"key": "cloud.region", "value": {"stringValue": "eu-central-1"}}]}]}}]}]}]}
+  "scopeMetrics": [{"scope": {"name": "scoring"}, "metrics": [
+    {"name": "queue.length", "unit": "1", "gauge": {"dataPoints": [
+      {"timeUnixNano": "1763683200250000000", "asInt": "17",
+       "attributes": [{"key": "cloud.region", "value": {"stringValue": "eu-central-1"}}]}]}},
+    {"name": "requests", "sum": {"aggregationTemporality": 2, "isMonotonic": true, "dataPoints": [
+      {"startTimeUnixNano": "1763683000000000000", "timeUnixNano": "1763683200250000000", "asDouble": 4211.0}]}},
+    {"name": "latency", "unit": "ms", "histogram": {"aggregationTemporality": 1, "dataPoints": [
+      {"timeUnixNano": "1763683200250000000", "count": "5", "sum": 900.0, "min": 80.0, "max": 410.0,
+       "explicitBounds": [100.0, 250.0], "bucketCounts": ["2", "2", "1"]}]}},
+    {"name": "size", "unit": "By", "exponentialHistogram": {"aggregationTemporality": 1, "dataPoints": [
+      {"timeUnixNano": "1763683200250000000", "count": "4", "sum": 29.0, "scale": 0, "zeroCount": "1",
+       "positive": {"offset": 2, "bucketCounts": ["1", "2"]}}]}},
+    {"name": "wait", "unit": "s", "summary": {"dataPoints": [
+      {"timeUnixNano": "1763683200250000000", "count": "10", "sum": 2.5,
+       "quantileValues": [{"quantile": 0.99, "value": 0.9}]}]}}]}]}]}
 """
 
 TRACES_EXAMPLE = b"""
