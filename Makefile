@@ -37,8 +37,8 @@ check: setup  ## Lint, format, types, layers, and the repository's own rules and
 test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-bench: setup $(TEST_STAMP)  ## Measure, side by side with peers
-	@for f in benchmarks/bench_*.py; do $(BIN)/python $$f $(ARGS) || exit 1; done
+bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: about ten minutes)
+	@for f in benchmarks/bench_*.py benchmarks/profile_stream.py; do $(BIN)/python $$f $(ARGS) || exit 1; done
 
 faults: setup $(TEST_STAMP)  ## Long fault campaigns
 	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults

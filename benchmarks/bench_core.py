@@ -1,11 +1,10 @@
 """How fast is the stream core on one core: decode, match, fold and write partials; then apply and judge them.
 
-python benchmarks/bench_core.py [--quick] [--json]
+python benchmarks/bench_core.py [--quick] [--json] [--events N]
 """
 
 import argparse
 import gc
-import json
 import time
 
 import orjson
@@ -16,6 +15,7 @@ from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, Record, SourceRef
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
+from harness import Figure, report
 
 START = 1_763_683_200.0
 
@@ -108,30 +108,25 @@ def main():
     """Run the cases and print them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer events and cases")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.add_argument("--events", type=int, default=0, help="how many events a case has")
     args = parser.parse_args()
     rules = [rule(number) for number in range(75)]
     found = []
     for names, entities in ((2, 20),) if args.quick else ((2, 20), (75, 20), (2, 1000)):
-        data = records(40_000 if args.quick else 200_000, entities, names)
+        data = records(args.events or (40_000 if args.quick else 200_000), entities, names)
         gc.collect()
         gc.freeze()  # the records are the benchmark's, not the core's
         for size in (1_000, 20_000):
             rate, payloads, spent = max(ingest_rate(data, size, rules) for _ in range(1 if args.quick else 3))
             evaluated, slowest = evaluate_time(payloads, rules)
-            case = {
-                "metrics": names,
-                "entities": entities,
-                "batch": size,
-                "ingest_per_s": round(rate),
-                "ingest_and_evaluate_per_s": round(len(data) / (spent + evaluated)),
-                "slowest_apply_and_judge_ms": round(slowest * 1000, 2),
-            }
-            found.append(case)
-            if not args.json:
-                print(case)
-    if args.json:
-        print(json.dumps({"benchmark": "core", "rules": 75, "cases": found}))
+            case = f"{names} metrics, {entities:,} services, batches of {size:,}"
+            whole = len(data) / (spent + evaluated)
+            found += [
+                Figure(f"ingest and evaluate, {case}", whole, "events/s", "ingest alone", rate),
+                Figure(f"slowest apply and judge, {case}", slowest * 1000, "ms"),
+            ]
+    report("The stream core on one core, 75 rules", found, in_json=args.json)
 
 
 if __name__ == "__main__":

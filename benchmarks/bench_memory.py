@@ -1,7 +1,7 @@
 """The memory of a real stream worker that holds 10,000 entities of three measures in full windows.
 
 One rule (a quantile sketch, a mean, a count) with a window of ten minutes and its default panes, a sixtieth of it. The
-events come through Apache Kafka with times that fill every pane of every entity before the first leaves the window:
+events come through Kafka with times that fill every pane of every entity before the first leaves the window:
 one event a pane with --quick, three without. Resident memory of the worker's process, all that Python and its
 libraries take included, and of a worker just started beside it.
 
@@ -17,7 +17,7 @@ LIMIT = 400.0
 WINDOW, PANES = 600.0, 60
 
 
-def measured(entities: int, events: int) -> list[Figure]:
+def measured(kind: str, entities: int, events: int) -> list[Figure]:
     """Memory at most, at the end, and at the first event."""
     world = World(
         rules=1,
@@ -30,9 +30,9 @@ def measured(entities: int, events: int) -> list[Figure]:
         spread=WINDOW - WINDOW / PANES,
         by=("service",),
     )
-    with broker("apache") as on:
-        on.fill(world, events)
-        (told,) = run_sides(on, "worker", world, events)
+    with broker(kind) as on:
+        held = on.fill(world, events)
+        (told,) = run_sides(on, "worker", world, held)
     name = f"{entities:,} entities of three measures in {PANES} panes"
     return [
         Figure(f"{name}, at most", told.peak, "MB", "planned at 10,000", LIMIT),
@@ -48,7 +48,8 @@ def main() -> None:
     parser.add_argument("--entities", type=int, default=10_000)
     given = parser.parse_args()
     events = given.events or given.entities * PANES * (1 if given.quick else 3)
-    report(f"Memory of a stream worker, {events:,} events", measured(given.entities, events), in_json=given.json)
+    found = measured(given.broker, given.entities, events)
+    report(f"Memory of a stream worker, {events:,} events", found, in_json=given.json)
 
 
 if __name__ == "__main__":

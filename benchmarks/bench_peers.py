@@ -7,7 +7,7 @@ its defaults for keeping state: Fireline's checkpoints in SQLite, Quix Streams' 
 Faust agent's memory. Fireline judges whenever a batch arrives; Quix Streams is measured as it is cheapest (`final`,
 one result when a window closes) and as it is nearest to judging at once (`current`, a result an event).
 
-python benchmarks/bench_peers.py [--quick] [--json] [--events N]
+python benchmarks/bench_peers.py [--quick] [--json] [--events N] [--no-quix]
 """
 
 import sys
@@ -31,12 +31,12 @@ def quix(on: Broker, events: int) -> list[tuple[str, object]]:
     return [(name, run_quix(on, python, emit, events, WORLD.pane)) for emit, name in EMITS.items()]
 
 
-def measured(events: int, peer_events: int) -> list[Figure]:
+def measured(kind: str, events: int, peer_events: int, *, with_quix: bool) -> list[Figure]:
     """All figures, as the rows of the table."""
-    with broker("apache") as on:
+    with broker(kind) as on:
         held = on.fill(WORLD, events)
         (ours,) = run_sides(on, "worker", WORLD, held)
-        peers = quix(on, min(held, peer_events))
+        peers = quix(on, min(held, peer_events)) if with_quix else []
         peers += [("Faust agent, one event at a time", *run_sides(on, "agent", WORLD, min(held, peer_events)))]
         peers += [("bare getmany and JSON, no aggregate", *run_sides(on, "bare", WORLD, held))]
     name = "count, mean and max by service"
@@ -46,10 +46,12 @@ def measured(events: int, peer_events: int) -> list[Figure]:
 
 def main() -> None:
     """See the module's docstring."""
-    given = options_of(__doc__).parse_args()
+    parser = options_of(__doc__)
+    parser.add_argument("--no-quix", action="store_true", help="leave out what has to be installed first")
+    given = parser.parse_args()
     events = given.events or (300_000 if given.quick else 2_000_000)
-    found = measured(events, 40_000 if given.quick else 300_000)
-    report(f"One windowed aggregate, {events:,} events, one process each, Apache Kafka", found, in_json=given.json)
+    found = measured(given.broker, events, 40_000 if given.quick else 300_000, with_quix=not given.no_quix)
+    report(f"One windowed aggregate, {events:,} events, one process each", found, in_json=given.json)
 
 
 if __name__ == "__main__":

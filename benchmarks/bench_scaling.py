@@ -94,8 +94,8 @@ def through(on: Broker, name: str, worlds: Sequence[tuple[str, World]], events: 
     rows: list[Figure] = []
     first: Told | None = None
     for which, world in worlds:
-        on.fill(world, events)
-        (told,) = run_sides(on, "worker", world, events)
+        held = on.fill(world, events)
+        (told,) = run_sides(on, "worker", world, held)
         first = first or told
         title = f"worker, {which} {name}"
         rows += [
@@ -164,20 +164,21 @@ def main() -> None:
     if given.only in (None, "rules"):
         found += rules_alone(events, (10, 100, 1_000))
     if given.only in (None, "entities"):
-        found += entities_alone(events, (100, 1_000, 10_000, 100_000) if events >= 10_000 else (100, 1_000))
+        found += entities_alone(events, (100, 1_000, 10_000, 100_000) if events >= 10_000 else (10, 100))
     if given.only != "workers":
-        found += in_kafka(given.only, events)
+        found += in_kafka(given.broker, given.only, events)
     report(f"Scaling, {events:,} events a point", found, in_json=given.json)
 
 
-def in_kafka(only: str | None, events: int) -> list[Figure]:
+def in_kafka(kind: str, only: str | None, events: int) -> list[Figure]:
     """A few of the points again, with the real worker."""
+    many = 10_000 if events >= 10_000 else 1_000
     found: list[Figure] = []
-    with broker("apache") as on:
+    with broker(kind) as on:
         if only != "entities":
             found += through(on, "rules", [(f"{n:,}", rules_world(n)) for n in (10, 1_000)], events)
         if only != "rules":
-            found += through(on, "entities", [(f"{n:,}", entities_world(n)) for n in (100, 10_000)], events)
+            found += through(on, "entities", [(f"{n:,}", entities_world(n)) for n in (100, many)], events)
     return found
 
 

@@ -9,8 +9,6 @@ without batching its decoder, so its ratio is how far below that limit the worke
 python benchmarks/bench_throughput.py [--quick] [--json] [--broker apache|embedded] [--events N]
 """
 
-import argparse
-
 from harness import Figure, report
 from stream_runs import EMBEDDED_KEEPS, beside, broker, options_of, run_sides
 from stream_world import World
@@ -38,9 +36,7 @@ def measured(kind: str, events: int, agent_events: int) -> list[Figure]:
 
 def main() -> None:
     """See the module's docstring."""
-    parser: argparse.ArgumentParser = options_of(__doc__)
-    parser.add_argument("--broker", choices=("apache", "embedded"), default="apache")
-    given = parser.parse_args()
+    given = options_of(__doc__).parse_args()
     events = given.events or (300_000 if given.quick else 2_000_000)
     events = min(events, EMBEDDED_KEEPS) if given.broker == "embedded" else events
     found = measured(given.broker, events, 40_000 if given.quick else 150_000)

@@ -17,8 +17,7 @@ from fireline.engine.ingest import Ingest, Record, SourceRef
 from fireline.engine.watching import Checkpoint
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
-from stream_sides import memory
-from stream_world import PARTITIONS, TOPIC, World
+from stream_world import PARTITIONS, TOPIC, World, memory
 
 START = 1_763_683_200.0
 RATE = 20_000

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 from harness import Figure, report
-from stream_runs import EMBEDDED_KEEPS, Told, broker, options_of, run_sides
+from stream_runs import Told, broker, options_of, run_sides
 from stream_world import World
 
 WORLD = World(rules=75, names=50, sent=50, services=10)
@@ -33,13 +33,12 @@ def shares(plain: Told, timed: Told) -> list[Figure]:
 def main() -> None:
     """See the module's docstring."""
     parser = options_of(__doc__)
-    parser.add_argument("--broker", choices=("apache", "embedded"), default="apache")
     parser.add_argument("--services", type=int, default=WORLD.services, help="label sets are about five times as many")
     given = parser.parse_args()
     world = replace(WORLD, services=given.services)
     events = given.events or (300_000 if given.quick else 2_000_000)
     with broker(given.broker) as on:
-        held = on.fill(world, min(events, EMBEDDED_KEEPS) if on.embedded else events)
+        held = on.fill(world, events)
         (plain,) = run_sides(on, "worker", world, held)
         on.fill(world, held)
         (timed,) = run_sides(on, "worker", world, held, profile=True)

@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 
 from fireline.adapters.embedded_broker import EmbeddedBroker
+from fireline.adapters.kafka_topics import DEAD_LETTER, PARTIALS, REPLAY
 from harness import TOOLS, Figure, apache_node, process
 from stream_world import TOPIC, World, fill, fresh_topics
 
@@ -53,48 +54,40 @@ class Told:
         return self.events / self.cpu
 
 
-@dataclass(frozen=True, slots=True)
 class Broker:
-    """A broker to measure on; `generation` is the embedded one's, `pid` the process of Apache Kafka's."""
+    """A broker to measure on, and a directory for what runs leave; `fill` begins each with empty topics."""
 
-    address: str
-    home: Path
-    generation: str = ""
-    pid: int | None = None
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it is the one in this process."""
-        return bool(self.generation)
+    def __init__(self, kind: str, home: Path, gather: float, held: ExitStack) -> None:
+        self.kind, self.home, self.generation = kind, home, ""
+        self.address, self.pid = "", 0
+        self._held = held
+        if kind == "apache":
+            self.address, self.pid = held.enter_context(apache_node(home, gather=gather))
 
     def processor(self) -> float:
-        """The processor seconds that Apache Kafka has used so far; 0.0 of the embedded one."""
-        if self.pid is None:
-            return 0.0
+        """The processor seconds that Apache Kafka has used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def fill(self, world: World, events: int) -> int:
-        """Empty topics, then so many events; how many it holds of them."""
-        held = min(events, EMBEDDED_KEEPS) if self.embedded else events
-        if not self.embedded:
+        """Put so many events; how many it holds of them: the embedded one forgets."""
+        if self.kind == "apache":
             fresh_topics(self.address)
-        fill(self.address, world, held)
-        return held
+        else:
+            events = min(events, EMBEDDED_KEEPS)
+            self._held.close()
+            embedded = self._held.enter_context(EmbeddedBroker())
+            embedded.create([TOPIC, REPLAY, PARTIALS, DEAD_LETTER])
+            self.address, self.generation = embedded.bootstrap, embedded.generation
+        fill(self.address, world, events)
+        return events
 
 
 @contextmanager
 def broker(kind: str, gather: float = 0.0) -> Iterator[Broker]:
     """A broker of its own, `apache` or `embedded`; Apache Kafka lets new groups wait `gather` seconds for members."""
-    with tempfile.TemporaryDirectory(prefix="fireline-bench-") as made:
-        home = Path(made)
-        if kind == "embedded":
-            with EmbeddedBroker() as embedded:
-                embedded.create([TOPIC, "fireline.replay", "fireline.partials", "fireline.dead-letter"])
-                yield Broker(embedded.bootstrap, home, embedded.generation)
-            return
-        with apache_node(home, gather=gather) as (address, pid):
-            yield Broker(address, home, pid=pid)
+    with tempfile.TemporaryDirectory(prefix="fireline-bench-") as made, ExitStack() as held:
+        yield Broker(kind, Path(made), gather, held)
 
 
 def options_of(text: str | None) -> argparse.ArgumentParser:
@@ -103,6 +96,7 @@ def options_of(text: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="end in about a minute")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument("--events", type=int, default=0, help="how many events a run has at most")
+    parser.add_argument("--broker", choices=("apache", "embedded"), default="apache")
     return parser
 
 

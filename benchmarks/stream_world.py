@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import orjson
 from confluent_kafka import Producer
@@ -96,6 +97,12 @@ class Text:
     def render(self, values: Mapping[str, object]) -> object:
         """The value named so, if any."""
         return values.get(self.source, self.source)
+
+
+def memory() -> dict[str, float]:
+    """The resident memory of this process, now and at most, in MB."""
+    lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines() if ":" in line)
+    return {"rss": int(lines["VmRSS"].split()[0]) / 1024, "peak": int(lines["VmHWM"].split()[0]) / 1024}
 
 
 def fill(bootstrap: str, world: World, events: int) -> None:
