@@ -8,6 +8,7 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.events import Kind
 from fireline.domain.rules import Match, Rule
 from fireline.domain.runbooks import Autonomy, OnFailure
+from fireline.domain.topics import FieldMap, Topic
 from fireline.spec.loading import UnreadableRunbook, load, read_runbook
 from tests.spec.world import CATALOG, PLUGINS, RULES, RUNBOOK, load_files
 
@@ -156,3 +157,47 @@ def test_series_of_tests_are_expanded(tmp_path: Path) -> None:
     assert found.every == 5
     assert found.series[0].values == (1, None, 0, 10, 20, 7, 7, None, None, 5, 4)
     assert found.expect[0].severity == "outage"
+
+
+TOPICS = """\
+topics:
+  payments:
+    format: cloudevents
+    kind: metric
+    time: when
+    key: service
+    labels: {service: [service.name, app], region: cloud.region}
+    drop: [host.id]
+    add: {team: payments, version: 14}
+    service_aliases: true
+  orders: {}
+"""
+
+
+def test_topics_become_what_was_written(tmp_path: Path) -> None:
+    configuration = load_files(tmp_path, {"rules/topics.yaml": TOPICS}).configuration
+    assert configuration is not None
+    assert configuration.topics == {
+        "payments": Topic(
+            "payments",
+            "cloudevents",
+            FieldMap(
+                labels={"service": ("service.name", "app"), "region": ("cloud.region",)},
+                drop=frozenset({"host.id"}),
+                key="service",
+                add={"team": "payments", "version": "14"},
+                services={"find": "search"},
+                kind=Kind.METRIC,
+                time=("when",),
+            ),
+        ),
+        "orders": Topic("orders", "native", None),
+    }
+    assert configuration.files["rules/topics.yaml"] == TOPICS
+
+
+@pytest.mark.parametrize("files", [{}, {"rules/topics.yaml": "# none yet\n"}])
+def test_without_topics_there_are_none(tmp_path: Path, files: dict[str, str]) -> None:
+    configuration = load_files(tmp_path, files).configuration
+    assert configuration is not None
+    assert configuration.topics == {}
