@@ -30,7 +30,7 @@ class Town:
         self.responder = Responder(self.store, Fixed(shipped()), self.clock)
         self.signal = firing(self.clock.now())
         self.responder.handle(SignalArrived(self.signal))
-        self.lane = SignalLane(lambda signal: None)
+        self.lane = SignalLane(lambda *_: None)
 
     def orphans(self, *rules):
         with self.store.reading() as tx:

@@ -21,6 +21,7 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.events import Kind
 from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Level, Match, Matcher, Measure, Rule, Signal
+from fireline.engine.watching import Claim
 from fireline.measures import FAMILIES
 from fireline.sources import FORMATS
 
@@ -99,11 +100,21 @@ def main(options: Mapping[str, object]) -> int:
         logging.getLogger(name).setLevel("WARNING")
     signals = Path(str(options["signals"]))
     rules_file = Path(str(options["rules"]))
+    store = open_store(str(options["database"]))
 
-    def handled(signal: Signal) -> None:
+    def handled(signal: Signal, claim: Claim | None) -> None:
+        with store.transaction() as tx:
+            if claim is not None and not tx.holds(claim):
+                return
+            write(signal)  # while the claim cannot be lost
+
+    def write(signal: Signal) -> None:
         said = {
             "id": signal.id,
             "rule": signal.rule,
+            "entity": dict(signal.entity),
+            "episode": signal.episode,
+            "sequence": signal.sequence,
             "service": signal.service,
             "state": signal.state,
             "n": signal.evidence.measures.get("n"),
@@ -132,7 +143,7 @@ def main(options: Mapping[str, object]) -> int:
     )
     breaks_after = int(str(options.get("breaks_after", 0)))
     clock = BreakingClock(breaks_after) if breaks_after else SystemClock()
-    return asyncio.run(run_stream(worker, flow, open_store(str(options["database"])), clock))
+    return asyncio.run(run_stream(worker, flow, store, clock))
 
 
 if __name__ == "__main__":

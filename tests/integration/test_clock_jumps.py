@@ -30,7 +30,7 @@ class Worker:
         self.wall, self.steady, self.slept, self.true = T, 1000.0, 0.0, T
         monkeypatch.setattr("fireline.apps.stream_evaluate.time", SimpleNamespace(monotonic=lambda: self.steady))
         self.clock = SteadyClock(math.inf, wall=lambda: self.wall, steady=lambda: self.steady, slept=lambda: self.slept)
-        self.lane = SignalLane(lambda signal: None)
+        self.lane = SignalLane(lambda *_: None)
         self.ingest = Ingest((RULE,), FAMILIES, Native(), 1)
         self.side = EvaluateSide(
             lambda rules: Evaluation(rules, FAMILIES),
@@ -70,7 +70,7 @@ class Worker:
 
     def said(self):
         """Signals so far: service, severity, and the seconds that truly had passed since they could be told."""
-        return [(dict(s.entity)["service"], s.severity) for s in self.lane._queue]
+        return [(dict(s.entity)["service"], s.severity) for s, _ in self.lane._queue]
 
 
 @pytest.fixture

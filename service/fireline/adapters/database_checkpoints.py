@@ -4,10 +4,11 @@ from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, and_, delete, select
 
+from fireline.adapters.codec import decode_mapping, encode_mapping
 from fireline.adapters.database_rows import Rows
-from fireline.adapters.database_tables import checkpoints, windows
+from fireline.adapters.database_tables import checkpoints, facts, windows
 from fireline.engine.ports import StaleVersion
-from fireline.engine.watching import Checkpoint
+from fireline.engine.watching import Checkpoint, Claim
 
 BATCH = 500
 """Rows written by one statement."""
@@ -15,6 +16,21 @@ BATCH = 500
 
 class CheckpointRows(Rows):
     """The part of a transaction about checkpoints."""
+
+    def claim(self, topic: str, partition: int, now: float) -> Claim:
+        """Take a partition over: every earlier claim on it is outdated from here on."""
+        claim = Claim(topic, partition, 1 + self._claimed(topic, partition))
+        self._put(facts, {"key": _fact(topic, partition), "at": now, "data": encode_mapping({"number": claim.number})})
+        return claim
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether nobody has taken the partition over since; nobody can until the end of this transaction."""
+        return self._claimed(claim.topic, claim.partition) == claim.number
+
+    def _claimed(self, topic: str, partition: int) -> int:
+        self._lock(f"claim\n{topic}\n{partition}")
+        kept = self._connection.execute(select(facts.c.data).where(facts.c.key == _fact(topic, partition))).scalar()
+        return int(str(decode_mapping(kept)["number"])) if kept is not None else 0
 
     def load_checkpoint(self, topic: str, partition: int, generation: str) -> Checkpoint | None:
         """The newest state of this generation, all windows; None to start afresh."""
@@ -67,6 +83,10 @@ class CheckpointRows(Rows):
         )
         if rows:
             self._connection.execute(upsert, rows)
+
+
+def _fact(topic: str, partition: int) -> str:
+    return f"claim:{topic}:{partition}"
 
 
 def _place(columns: object, topic: str, partition: int) -> ColumnElement[bool]:

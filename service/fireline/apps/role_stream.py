@@ -16,6 +16,8 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.events import Source
 from fireline.domain.incidents import SignalArrived
 from fireline.domain.rules import Signal
+from fireline.engine.respond import OUTDATED
+from fireline.engine.watching import Claim
 from fireline.measures import FAMILIES
 from fireline.sources import FORMATS
 
@@ -40,8 +42,10 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         rhythm=Rhythm(patience=settings.stall_after),
     )
 
-    def decide(signal: Signal) -> None:
-        parts.responder.handle(SignalArrived(signal))
+    def decide(signal: Signal, claim: Claim | None) -> None:
+        decision = parts.responder.handle(SignalArrived(signal), claim=claim)
+        if decision.reason == OUTDATED:
+            log.warning("signal %s of %s is not told: %s", signal.id, signal.rule, OUTDATED)
 
     def refresh() -> Configuration:
         parts.files.refresh()

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from fireline.adapters.faust_batches import BatchApp, work
 from fireline.adapters.kafka import Producer
+from fireline.adapters.kafka_access import Barred
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_logs import spare_logs
@@ -32,6 +33,7 @@ from fireline.domain.windows import Family
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import LIVE, Ingest
 from fireline.engine.ports import JudgingClock, Store, Unavailable
+from fireline.engine.watching import Claim
 
 T = TypeVar("T")
 log = logging.getLogger("fireline.stream")
@@ -42,6 +44,8 @@ _END_WITHIN = 10.0
 _END_SOON = 1.0
 """Seconds for an end in good order where it may hang, and nothing would come of it: what was read is read again."""
 _ASK_AGAIN = 0.5
+_KNOCK_AGAIN = 5.0
+"""Seconds until a broker that did not let us in is asked again: some lock users out who try too often."""
 _CRASH_WITHIN = 3.0
 _LOOK_FOR_CHANGES = 2.0
 
@@ -75,14 +79,15 @@ class Flow:
     """What happens to events: the rules, the measures they name, and how each topic is read.
 
     `formats` is asked anew for each configuration; when it names other topics than before, the worker ends, to be
-    started again. `on_signal` is called in a thread, in order, again and again until it does not raise. `refresh` reads
-    the configuration anew now and then.
+    started again. `on_signal` is called in a thread, in order, again and again until it does not raise, with the claim
+    under which the signal is told: an outdated one is to be refused. `refresh` reads the configuration anew now and
+    then.
     """
 
     configuration: Configuration
     families: Mapping[str, Family]
     decode: Source
-    on_signal: Callable[[Signal], object]
+    on_signal: Callable[[Signal, Claim | None], object]
     formats: Callable[[Configuration], Mapping[str, Source]] = lambda configuration: {}
     refresh: Callable[[], Configuration] | None = None
 
@@ -125,7 +130,7 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
             return await ask()
         except Unavailable as fault:
             log.warning("waiting for Kafka: %s", fault)
-            await asyncio.sleep(_ASK_AGAIN)
+            await asyncio.sleep(_ASK_AGAIN if not isinstance(fault, Barred) else _KNOCK_AGAIN)
 
 
 async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker, doom: Callable[[Exception], None]) -> None:

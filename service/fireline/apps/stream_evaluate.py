@@ -14,8 +14,8 @@ from fireline.domain.rules import Rule, Signal, State
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.orphans import LIMIT, orphans
-from fireline.engine.ports import JudgingClock, Store, Transaction
-from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
+from fireline.engine.ports import JudgingClock, StaleVersion, Store, Transaction
+from fireline.engine.watching import Checkpoint, Claim, Watch, WatchAnswer
 
 log = logging.getLogger("fireline.stream")
 
@@ -41,6 +41,7 @@ class Part:
     """
 
     number: int
+    claim: Claim
     generation: str
     evaluation: Evaluation
     offset: int
@@ -140,13 +141,14 @@ class EvaluateSide:
                 return orphans(tx, rules)
 
         for signal in await asyncio.to_thread(look):
-            if _home(signal, self._partitions) in self.parts:
-                self._lane.put(signal)
+            part = self.parts.get(_home(signal, self._partitions))
+            if part is not None:
+                self._lane.put(signal, part.claim)
 
     async def checkpoint(self) -> int:
         """Save all that changed in one transaction, once the signals derived from it are handled; how many changed.
 
-        Raises `Unavailable`, and `StaleVersion` when another worker went further with one of our partitions.
+        Raises `Unavailable`, and `StaleVersion` when another worker has taken one of our partitions over.
         """
         async with self._saving:
             taken = [(part, found) for part in self.parts.values() if (found := self._taken(part)) is not None]
@@ -154,7 +156,13 @@ class EvaluateSide:
                 return 0
             await self._lane.reached(self._lane.accepted)
             began = time.monotonic()
-            await asyncio.to_thread(self._save, [found for _, found in taken])
+            taken = [(part, found) for part, found in taken if self.parts.get(part.number) is part]
+            try:
+                await asyncio.to_thread(self._save, [(part.claim, found) for part, found in taken])
+            except StaleVersion:
+                if any(self.parts.get(part.number) is part for part, _ in taken):
+                    raise
+                return 0  # let go of meanwhile
             self.saves.add(time.monotonic() - began, sum(_size(found) for _, found in taken))
             now = self._clock.now()
             for part, found in taken:
@@ -194,22 +202,24 @@ class EvaluateSide:
         """
         begun, self.judged_at = time.monotonic(), now
         for signal in part.evaluation.judge(now, self.behind(now)):
-            self._lane.put(signal)
+            self._lane.put(signal, part.claim)
         ended = time.monotonic()
         spent = ended - begun
         part.rests_until = ended + min(len(self.parts) * spent, LONGEST_REST) if spent > QUICK else 0.0
 
     def _part(self, number: int, found: "_Kept", begin: int) -> Part:
-        generation, kept, told = found
+        claim, generation, kept, told = found
         evaluation = self._make(self._rules)
         offset = begin
         if kept is not None:
             evaluation.restore(kept.windows, kept.header)
             offset = max(kept.offset, begin)
         evaluation.adopt(told)
-        return Part(number, generation, evaluation, offset, offset, self._clock.now())
+        return Part(number, claim, generation, evaluation, offset, offset, self._clock.now())
 
     def _taken(self, part: Part) -> Checkpoint | None:
+        if part.evaluation.untold:
+            self._judge(part, self._look())
         changes = dict(part.evaluation.changes())
         if not changes and part.offset == part.saved:
             return None
@@ -219,7 +229,9 @@ class EvaluateSide:
     def _load(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, "_Kept"]:
         with self._store.transaction() as tx:
             told = _told(tx, self._partitions)
-            return {n: (*self._usable(tx, n, end), told.get(n, [])) for n, (_, end) in bounds.items()}
+            now = self._clock.now()
+            claims = {n: tx.claim(PARTIALS, n, now) for n in sorted(bounds)}
+            return {n: (claims[n], *self._usable(tx, n, end), told.get(n, [])) for n, (_, end) in bounds.items()}
 
     def _usable(self, tx: Transaction, number: int, end: int) -> tuple[str, Checkpoint | None]:
         """The generation in force and its checkpoint: a log that lost its end is a new one, though its name is not."""
@@ -235,9 +247,11 @@ class EvaluateSide:
         tx.put_fact(fact, {"of": self._generation, "generation": generation}, now)
         return generation, None
 
-    def _save(self, checkpoints: Sequence[Checkpoint]) -> None:
+    def _save(self, checkpoints: Sequence[tuple[Claim, Checkpoint]]) -> None:
         with self._store.transaction() as tx:
-            for checkpoint in checkpoints:
+            for claim, checkpoint in sorted(checkpoints, key=lambda each: each[0].partition):
+                if not tx.holds(claim):
+                    raise StaleVersion(f"{claim.topic}/{claim.partition}: another worker has taken it over")
                 tx.save_checkpoint(checkpoint)
 
 
@@ -245,8 +259,8 @@ def _size(checkpoint: Checkpoint) -> int:
     return len(checkpoint.header) + sum(len(held) for held in checkpoint.windows.values() if held is not None)
 
 
-_Kept = tuple[str, Checkpoint | None, Sequence[Signal]]
-"""The generation in force, its checkpoint, and what was told of the partition's entities and is not over."""
+_Kept = tuple[Claim, str, Checkpoint | None, Sequence[Signal]]
+"""Our claim, the generation in force, its checkpoint, and what was told of the partition's entities and is not over."""
 
 
 def _told(tx: Transaction, partitions: int) -> dict[int, list[Signal]]:

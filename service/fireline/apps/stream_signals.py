@@ -6,23 +6,27 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from fireline.domain.rules import Signal
+from fireline.engine.watching import Claim
 
 log = logging.getLogger("fireline.stream")
 
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
+LONGEST_PAUSE = 2.0
+MANY = 10_000
+"""So many signals that wait, because the database is away, stop judging: what is not read stays in Kafka."""
 
 
 class SignalLane:
     """Signals on their way to `on_signal`, which runs in a thread and may raise: then it is called again, later.
 
     Nothing overtakes. A checkpoint waits for `reached(lane.accepted)`, so a signal is derived again after a crash
-    unless it was handled. `counts` is how many were, by state and severity.
+    unless it was handled. `on_signal` is also given the claim on the partition a signal comes from. `counts` is how
+    many were handled, by state and severity.
     """
 
-    def __init__(self, on_signal: Callable[[Signal], object]) -> None:
+    def __init__(self, on_signal: Callable[[Signal, Claim | None], object]) -> None:
         self._on_signal = on_signal
-        self._queue: deque[Signal] = deque()
+        self._queue: deque[tuple[Signal, Claim | None]] = deque()
         self._arrived = asyncio.Event()
         self._progress = asyncio.Condition()
         self.accepted = 0
@@ -34,9 +38,14 @@ class SignalLane:
         """Signals not handled yet."""
         return self.accepted - self.handled
 
-    def put(self, signal: Signal) -> None:
+    @property
+    def full(self) -> bool:
+        """Whether no more should be put for now; one that is put all the same is not lost."""
+        return self.waiting >= MANY
+
+    def put(self, signal: Signal, claim: Claim | None = None) -> None:
         """Accept a signal."""
-        self._queue.append(signal)
+        self._queue.append((signal, claim))
         self.accepted += 1
         self._arrived.set()
 
@@ -51,18 +60,18 @@ class SignalLane:
             while not self._queue:
                 self._arrived.clear()
                 await self._arrived.wait()
-            await self._handle(self._queue[0])
-            done = self._queue.popleft()
+            await self._handle(*self._queue[0])
+            done, _ = self._queue.popleft()
             self.counts[done.state, done.severity or ""] += 1
             async with self._progress:
                 self.handled += 1
                 self._progress.notify_all()
 
-    async def _handle(self, signal: Signal) -> None:
+    async def _handle(self, signal: Signal, claim: Claim | None) -> None:
         pause = FIRST_PAUSE
         while True:
             try:
-                await asyncio.to_thread(self._on_signal, signal)
+                await asyncio.to_thread(self._on_signal, signal, claim)
             except Exception as fault:
                 log.warning("signal %s of %s not handled, again in %.1f s: %r", signal.id, signal.rule, pause, fault)
                 await asyncio.sleep(pause)

@@ -57,6 +57,11 @@ class Evaluation:
         self._handed: dict[tuple[str, str, Values], None] = {}
 
     @property
+    def untold(self) -> bool:
+        """Whether `judge` has signals to give of what time has passed already: ask for them before `changes`."""
+        return bool(self._passed)
+
+    @property
     def entities(self) -> int:
         """How many entities are held."""
         return sum(timeline.size() for timeline in self._timelines.values())
@@ -209,6 +214,8 @@ class Evaluation:
 
     def next_wake(self) -> float | None:
         """When `judge` has something to do although nothing arrives, in the clock's time; None of never."""
+        if self._passed:
+            return 0.0
         wakes = [timeline.next_wake() for timeline in self._timelines.values()]
         return min((at for at in wakes if at is not None), default=None)
 

@@ -15,7 +15,7 @@ from fireline.domain.incidents import Entry, Incident
 from fireline.domain.outcomes import Outcome
 from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
-from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
+from fireline.engine.watching import Checkpoint, Claim, Watch, WatchAnswer
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the outside, not a fault of ours
@@ -223,6 +223,14 @@ class Transaction(Protocol):
         ...
 
     # checkpoints
+    def claim(self, topic: str, partition: int, now: float) -> Claim:
+        """Take a partition over: every earlier claim on it is outdated from here on."""
+        ...
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether nobody has taken the partition over since; nobody can until the end of this transaction."""
+        ...
+
     def load_checkpoint(self, topic: str, partition: int, generation: str) -> Checkpoint | None:
         """The newest state of this generation, all windows; None to start afresh."""
         ...

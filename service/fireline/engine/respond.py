@@ -8,9 +8,12 @@ from fireline.domain.deciding import Decision, World, decide, opens
 from fireline.domain.incidents import Entry, Incident, Input, SignalArrived
 from fireline.domain.redaction import redacted
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
+from fireline.engine.watching import Claim
 
 ATTEMPTS = 8
 """How often a decision is made anew when somebody else changed the incident meanwhile."""
+
+OUTDATED = "another worker has taken the partition over, and speaks for it"
 
 
 class Responder:
@@ -38,15 +41,18 @@ class Responder:
         """Whether messages can go out on this channel at all."""
         return self._channels is None or channel in self._channels
 
-    def handle(self, what: Input, *, once: str = "") -> Decision:
+    def handle(self, what: Input, *, once: str = "", claim: Claim | None = None) -> Decision:
         """Decide about one input and make it so, in one transaction.
 
-        A signal that was handled before changes nothing, nor does an input under a known `once`. Raises Unavailable
+        A signal that was handled before changes nothing, nor does an input under a known `once`, nor one of a worker
+        whose `claim` on its partition is outdated. Raises Unavailable
         when the database is away, StaleVersion when others changed the incident faster than it could be decided upon.
         """
         for attempt in range(ATTEMPTS):
             try:
                 with self._store.transaction() as tx:
+                    if claim is not None and not tx.holds(claim):
+                        return Decision(None, reason=OUTDATED)
                     if once and not tx.first_time(once, self._clock.now()):
                         return Decision(None, reason=f"{once} was handled before")
                     return self.handle_in(tx, what)

@@ -35,6 +35,19 @@ class WatchAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker's right to speak for one partition of the shuffle topic, until another one takes it over.
+
+    `number` rises with every takeover. A worker that was stopped, and wakes up when its partition is somebody else's,
+    finds its claim outdated in the very transaction in which it would have said or saved something.
+    """
+
+    topic: str
+    partition: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """The state of one partition of the shuffle topic: next offset to read, and its changed windows (key -> bytes).
 
