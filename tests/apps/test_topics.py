@@ -136,6 +136,9 @@ def test_on_apache_kafka_what_is_wrong_is_told_mended_on_request_and_nothing_els
     assert created.code == 1, "what exists is altered by --fix alone"
     now = states(connection)
     assert {name: now[name] for name in before} == before
+    doctor = kafka_of(house("doctor", "--json").out)
+    assert (doctor["finding"], "fireline topics check" in doctor["remedy"]) == ("fault", True)
+    assert "fireline.routes has cleanup.policy=delete, wanted compact" in doctor["found"]
     assert now.keys() >= {DEAD_LETTER, INCIDENTS}
     assert now[INCIDENTS].configuration["cleanup.policy"] == "compact"
 
@@ -149,8 +152,13 @@ def test_on_apache_kafka_what_is_wrong_is_told_mended_on_request_and_nothing_els
     sound = house("topics", "check")
     assert sound.code == 0
     assert "note: 2 partitions" in sound.out
+    assert kafka_of(house("doctor", "--json").out)["finding"] == "note"
     row = next(row for row in json.loads(house("topics", "ls", "--json").out) if row["topic"] == DEAD_LETTER)
     assert (row["partitions"], row["retention_ms"], row["records"]) == (1, 14 * 86_400_000, 0)
+
+
+def kafka_of(told: str) -> dict[str, str]:
+    return next(check for check in json.loads(told) if check["check"] == "kafka")
 
 
 def states(connection: Connection) -> dict[str, TopicState]:

@@ -11,13 +11,15 @@ from rich.text import Text
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka_access import Barred
-from fireline.adapters.kafka_topics import known_topics, topics_of_fireline
+from fireline.adapters.kafka_topics import topics_of_fireline
 from fireline.adapters.slack import who_am_i
 from fireline.apps.bootstrap import Look, connection_of, plugins, settings_with
 from fireline.apps.event_topics import overruled, topics_of
 from fireline.apps.faults import told
 from fireline.apps.output import harmless, out, print_json, say
 from fireline.apps.settings import Settings
+from fireline.apps.topics import examine
+from fireline.apps.topics_check import Weight, worst
 from fireline.apps.web_health import BEHIND, LATE, NAME, STREAM_FACT, Health, read_health
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
@@ -141,13 +143,17 @@ def _topics(settings: Settings, configuration: Configuration) -> Check:
 def _kafka(parts: Look, configuration: Configuration | None) -> Check:
     connection = connection_of(parts)
     configured = configuration.topics if configuration is not None else {}
-    wanted = {topic.name for topic in topics_of_fireline(topics_of(parts.settings, configured))}
-    missing = sorted(wanted - known_topics(connection))
+    differences = examine(connection, topics_of_fireline(topics_of(parts.settings, configured))).found
+    missing = sorted(difference.topic for difference in differences if difference.missing)
     if missing:
-        remedy = "`fireline stream` creates them where it may; otherwise create them by hand"
+        remedy = "`fireline stream` creates them where it may; otherwise `fireline topics create`"
         return Check(
             "kafka", Finding.NOTE, f"{connection.bootstrap} answers; missing topics: {', '.join(missing)}", remedy
         )
+    if differences:
+        found = "; ".join(f"{d.topic} has {d.found}, wanted {d.wanted}" for d in differences)
+        finding = Finding.FAULT if worst(differences) is Weight.WRONG else Finding.NOTE
+        return Check("kafka", finding, found, "`fireline topics check` says why, and how to mend each")
     kind = "embedded broker" if connection.embedded else "Kafka"
     return Check("kafka", Finding.SOUND, f"{kind} at {connection.bootstrap} answers, all topics are there")
 
@@ -197,7 +203,7 @@ def _events(health: Health) -> Check:
     if isinstance(dead, dict) and dead:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(dead.items()))
         found = f"{read:.0f} judged; dead letters since the start: {reasons}"
-        return Check("events", Finding.NOTE, found, "topic fireline.dead-letter has each, its headers say why")
+        return Check("events", Finding.NOTE, found, "`fireline dead-letter ls` (topic fireline.dead-letter) has each")
     return Check("events", Finding.SOUND, f"{read:.0f} judged, no dead letters")
 
 

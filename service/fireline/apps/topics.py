@@ -24,10 +24,10 @@ EMBEDDED = (
 )
 
 
-def wanted_topics(settings: Settings, partitions: int = PARTITIONS) -> list[Topic]:
+def wanted_topics(settings: Settings, partitions: int | None = None) -> list[Topic]:
     """All topics that Fireline reads and writes here, as they should be."""
     events = [*topics_of(settings, configured_topics(settings)), REPLAY]
-    return topics_of_fireline(events, partitions)
+    return topics_of_fireline(events, partitions or PARTITIONS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,8 @@ class Examined:
     found: Sequence[Difference]
 
 
-def examine(connection: Connection, settings: Settings, partitions: int | None = None) -> Examined:
+def examine(connection: Connection, wanted: Sequence[Topic], partitions: int | None = None) -> Examined:
     """Compare; raises `Unavailable`. Of the embedded broker only what is missing can be said."""
-    wanted = wanted_topics(settings, partitions or PARTITIONS)
     states = topic_states(connection, [topic.name for topic in wanted])
     brokers = broker_count(connection)
     found = differences(wanted, states, brokers=brokers, partitions=partitions)
@@ -53,7 +52,7 @@ def examine(connection: Connection, settings: Settings, partitions: int | None =
 
 def check(partitions: int | None, as_json: bool) -> int:
     """Tell every difference; 1 when something is wrong."""
-    seen = examine(kafka(), settings_with(), partitions)
+    seen = examine(kafka(), wanted_topics(settings_with(), partitions), partitions)
     if as_json:
         print_json([_told(difference, seen.connection) for difference in seen.found])
     else:
@@ -156,18 +155,18 @@ def _shown(row: dict[str, object]) -> dict[str, object]:
 
 def create(*, partitions: int | None, replication: int | None, fix: bool, dry_run: bool) -> int:
     """Create what is missing and, with `fix`, mend what is different; 1 when something is wrong afterwards."""
-    connection, settings = kafka(), settings_with()
-    seen = examine(connection, settings, partitions)
+    connection, topics = kafka(), wanted_topics(settings_with(), partitions)
+    seen = examine(connection, topics, partitions)
     if connection.embedded:
         return _create_embedded(seen, dry_run)
-    wanted = {topic.name: topic for topic in seen.wanted}
+    wanted = {topic.name: topic for topic in topics}
     failed = 0
     for difference in seen.found:
         if difference.missing or (fix and difference.fixable):
             failed += _mend(connection, wanted[difference.topic], difference, replication, dry_run)
     if dry_run:
         return 0
-    left = examine(connection, settings, partitions)
+    left = examine(connection, topics, partitions)
     _print(replace(left, found=[difference for difference in left.found if not difference.missing or failed]))
     return 1 if failed or worst(left.found) is Weight.WRONG else 0
 
