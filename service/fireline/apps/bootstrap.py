@@ -111,11 +111,16 @@ def assemble(settings: Settings, *, teller: bool = True, clock: SystemClock | No
     `teller` among the roles names each fault.
     """
     clock = clock or SystemClock()
-    supervised = os.environ.get(PARENT) is not None
-    kept = settings.state_dir / KEPT if supervised else None
-    files = Files(settings.rules, settings.runbooks, plugins(), clock, kept=kept, quiet=supervised and not teller)
+    files = files_of(settings, clock, teller=teller)
     store = open_store(settings.database)
     return Parts(settings, clock, store, files, Responder(store, files, clock, configured_channels(settings)))
+
+
+def files_of(settings: Settings, clock: SystemClock, *, teller: bool = True) -> Files:
+    """The files of the configuration, which need no database."""
+    supervised = os.environ.get(PARENT) is not None
+    kept = settings.state_dir / KEPT if supervised else None
+    return Files(settings.rules, settings.runbooks, plugins(), clock, kept=kept, quiet=supervised and not teller)
 
 
 def configured_channels(settings: Settings) -> frozenset[str]:
@@ -123,13 +128,12 @@ def configured_channels(settings: Settings) -> frozenset[str]:
     return frozenset({"console"} | ({"slack"} if settings.slack_bot_token is not None else set()))
 
 
-def channels_of(parts: Parts) -> Mapping[str, Channel]:
+def channels_of(settings: Settings, clock: SystemClock) -> Mapping[str, Channel]:
     """The configured channels, ready to deliver; none of them connects before its first message."""
-    settings = parts.settings
     given: dict[str, BaseModel] = {"console": ConsoleSettings()}
     if settings.slack_bot_token is not None:
         given["slack"] = SlackSettings(bot_token=settings.slack_bot_token, base_url=settings.slack_base_url)
-    return {name: CHANNELS[name].build(chosen, parts.clock) for name, chosen in given.items()}
+    return {name: CHANNELS[name].build(chosen, clock) for name, chosen in given.items()}
 
 
 def runs_of(parts: Parts, actions: Mapping[str, Action], owner: str) -> Runs:

@@ -10,7 +10,9 @@ from typing import assert_never
 
 from fireline.actions import build_actions
 from fireline.actions.schema import Ports
+from fireline.adapters.clock import SystemClock
 from fireline.adapters.clock_steady import SteadyClock
+from fireline.adapters.database import open_store
 from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka import KafkaPublisher
 from fireline.adapters.secrets import EnvironmentSecrets
@@ -18,14 +20,25 @@ from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_clien
 from fireline.adapters.slack_interactions import Asked
 from fireline.adapters.wakes import Wakes
 from fireline.apps import lifeline, logs
-from fireline.apps.bootstrap import Parts, assemble, channels_of, connection_of, follow_files, runs_of, settings_with
-from fireline.apps.sight import LastResort, Lookout
+from fireline.apps.bootstrap import (
+    Parts,
+    assemble,
+    channels_of,
+    configured_channels,
+    connection_of,
+    files_of,
+    follow_files,
+    runs_of,
+    settings_with,
+)
+from fireline.apps.settings import Settings
+from fireline.apps.sight import Lookout, last_resort, until_it_answers
 from fireline.apps.witnesses import follow_witness
 from fireline.domain.clicks import ApprovalGiven
+from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 from fireline.domain.outcomes import Outcome
-from fireline.domain.sight import Patience
 from fireline.engine.perform import Performer
 from fireline.engine.ports import Channel, Publisher, StaleVersion, Unavailable
 from fireline.engine.routes import Changed, lease_due
@@ -44,8 +57,23 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     logs.set_up("respond", settings.log_level, settings.secrets())
     lifeline.hold()
     clock = SteadyClock()
-    asyncio.run(_respond(assemble(settings, clock=clock), clock))
+    try:
+        parts = assemble(settings, clock=clock)
+    except Unavailable as fault:
+        log.warning("waiting for the database: %s", fault)
+        asyncio.run(_outlast(settings, clock))
+        parts = assemble(settings, clock=clock)
+    asyncio.run(_respond(parts, clock))
     return 0
+
+
+async def _outlast(settings: Settings, clock: SteadyClock) -> None:
+    """Wait for a database that is away when we start, and say so as one that lost it does."""
+    files = files_of(settings, clock)
+    async with AsyncExitStack() as held:
+        channels = _open_channels(settings, clock, held)
+        resort = last_resort(settings, channels, lambda: World.of(files.current, configured_channels(settings)), clock)
+        await until_it_answers(lambda: open_store(settings.database).close(), resort, clock)
 
 
 async def _respond(parts: Parts, clock: SteadyClock) -> None:
@@ -55,7 +83,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
         loop.add_signal_handler(number, stop.set)
     owner = f"respond-{parts.clock.token()[:8]}"
     async with AsyncExitStack() as held:
-        channels = _open_channels(parts, held)
+        channels = _open_channels(parts.settings, parts.clock, held)
         publisher = KafkaPublisher(connection_of(parts))
         held.push_async_callback(publisher.close)
         fetch = SafeFetch(parts.settings.http_allow, EnvironmentSecrets())
@@ -78,18 +106,14 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
 
 
 def _lookout(parts: Parts, channels: Mapping[str, Channel], owner: str, held: AsyncExitStack) -> Lookout:
-    lookout = Lookout(parts.store, parts.responder, parts.clock, _last_resort(parts, channels), owner)
+    resort = last_resort(parts.settings, channels, lambda: parts.responder.world, parts.clock)
+    lookout = Lookout(parts.store, parts.responder, parts.clock, resort, owner)
     held.callback(lookout.close)
     return lookout
 
 
-def _last_resort(parts: Parts, channels: Mapping[str, Channel]) -> LastResort:
-    patience = Patience(parts.settings.blind_after, parts.settings.blind_again)
-    return LastResort(channels, lambda: parts.responder.world, parts.clock, patience)
-
-
-def _open_channels(parts: Parts, held: AsyncExitStack) -> Mapping[str, Channel]:
-    channels = channels_of(parts)
+def _open_channels(settings: Settings, clock: SystemClock, held: AsyncExitStack) -> Mapping[str, Channel]:
+    channels = channels_of(settings, clock)
     for channel in channels.values():
         held.push_async_callback(channel.close)
     return channels

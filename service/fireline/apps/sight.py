@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+from fireline.apps.settings import Settings
 from fireline.apps.web_health import STREAM_FACT
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident, SignalArrived
@@ -26,6 +27,7 @@ ANSWER_WITHIN = 12.0
 """Seconds the database has: a little longer than one waits for its locks."""
 DELIVER_WITHIN = 10.0
 BEAT = "heartbeat:sight"
+AWAY = "the database does not answer"
 
 
 @dataclass(slots=True)
@@ -82,6 +84,26 @@ class LastResort:
             return Failed(repr(fault), unknown=True)
 
 
+def last_resort(
+    settings: Settings, channels: Mapping[str, Channel], world: Callable[[], World], clock: Clock
+) -> LastResort:
+    """As the settings say."""
+    return LastResort(channels, world, clock, Patience(settings.blind_after, settings.blind_again))
+
+
+async def until_it_answers(ask: Callable[[], object], resort: LastResort, clock: Clock) -> None:
+    """Ask in a thread again and again until it raises `Unavailable` no more; who is to know of it is told."""
+    while True:
+        try:
+            await asyncio.to_thread(ask)
+        except (Unavailable, StaleVersion) as fault:
+            await resort.look(f"{AWAY} ({fault})")
+            await clock.sleep(LOOK)
+        else:
+            await resort.look("")
+            return
+
+
 class Lookout:
     """Looks at the database and, through it, at the stream workers. `since` is when it began to look."""
 
@@ -108,7 +130,7 @@ class Lookout:
         try:
             report, incident = await self._ask()
         except (Unavailable, StaleVersion, TimeoutError) as fault:
-            await self._resort.look(f"the database does not answer ({str(fault) or 'it hangs'})")
+            await self._resort.look(f"{AWAY} ({str(fault) or 'it hangs'})")
             return
         await self._resort.look("")
         await self._judge(report, incident)
