@@ -6,8 +6,8 @@ import pytest
 from fireline.domain.events import Event, Kind, Malformed
 from fireline.domain.rules import Measure
 from fireline.engine.ingest import Ingest, Record, SourceRef
-from fireline.engine.ingest_records import TIMELINE_HEADER
 from fireline.engine.ingest_plans import partition_of
+from fireline.engine.ingest_records import TIMELINE_HEADER
 from fireline.engine.partials import MAX_BYTES, decode
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
