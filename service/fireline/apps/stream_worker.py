@@ -148,8 +148,15 @@ class StreamWorker:
     async def take_partials(self, batches: Sequence[Batch]) -> None:
         """Batches of partials; never raises."""
         for batch in batches:
-            if not self._doomed:
+            await self._room()
+            if not self._doomed and not self._lane.full:
                 await self._guarded(self.evaluate.handle(batch))
+
+    async def _room(self) -> None:
+        """Wait while too many signals do, unless delivery stops: what is not taken now is read again."""
+        while self._lane.full and self.ingest.flows:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._lane.reached(self._lane.handled + 1), 0.5)
 
     def reload(self, configuration: Configuration, formats: Mapping[str, Source]) -> None:
         """Go on with other rules and other ways to read topics; windows of rules whose hash stays are kept."""
@@ -207,7 +214,8 @@ class StreamWorker:
             await asyncio.to_thread(count, self._store, what, self._clock.now())
 
     async def _judge(self) -> None:
-        self.evaluate.judge_due()
+        if not self._lane.full:
+            self.evaluate.judge_due()
 
     async def _checkpoint(self) -> None:
         await self.evaluate.checkpoint()
@@ -238,7 +246,7 @@ class StreamWorker:
         if not self._same or any(at > self._known_ends.get(place, at) for place, at in positions.items()):
             await self._look_at_names()
         stalled = self._watchdog.observe(time.monotonic(), self._positions(), self._known_ends)
-        if stalled and self.ingest.flows:
+        if stalled and self.ingest.flows and not self._lane.full:
             raise Stalled(f"nothing was read for {self._rhythm.patience:.0f} s although there is more: {stalled}")
 
     async def _look_at_names(self) -> None:
