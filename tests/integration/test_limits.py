@@ -79,3 +79,17 @@ async def test_nothing_is_told_where_nobody_reads_it(caplog):
     await house.hears(*[{"service": "shop", "request": f"{i}"} for i in range(50)])
     assert house.kafka.told(EVENTS) == []
     assert "rule wide takes no more than 10 entities: 40 events were left out" in caplog.text
+
+
+async def test_a_sender_whose_clock_is_wrong_is_told_of_by_topic_partition_and_key(caplog):
+    house = House(METRICS)
+    for _ in range(30):
+        now = house.clock.now()
+        await house.hears({"ts": now - 41.5, "service": "a"}, {"ts": now - 39.0, "service": "b"}, key=b"pos-17")
+        await house.hears({"service": "c"}, {"ts": now - 31.0, "service": "c"}, key=b"pos-18")
+        await house.hears({"ts": now + 3600.0, "service": "d"})
+        house.clock.advance(4.0)
+    told = [record.getMessage() for record in caplog.records]
+    wanted = "all 32 events of fireline.metrics/0 with key 'pos-17' were about 42 s older than their records"
+    assert told == [f"{wanted}: is the clock of their sender behind?"]
+    assert house.side.tally.dead_by == {(METRICS, "late"): 90, (METRICS, "future"): 30}

@@ -74,6 +74,17 @@ async def test_a_replay_keeps_bytes_order_and_key_and_reports(embedded_broker, e
     assert {key for key, _ in found} == {b"fraud"}
 
 
+async def test_a_recording_stays_in_its_order_whatever_services_are_in_it(embedded_broker, embedded, tmp_path):
+    """Else a partition that is read first would be ahead of the others by more than a window."""
+    embedded_broker.create(["fireline.replay"])
+    lines: list[object] = [metric(START + i, value=float(i), labels={"service": f"s{i % 7}"}) for i in range(700)]
+    await replay(write(tmp_path / "e.ndjson", lines), embedded, timeline="replay of e.ndjson, 1a2b")
+    held = [await read_all(embedded, "fireline.replay", p) for p in range(4)]
+    (whole,) = [records for records in held if records]
+    assert [json.loads(value or b"")["value"] for _, value in whole] == [float(i) for i in range(700)]
+    assert {key for key, _ in whole} == {f"s{i}".encode() for i in range(7)}
+
+
 async def test_speed_is_so_many_times_faster_than_recorded(embedded_broker, embedded, tmp_path):
     embedded_broker.create(["fireline.replay"])
     path = write(tmp_path / "e.ndjson", [metric(START + i) for i in range(0, 101, 10)])

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from zlib import crc32
 
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka import Outgoing, Producer, Refused
@@ -129,12 +130,16 @@ async def _until_read(parts: Parts) -> None:
 
 
 async def _send(producer: Producer, topic: str, events: Sequence[Recorded], timeline: str) -> None:
-    """A batch that is not confirmed is sent again, so a broker that fails meanwhile may hold some events twice."""
+    """A batch that is not confirmed is sent again, so a broker that fails meanwhile may hold some events twice.
+
+    All events of a recording go to one partition: their order is its time. Read from several, one of which may be
+    ahead by more than a window, events would come too late to count.
+    """
     headers = ((TIMELINE_HEADER, timeline.encode()),) if timeline else ()
-    records = [Outgoing(topic, event.value, key=event.key, headers=headers) for event in events]
     for left in reversed(range(_ATTEMPTS)):
         try:
-            await producer.send(records)
+            place = crc32(timeline.encode()) % await producer.partitions(topic) if timeline else None
+            await producer.send([Outgoing(topic, e.value, key=e.key, partition=place, headers=headers) for e in events])
         except Unavailable:
             if not left:
                 raise

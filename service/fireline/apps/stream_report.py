@@ -86,6 +86,7 @@ class Report:
             "ages": {"buckets": tally.ages.buckets, "total": round(tally.ages.total, 3)},
             "dead_letters": tally.dead.total(),
             "dead": dict(tally.dead),
+            "dead_by": [[topic, reason, number] for (topic, reason), number in sorted(tally.dead_by.items())],
             "late": tally.dead["late"],
             "refused": dict(tally.refused),
             "skipped": tally.skipped,
