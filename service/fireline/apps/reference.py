@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from fireline.apps.reference_dead_letters import dead_letters_page
 from fireline.apps.reference_pages import actions_page, channels_page, file_page, measures_page
 from fireline.apps.reference_surfaces import commands_page, http_page, metrics_page, settings_page
 from fireline.apps.reference_topics import topics_page
@@ -27,6 +28,7 @@ def pages() -> Mapping[str, str]:
         "http.md": http_page(),
         "topics.md": topics_page(),
         "metrics.md": metrics_page(),
+        "dead-letters.md": dead_letters_page(),
     }
 
 
