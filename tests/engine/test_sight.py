@@ -1,5 +1,6 @@
 """Fireline that is blind says so: as an incident while the database answers, straight to people while it does not."""
 
+import asyncio
 from contextlib import contextmanager
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from fireline.adapters.clock import FakeClock
 from fireline.adapters.database import open_store
 from fireline.adapters.memory import MemoryChannel
-from fireline.apps.sight import LastResort, Lookout
+from fireline.apps.sight import LastResort, Lookout, until_it_answers
 from fireline.apps.web_health import STREAM_FACT
+from fireline.channels.console import told
+from fireline.channels.slack_blocks import render
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import SendPage
 from fireline.domain.incidents import Status
@@ -182,3 +185,34 @@ async def test_two_responders_say_it_once(watching):
     assert len(watching.incident().signals) == 1
     assert len(watching.incident().pages) == 1
     other.close()
+
+
+async def test_every_channel_can_show_it(watching):
+    watching.store.away = "gone"
+    for _ in range(4):
+        await watching.after(30)
+    watching.store.away = ""
+    await watching.after(2)
+    assert {message.kind for message in watching.slack.delivered} == {"page", "card"}
+    for message in watching.slack.delivered:
+        shown = render(message)
+        assert shown.blocks, "Slack would refuse the layout"
+        assert "Fireline" in shown.text
+        assert "Fireline" in "".join(line.plain for line in told(message))
+
+
+async def test_who_starts_while_the_database_is_away_says_so_and_goes_on_when_it_is_back(watching):
+    def ask():
+        watching.clock.advance(5)
+        if watching.clock.now() < START + 120:
+            raise Unavailable("gone")
+
+    class Quick(FakeClock):
+        async def sleep(self, seconds):
+            await asyncio.sleep(0)
+
+    await until_it_answers(ask, watching.resort, Quick(START))
+    titles = [title for address, title in watching.said if address == "C2"]
+    assert len(titles) == 2
+    assert "is blind" in titles[0]
+    assert "sees again" in titles[1]

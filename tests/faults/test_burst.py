@@ -17,7 +17,7 @@ from tests.servers.postgres import running_postgres
 
 EVENTS = 2_000_000 if LONG else 150_000
 SERVICES = 1000
-BOUND_MB = 450.0
+BOUND_MB = 300.0
 """What a worker may hold beyond what it holds when idle: fetched batches, and those that wait for their turn."""
 AWAY = 30.0
 RULES = """
