@@ -54,18 +54,31 @@ def _names(bounds: tuple[float, ...]) -> tuple[str, ...]:
 def add(left: Mapping[str, int], right: Mapping[str, int]) -> Counts:
     """The counts of both."""
     both = dict(left)
-    for name, n in right.items():
-        both[name] = min(both.get(name, 0) + n, _ALL)
+    put(both, right)
     return both
+
+
+def put(counts: Counts, more: Mapping[str, int]) -> None:
+    """Add to `counts`, which are changed."""
+    for name, n in more.items():
+        counts[name] = min(counts.get(name, 0) + n, _ALL)
 
 
 def intervals_of(counts: Iterable[tuple[str, int]]) -> list[Interval]:
     """Counts as numbers, from the lowest interval on."""
-    found = []
-    for name, n in counts:
-        low, high = name.split(" ")
-        found.append((float(low), float(high), n))
-    return sorted(found)
+    return sorted([(*_ends(name), n) for name, n in counts])
+
+
+@lru_cache(maxsize=8192)
+def _ends(name: str) -> tuple[float, float]:
+    low, high = name.split(" ")
+    return float(low), float(high)
+
+
+def ends_of(counts: Iterable[str]) -> tuple[float, float]:
+    """The lowest and the highest end of some intervals."""
+    ends = [_ends(name) for name in counts]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def gained(first: Sequence[object] | None, last: Sequence[object]) -> Counts:
@@ -91,9 +104,8 @@ def _pairs(point: Sequence[object]) -> Counts:
 
 
 def _holder(name: str, counts: Mapping[str, int]) -> str | None:
-    ((low, high, _),) = intervals_of([(name, 0)])
-    wider = (other for other in counts for a, b, _ in intervals_of([(other, 0)]) if a <= low and high <= b)
-    return next(wider, None)
+    low, high = _ends(name)
+    return next((other for other in counts if _ends(other)[0] <= low and high <= _ends(other)[1]), None)
 
 
 def bounded(end: float) -> float:

@@ -32,12 +32,13 @@ from fireline.measures.bucket_counts import (
     bounded,
     clipped,
     counts_of,
+    ends_of,
     gained,
     interpolated,
-    intervals_of,
     joined,
     within,
 )
+from fireline.measures.bucket_counts import put as put_counts
 from fireline.measures.columns import option
 from fireline.measures.cumulative import Kept, kept_of, key_of, put, sampled, spans, union
 
@@ -82,7 +83,7 @@ class HistogramQuantile:
                 if key:
                     put(kept, key, [at, sorted(map(list, counts.items()))])
                 else:
-                    deltas = add(deltas, counts)
+                    put_counts(deltas, counts)
         return _state(0, deltas, 0, kept, ends)
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
@@ -141,8 +142,7 @@ def _given(row: Fields) -> tuple[str, Counts, list[float]] | None:
 
 def _ends(row: Fields, counts: Counts) -> list[float]:
     """The least and the greatest that can have been counted; the largest doubles stand for no end."""
-    intervals = intervals_of(counts.items())
-    ends = min(low for low, _, _ in intervals), max(high for _, high, _ in intervals)
+    ends = ends_of(counts)
     told = [row.get("min"), row.get("max")]
     chosen = [
         float(said) if isinstance(said, int | float) and not isinstance(said, bool) else end
