@@ -138,6 +138,15 @@ def on_a_terminal(desk, *words) -> str:
     return told.decode()
 
 
+def test_who_has_read_enough_is_no_fault(desk):
+    desk.aside(*[b"x" * 2000] * 200)
+    command = f"{sys.executable} -m fireline.apps dead-letter ls --json | head -1"
+    said = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
+    assert (said.stdout.count("\n"), said.returncode) == (1, 0)
+    assert "Traceback" not in said.stderr
+    assert "BrokenPipe" not in said.stderr
+
+
 def test_show_says_everything_by_either_place(desk):
     desk.aside(b'{"type": "metric",', desk.metric(value="5"))
     shown = desk("show", "fireline.metrics/2@101")

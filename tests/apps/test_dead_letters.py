@@ -211,6 +211,17 @@ def test_the_time_of_an_event():
     assert (json.loads(now.value)["ts"], now.timestamp) == (NOW + 60, NOW + 60)
 
 
+def test_the_time_of_a_cloudevent_is_moved_where_its_format_looks():
+    envelope = {"specversion": "1.0", "id": "1", "source": "s", "type": "metric", "time": "2020-01-01T00:00:00Z"}
+    data = {"name": "n", "value": 1}
+    one = letter(json.dumps({**envelope, "data": data}).encode(), reason="late", origin=Place("cloud", 0, 1))
+    cloud = {"cloud": FORMATS["cloudevents"]}
+    assert isinstance(plan(one, formats=cloud), Refuse)
+    sent = plan(one, as_of="arrival", formats=cloud)
+    assert isinstance(sent, Send)
+    assert json.loads(sent.mended.value)["data"]["ts"] == NOW
+
+
 def test_a_line_that_cannot_be_used_says_why():
     for line in ({}, {"value": 1, "text": "x"}, {"base64": "!"}, {"text": 5}, {"value": {}, "headers": "x"}):
         with pytest.raises(CannotMend, match="line in the file"):

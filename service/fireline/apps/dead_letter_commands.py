@@ -1,6 +1,7 @@
 """The work behind `fireline dead-letter ls` and `show`."""
 
 import asyncio
+import os
 import sys
 from collections import Counter, deque
 
@@ -33,7 +34,11 @@ def ls(
 ) -> int:
     """List dead letters, the newest last, and count them by reason."""
     wanted = chosen([], reasons, topics, since_of(since, SystemClock().now()))
-    return asyncio.run(_ls(kafka(), wanted, limit, everything, as_json))
+    try:
+        return asyncio.run(_ls(kafka(), wanted, limit, everything, as_json))
+    except BrokenPipeError:  # whoever reads us, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 async def _ls(connection: Connection, wanted: Chosen, limit: int | None, everything: bool, as_json: bool) -> int:

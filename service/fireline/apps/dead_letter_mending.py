@@ -85,12 +85,19 @@ def _typed(text: str) -> object:
 def mend(letter: Letter, edits: Sequence[Edit], as_of: AsOf, now: float) -> Mended:
     """The letter with the edits done; raises CannotMend when its value has no fields to edit.
 
-    With `as_of` the event's time is set in the form of the native format, and for `now` the record's time as well.
+    With `as_of` the event's time is set, and for `now` the record's time as well.
     """
     timestamp = now if as_of == "now" else letter.timestamp
-    asked = [*edits, *([Set("ts", round(timestamp, 3))] if as_of != "record" else [])]
-    value = edited(letter.value, asked) if asked else letter.value
+    value = edited(letter.value, edits) if edits else letter.value
+    if as_of != "record":
+        value = edited(value, [Set(_time_path(value), round(timestamp, 3))])
     return Mended(letter, value, letter.key, letter.headers, timestamp)
+
+
+def _time_path(value: bytes | None) -> str:
+    """Where formats look for an event's time first: beside its fields, which a CloudEvent has in `data`."""
+    body = parsed(value)
+    return "data.ts" if isinstance(body, dict) and "specversion" in body else "ts"
 
 
 def edited(value: bytes | None, edits: Sequence[Edit]) -> bytes | None:
