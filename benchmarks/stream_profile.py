@@ -17,12 +17,13 @@ from typing import Protocol
 
 from fireline.measures import FAMILIES
 
+DECODING = "decode JSON"
 SENDING = "send partials (client)"
 FETCHING = "fetch (client, in its thread)"
 SAVING = "checkpoint: write, and other threads"
 REST = "Faust, event loop, timers of this profile"
 FUNCTIONS = (
-    ("decode JSON", "fireline.sources.native", "Native.rows"),
+    (DECODING, "fireline.sources.native", "Native.rows"),
     ("match: find each event's plan", "fireline.engine.ingest", "Ingest._collect"),
     ("fold: by plan and pane", "fireline.engine.ingest", "Ingest._fold_plan"),
     ("encode partials", "fireline.engine.ingest", "Ingest._emit"),
@@ -34,7 +35,7 @@ FUNCTIONS = (
     ("decode partials", "fireline.engine.evaluate", "decode"),
     ("apply partials to windows", "fireline.engine.evaluate", "Evaluation.apply"),
     ("judge: read windows, conditions", "fireline.engine.evaluate", "Evaluation.judge"),
-    ("checkpoint: pack", "fireline.engine.evaluate", "Evaluation.changes"),
+    ("checkpoint: pack", "fireline.engine.evaluate", "Evaluation.snapshot"),
     ("checkpoint: pack", "fireline.engine.evaluate", "Evaluation.header"),
 )
 """What is timed under which name. Keep it in step with the engine: a benchmark's test fails on what is not there."""

@@ -17,11 +17,15 @@ from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Watchdog
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
+from fireline.domain.judging import EntityState
 from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.ingest import DeadLetter, Record, SourceRef
 from fireline.engine.ports import StaleVersion, Unavailable
+from fireline.engine.windows import Series
+from fireline.engine.windows_checkpoint import still
 from fireline.sources import FORMATS
+from tests.engine.streams import rule
 
 HERE = ("t", 0)
 
@@ -195,6 +199,10 @@ async def test_records_that_were_read_already_are_left_out_and_taking_over_start
 
 
 # evaluate
+def window(name: str) -> Series:
+    return Series(rule(), (), (name,), EntityState((("service", name),)))
+
+
 class Counting:
     """An evaluation that remembers payloads and fires once for each."""
 
@@ -214,8 +222,8 @@ class Counting:
     def next_wake(self):
         return None
 
-    def changes(self):
-        return dict(self.dirty)
+    def snapshot(self):
+        return {("live", "latency", (name,)): still(window(name)) for name in self.dirty}
 
     def header(self):
         return b"h"
@@ -276,6 +284,28 @@ async def test_quick_judging_happens_at_once_however_often(store, monkeypatch):
     assert held._lane.accepted == 5
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    """A partition is judged although its log was never read to the end."""
+    monkeypatch.setattr("fireline.apps.stream_evaluate.CATCH_UP", 0.0)
+
+
+async def test_windows_that_are_filled_again_are_neither_judged_nor_saved_nor_asked(store, monkeypatch):
+    lane = SignalLane(lambda *_: None)
+    held = evaluate(store, lane)
+    monkeypatch.setattr(Counting, "watches", lambda self, watches, now: ["an answer"], raising=False)
+    await held.resume({0: (0, 3)})
+    await held.handle(batch(0, 1, topic="fireline.partials"))
+    held.judge_due()
+    assert lane.accepted == 0
+    assert await held.checkpoint() == 0
+    assert held.answer([]) == []
+    await held.handle(batch(2, topic="fireline.partials"))
+    assert lane.accepted == 1
+    assert held.answer([]) == ["an answer"]
+
+
+@pytest.mark.usefixtures("at_once")
 async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store):
     lane = SignalLane(lambda *_: None)
     held = evaluate(store, lane)
@@ -293,10 +323,12 @@ async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store)
 
     after = evaluate(store, lane)
     assert await after.resume({0: (0, 10)}) == {0: 2}
-    assert set(after.parts[0].evaluation.restored) == {"1", "2"}
+    restored = set(after.parts[0].evaluation.restored)
+    assert restored == {'["live","latency",["1"]]', '["live","latency",["2"]]'}
 
 
 @pytest.mark.parametrize(("generation", "end"), [("another", 10), ("g", 1)])
+@pytest.mark.usefixtures("at_once")
 async def test_a_checkpoint_of_a_log_that_is_gone_is_not_used_and_the_new_log_gets_its_own(store, generation, end):
     lane = SignalLane(lambda *_: None)
     running = asyncio.create_task(lane.run())
@@ -315,6 +347,7 @@ async def test_a_checkpoint_of_a_log_that_is_gone_is_not_used_and_the_new_log_ge
     running.cancel()
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_a_worker_that_lost_its_partition_cannot_overwrite_what_the_next_one_saved(store):
     lane = SignalLane(lambda *_: None)
     running = asyncio.create_task(lane.run())
@@ -329,6 +362,7 @@ async def test_a_worker_that_lost_its_partition_cannot_overwrite_what_the_next_o
     running.cancel()
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_partials_that_were_skipped_are_noticed_and_those_seen_are_left_out(store):
     held = evaluate(store, SignalLane(lambda *_: None))
     await held.resume({0: (3, 10)})

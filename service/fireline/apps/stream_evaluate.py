@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fireline.adapters.faust_batches import Batch
 from fireline.adapters.kafka_topics import PARTIALS
@@ -16,11 +17,15 @@ from fireline.engine.ingest_plans import partition_of
 from fireline.engine.orphans import LIMIT, orphans
 from fireline.engine.ports import JudgingClock, StaleVersion, Store, Transaction
 from fireline.engine.watching import Checkpoint, Claim, Watch, WatchAnswer
+from fireline.engine.windows_checkpoint import Snapshot, packed
 
 log = logging.getLogger("fireline.stream")
 
 LONGEST_REST = 0.25
 """Seconds after which a partition is judged again at the latest, however long judging takes."""
+
+CATCH_UP = 30.0
+"""Seconds that a partition just taken over may read on before it is judged as it is."""
 
 UNSEEN = 20.0
 """Seconds without a look (the process was stopped, or its machine) after which that time counts for nothing."""
@@ -37,7 +42,9 @@ class Missing(Exception):  # noqa: N818 - records, not a fault of a call
 class Part:
     """One assigned partition of `fireline.partials`: `offset` is the next to read, `saved` the checkpoint's.
 
-    `rests_until` is when it may be judged again, on the monotonic clock.
+    `rests_until` is when it may be judged again, on the monotonic clock. `end` is where the log ended when it was taken
+    over and `waits_until` when to judge at the latest: windows that are still being filled again would say that what
+    fired is over.
     """
 
     number: int
@@ -47,8 +54,15 @@ class Part:
     offset: int
     saved: int
     saved_at: float
+    end: int = 0
+    waits_until: float = 0.0
     read_until: float = 0.0
     rests_until: float = 0.0
+
+    @property
+    def current(self) -> bool:
+        """Whether the windows are again as far as they were when the partition was taken over."""
+        return self.offset >= self.end or time.monotonic() >= self.waits_until
 
 
 class EvaluateSide:
@@ -88,7 +102,7 @@ class EvaluateSide:
         the log, belongs to a log that is gone: then everything that is left is read. Raises `Unavailable`.
         """
         kept = await asyncio.to_thread(self._load, bounds)
-        self.parts = {number: self._part(number, kept[number], begin) for number, (begin, _) in bounds.items()}
+        self.parts = {number: self._part(number, kept[number], *bound) for number, bound in bounds.items()}
         return {number: part.offset for number, part in self.parts.items()}
 
     async def handle(self, batch: Batch) -> None:
@@ -106,7 +120,7 @@ class EvaluateSide:
             part.evaluation.apply(record.value or b"", now)
         part.offset = batch.end
         part.read_until = fresh[-1].timestamp / 1000.0
-        if time.monotonic() >= part.rests_until:
+        if part.current and time.monotonic() >= part.rests_until:
             self._judge(part, now)
 
     def judge_due(self) -> None:
@@ -114,7 +128,7 @@ class EvaluateSide:
         now = self._look()
         for part in self.parts.values():
             wake = part.evaluation.next_wake()
-            if wake is not None and wake <= now and time.monotonic() >= part.rests_until:
+            if wake is not None and wake <= now and part.current and time.monotonic() >= part.rests_until:
                 self._judge(part, now)
 
     def drop(self) -> None:
@@ -124,7 +138,8 @@ class EvaluateSide:
     def answer(self, watches: Sequence[Watch]) -> list[WatchAnswer]:
         """What the entities of our partitions say to open watches."""
         now = self._clock.now()
-        return [answer for part in self.parts.values() for answer in part.evaluation.watches(watches, now)]
+        parts = [part for part in self.parts.values() if part.current]
+        return [answer for part in parts for answer in part.evaluation.watches(watches, now)]
 
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules; windows of rules that stayed are kept."""
@@ -158,12 +173,12 @@ class EvaluateSide:
             began = time.monotonic()
             taken = [(part, found) for part, found in taken if self.parts.get(part.number) is part]
             try:
-                await asyncio.to_thread(self._save, [(part.claim, found) for part, found in taken])
+                size = await asyncio.to_thread(self._save, [(part.claim, found) for part, found in taken])
             except StaleVersion:
                 if any(self.parts.get(part.number) is part for part, _ in taken):
                     raise
                 return 0  # let go of meanwhile
-            self.saves.add(time.monotonic() - began, sum(_size(found) for _, found in taken))
+            self.saves.add(time.monotonic() - began, size)
             now = self._clock.now()
             for part, found in taken:
                 part.evaluation.saved()
@@ -207,7 +222,7 @@ class EvaluateSide:
         spent = ended - begun
         part.rests_until = ended + min(len(self.parts) * spent, LONGEST_REST) if spent > QUICK else 0.0
 
-    def _part(self, number: int, found: "_Kept", begin: int) -> Part:
+    def _part(self, number: int, found: "_Kept", begin: int, end: int) -> Part:
         claim, generation, kept, told = found
         evaluation = self._make(self._rules)
         offset = begin
@@ -215,16 +230,18 @@ class EvaluateSide:
             evaluation.restore(kept.windows, kept.header)
             offset = max(kept.offset, begin)
         evaluation.adopt(told)
-        return Part(number, claim, generation, evaluation, offset, offset, self._clock.now())
+        waits_until = time.monotonic() + CATCH_UP
+        return Part(number, claim, generation, evaluation, offset, offset, self._clock.now(), end, waits_until)
 
-    def _taken(self, part: Part) -> Checkpoint | None:
+    def _taken(self, part: Part) -> "_Taken | None":
+        if not part.current:
+            return None
         if part.evaluation.untold:
             self._judge(part, self._look())
-        changes = dict(part.evaluation.changes())
+        changes = part.evaluation.snapshot()
         if not changes and part.offset == part.saved:
             return None
-        header = part.evaluation.header()
-        return Checkpoint(PARTIALS, part.number, part.generation, part.offset, header, changes)
+        return _Taken(part.number, part.generation, part.offset, part.evaluation.header(), changes)
 
     def _load(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, "_Kept"]:
         with self._store.transaction() as tx:
@@ -247,12 +264,29 @@ class EvaluateSide:
         tx.put_fact(fact, {"of": self._generation, "generation": generation}, now)
         return generation, None
 
-    def _save(self, checkpoints: Sequence[tuple[Claim, Checkpoint]]) -> None:
+    def _save(self, taken: Sequence[tuple[Claim, "_Taken"]]) -> int:
+        """Write snapshots down in one transaction, packed before it begins; how many bytes they took."""
+        checkpoints = [(claim, found.checkpoint()) for claim, found in taken]
         with self._store.transaction() as tx:
             for claim, checkpoint in sorted(checkpoints, key=lambda each: each[0].partition):
                 if not tx.holds(claim):
                     raise StaleVersion(f"{claim.topic}/{claim.partition}: another worker has taken it over")
                 tx.save_checkpoint(checkpoint)
+        return sum(_size(checkpoint) for _, checkpoint in checkpoints)
+
+
+class _Taken(NamedTuple):
+    """A partition as it was at one moment, between two batches."""
+
+    number: int
+    generation: str
+    offset: int
+    header: bytes
+    changes: Snapshot
+
+    def checkpoint(self) -> Checkpoint:
+        """To be saved."""
+        return Checkpoint(PARTIALS, self.number, self.generation, self.offset, self.header, packed(self.changes))
 
 
 def _size(checkpoint: Checkpoint) -> int:

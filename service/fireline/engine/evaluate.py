@@ -13,7 +13,7 @@ from fireline.domain.windows import Family, pane_of
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Held, Series
-from fireline.engine.windows_checkpoint import key_of, pack, pack_header, unpack, unpack_header
+from fireline.engine.windows_checkpoint import Snapshot, Still, pack_header, packed, still, unpack, unpack_header
 from fireline.engine.windows_reading import answer, read
 from fireline.engine.windows_timeline import Timeline
 
@@ -248,14 +248,19 @@ class Evaluation:
 
     def changes(self) -> Mapping[str, bytes | None]:
         """The windows that changed since the last `saved()`, for a checkpoint; None deletes one."""
+        return packed(self.snapshot())
+
+    def snapshot(self) -> Snapshot:
+        """`changes()`, to be packed in a thread."""
         self._handed.update(self._changed)
         self._changed.clear()
-        found: dict[str, bytes | None] = {}
-        for timeline, rule, values in self._handed:
+        found: dict[tuple[str, str, Values], Still | None] = {}
+        for key in self._handed:
+            timeline, rule, values = key
             series = self._timeline(timeline).get(rule, values)
             if series is not None:
                 series.settle(self._high)
-            found[key_of(timeline, rule, values)] = pack(series) if series is not None else None
+            found[key] = still(series) if series is not None else None
         return found
 
     def header(self) -> bytes:
@@ -275,9 +280,9 @@ class Evaluation:
             times = {}
         for name, high in times.items():
             self._timeline(name).high = high
-        for key, packed in windows.items():
-            if packed is not None:
-                self._restore(key, packed)
+        for key, held in windows.items():
+            if held is not None:
+                self._restore(key, held)
         for timeline in self._timelines.values():
             for series in timeline.all():
                 timeline.resume(series)
