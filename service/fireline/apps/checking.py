@@ -52,6 +52,7 @@ def _tell(problems: Sequence[Problem], configuration: Configuration | None, took
         f"{len(configuration.rules)} rules, {len(configuration.runbooks)} runbooks, "
         f"{len(configuration.catalog.services)} services, {len(configuration.catalog.people)} people"
     )
+    counts += f", {len(configuration.topics)} topics of others" if configuration.topics else ""
     say(f"{counts}: sound, {len(problems)} warnings ({took * 1000:.0f} ms)", "green", to=err())
 
 

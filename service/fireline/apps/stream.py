@@ -16,8 +16,7 @@ from typing import TypeVar
 
 from fireline.adapters.faust_batches import BatchApp, work
 from fireline.adapters.kafka import Producer
-from fireline.adapters.kafka_access import Barred
-from fireline.adapters.kafka_connection import Connection
+from fireline.adapters.kafka_connection import Barred, Connection
 from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_logs import spare_logs
 from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
@@ -259,7 +258,8 @@ class _End:
 
     def give_up(self, fault: Exception, within: float) -> None:
         """Make sure that this process ends `within` so many seconds, whatever its threads wait for."""
-        log.critical("ending with exit code %d: %s", STALLED, fault)
+        level = logging.WARNING if isinstance(fault, TopicsChanged) else logging.CRITICAL
+        log.log(level, "ending with exit code %d: %s", STALLED, fault)
         self.code = STALLED
         hurry = threading.Timer(within, os._exit, [STALLED])
         hurry.daemon = True
