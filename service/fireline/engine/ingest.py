@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, takewhile
+from itertools import accumulate, compress, groupby, takewhile
 from operator import attrgetter, itemgetter
 
 from fireline.domain.events import Kind, Malformed, Row, Source
@@ -232,12 +232,11 @@ class Ingest:
         source = self._formats.get(batch.source.topic, self._decode)
         found = list(source.rows([record.value for record in records]))
         if None in found:
-            pairs = [
-                (record, row)
-                for record, quick in zip(records, found, strict=True)
-                for row in ((quick,) if quick is not None else self._slow(batch, source, record))
-            ]
-            records, found = [record for record, _ in pairs], [row for _, row in pairs]
+            records = list(records)
+            slow = [(at, self._slow(batch, source, records[at])) for at, row in enumerate(found) if row is None]
+            for at, some in reversed(slow):  # from the end, so that places before stay what they are
+                found[at : at + 1] = some
+                records[at : at + 1] = [records[at]] * len(some)
         rows: list[Row] = found  # type: ignore[assignment]  # nothing of it is None now
         batch.events += len(rows)
         if not rows or not self._all_timely(batch, chunk, records, rows):
@@ -259,20 +258,21 @@ class Ingest:
 
     def _timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> list[Row]:
         """The events that are neither late nor early, looked at one by one; the others are dead letters."""
-        live = batch.source.timeline == LIVE
-        latest = self._lateness if live else self._replay_lateness
-        earliest = -self._future if live else float("-inf")
-        kept: list[Row] = []
-        for record, row in zip(records, rows, strict=True):
-            chunk.high = max(chunk.high, row[1])
-            age = (record.timestamp * batch.unit if live else chunk.high) - row[1]
-            if earliest <= age <= latest:
-                kept.append(row)
-            else:
-                self._untimely(batch, record, row, age)
-        return kept
+        highs = list(accumulate(map(_at, rows), max, initial=chunk.high))
+        chunk.high = highs[-1]
+        if batch.source.timeline == LIVE:
+            ages = [record.timestamp * batch.unit - row[1] for record, row in zip(records, rows, strict=True)]
+            earliest, latest = -self._future, self._lateness
+        else:
+            ages = [high - row[1] for high, row in zip(highs[1:], rows, strict=True)]
+            earliest, latest = float("-inf"), self._replay_lateness
+        timely = [earliest <= age <= latest for age in ages]
+        for at, kept in enumerate(timely):
+            if not kept:
+                self._untimely(batch, records[at], rows[at], ages[at])
+        return list(compress(rows, timely))
 
-    def _slow(self, batch: _Batch, source: Source, record: Arrived) -> Iterable[Row]:
+    def _slow(self, batch: _Batch, source: Source, record: Arrived) -> list[Row]:
         """The events of a record that is out of the ordinary; what is malformed in it becomes a dead letter."""
         decoded = source.decode(record.value, record.headers, record.key)
         rows: list[Row] = []
