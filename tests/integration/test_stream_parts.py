@@ -251,6 +251,7 @@ def evaluate(store: DatabaseStore, lane: SignalLane, generation: str = "g") -> E
     )
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_judging_that_takes_long_leaves_half_of_the_time_to_the_rest(store, monkeypatch):
     clock, judged = [100.0], []
     monkeypatch.setattr("fireline.apps.stream_evaluate.time.monotonic", lambda: clock[0])
@@ -275,6 +276,7 @@ async def test_judging_that_takes_long_leaves_half_of_the_time_to_the_rest(store
     assert len(judged[1]) == 2, "what arrived meanwhile is judged together"
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_quick_judging_happens_at_once_however_often(store, monkeypatch):
     monkeypatch.setattr("fireline.apps.stream_evaluate.time.monotonic", lambda: 100.0)
     held = evaluate(store, SignalLane(lambda *_: None))
