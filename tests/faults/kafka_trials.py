@@ -153,6 +153,7 @@ class Trials:
         sender.put("counted", service, MANY - before)
         assert sender.flush() == 0
         self._counted(service)
+        self._published()
         return took
 
     def _counted(self, service: str, within: float = 30.0) -> None:
@@ -162,6 +163,15 @@ class Trials:
             time.sleep(0.1)
         time.sleep(0.5)
         assert self.heard(service) == "notice", f"events of {service} were counted twice\n{self.said()}"
+
+    def _published(self, within: float = 30.0) -> None:
+        """What is to be told on Kafka waited in the outbox, and leaves it."""
+        deadline, waiting = time.monotonic() + within, 1
+        while waiting:
+            assert time.monotonic() < deadline, f"{waiting} effects still wait\n{self.said()}"
+            time.sleep(0.1)
+            with self.fireline.store.reading() as tx:
+                waiting = tx.backlog()
 
     def said(self) -> str:
         return self.fireline.log.read_text()[-6000:]

@@ -1,0 +1,202 @@
+"""A stream worker that cannot go on says so and ends: a blocked loop, a log that was made anew, too many signals."""
+
+import asyncio
+import subprocess
+import sys
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from fireline.adapters.clock import FakeClock
+from fireline.adapters.faust_batches import Batch
+from fireline.apps import stream_signals
+from fireline.apps.stream_signals import SignalLane
+from fireline.apps.stream_watchdog import Pulse
+from fireline.apps.stream_worker import Outside, Replaced, Rhythm, Sides, Stalled, StreamWorker
+from fireline.engine.ports import Unavailable
+
+HERE = ("t", 0)
+
+
+# the pulse
+def test_a_loop_that_is_blocked_is_found_with_where_it_stands():
+    ended: list[str] = []
+    found = threading.Event()
+    pulse = Pulse(0.5, lambda why: (ended.append(why), found.set()))
+
+    async def work():
+        pulse.start()
+        for _ in range(10):
+            pulse.feed()
+            await asyncio.sleep(0.1)
+        assert not ended, "it was fed"
+        deadline = time.monotonic() + 10
+        while not found.is_set() and time.monotonic() < deadline:
+            busy_with_something()
+
+    asyncio.run(work())
+    pulse.stop()
+    assert "stood still for 0.5 s" in ended[0]
+    assert "busy_with_something" in ended[0]
+
+
+def busy_with_something() -> None:
+    time.sleep(0.01)
+
+
+def test_a_pulse_that_was_stopped_blames_nobody():
+    ended: list[str] = []
+    pulse = Pulse(0.2, ended.append)
+    pulse.start()
+    pulse.stop()
+    time.sleep(0.5)
+    assert ended == []
+
+
+def test_a_call_that_holds_the_interpreter_ends_the_process_too():
+    script = (
+        "import ctypes, threading\n"
+        "from fireline.apps.stream_watchdog import Pulse\n"
+        "pulse = Pulse(0.3, print)\n"
+        "pulse.start(); pulse.feed()\n"
+        "ctypes.PyDLL(None).sleep(60)\n"  # PyDLL keeps the lock, as a C extension may
+    )
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr
+    assert time.monotonic() - began < 40
+
+
+# the worker
+class Names:
+    """What is behind topics, and whether Kafka tells."""
+
+    def __init__(self):
+        self.names_, self.away = {"t": "one"}, False
+
+    async def names(self, topics):
+        if self.away:
+            raise Unavailable("gone")
+        return {topic: self.names_[topic] for topic in topics}
+
+
+class Ends:
+    """Where a log begins and ends."""
+
+    def __init__(self):
+        self.end, self.away = 10, False
+
+    async def ends(self, places):
+        if self.away:
+            raise Unavailable("gone")
+        return dict.fromkeys(places, self.end)
+
+    async def beginnings(self, places):
+        return dict.fromkeys(places, 0)
+
+
+class Made:
+    """A worker of stubs that reads one partition of events."""
+
+    def __init__(self):
+        self.dooms: list[Exception] = []
+        self.taken: list[Batch] = []
+        self.ends, self.names = Ends(), Names()
+        self.resumed: dict = {}
+        ingest = SimpleNamespace(positions={}, commits={HERE: 4}, flows=True, read_until={}, resume=self.resumed.update)
+        self.lane = SignalLane(lambda *_: None)
+
+        async def handle(batch):
+            self.taken.append(batch)
+
+        async def resume(bounds):
+            return {}
+
+        self.judged = 0
+
+        def judge_due():
+            self.judged += 1
+
+        evaluate = SimpleNamespace(parts={}, handle=handle, resume=resume, behind=None, judge_due=judge_due)
+        clock = FakeClock(1000.0)
+        fields = dict.fromkeys(Outside.__dataclass_fields__)
+        fields |= {"ends": self.ends, "names": self.names, "logs": {"t": "one"}, "clock": clock}
+        fields |= {"doom": self.dooms.append, "store": SimpleNamespace(transaction=_no_store)}
+        self.ingest = ingest
+        self.worker = StreamWorker("w", Sides(ingest, evaluate, self.lane), Outside(**fields), Rhythm(patience=0.2))
+
+
+def _no_store():
+    raise Unavailable("no database")
+
+
+async def test_a_log_that_was_made_anew_ends_the_worker_and_nothing_of_the_old_one_is_committed():
+    made = Made()
+    await made.worker.resume({HERE: 4})
+    assert made.resumed == {HERE: 4}
+    assert made.worker.committable(HERE) == 4
+    made.ends.away = True
+    with pytest.raises(Unavailable):
+        await made.worker._look_at_ends()
+    assert made.worker.committable(HERE) is None, "what comes back may be another log"
+    made.ends.away = False
+    await made.worker._look_at_ends()
+    assert made.worker.committable(HERE) == 4
+    made.names.names_["t"] = "two"
+    assert await asyncio.wait_for(made.worker.resume({HERE: 4}), 5) == {}
+    (doom,) = made.dooms
+    assert isinstance(doom, Replaced)
+    assert "t" in str(doom)
+
+
+async def test_an_offset_beyond_the_end_of_its_log_is_not_gone_on_at():
+    made = Made()
+    await made.worker.resume({HERE: 11})
+    assert made.resumed == {HERE: 0}
+
+
+async def test_a_partition_that_stands_still_while_it_grows_is_a_stall():
+    made = Made()
+    made.ingest.positions[HERE] = 5
+    await made.worker._look_at_ends()
+    await asyncio.sleep(0.3)
+    made.ends.end = 12
+    with pytest.raises(Stalled, match="'t', 0"):
+        await made.worker._look_at_ends()
+
+
+async def test_too_many_signals_that_wait_hold_up_judging_and_are_no_stall(monkeypatch):
+    monkeypatch.setattr(stream_signals, "MANY", 2)
+    made = Made()
+    for _ in range(3):
+        made.lane.put(SimpleNamespace(id="s", rule="r", state="firing", severity=None))
+    batch = Batch("fireline.partials", 0, [SimpleNamespace(offset=0, timestamp=0, value=b"")])
+    taking = asyncio.create_task(made.worker.take_partials([batch]))
+    made.ingest.positions[HERE] = 5
+    await made.worker._look_at_ends()
+    await asyncio.sleep(0.3)
+    made.ends.end = 12
+    await made.worker._look_at_ends()
+    await made.worker._judge()
+    assert made.taken == []
+    assert made.judged == 0
+    lane = asyncio.create_task(made.lane.run())
+    await asyncio.wait_for(taking, 5)
+    assert made.taken == [batch], "it goes on as soon as there is room"
+    lane.cancel()
+
+
+async def test_who_waits_for_room_lets_go_when_delivery_stops(monkeypatch):
+    monkeypatch.setattr(stream_signals, "MANY", 1)
+    made = Made()
+    made.lane.put(SimpleNamespace(id="s"))
+    batch = Batch("fireline.partials", 0, [SimpleNamespace(offset=0, timestamp=0, value=b"")])
+    taking = asyncio.create_task(made.worker.take_partials([batch]))
+    await asyncio.sleep(0.05)
+    assert not taking.done()
+    made.ingest.flows = False
+    await asyncio.wait_for(taking, 5)
+    assert made.taken == [], "it is read again by whoever gets the partition"
