@@ -8,6 +8,7 @@ import pytest
 from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -30,7 +31,11 @@ MAPPED = FieldMap(
     services={"checkout": "shop"},
 )
 MAPPED_BODY = FieldMap(labels=MAPPED.labels, kind=Kind.HEARTBEAT, time=("time", "labels.ts"))
-FILLERS = {"otlp": ExportMetricsServiceRequest, "otlp-traces": ExportTraceServiceRequest}
+FILLERS = {
+    "otlp": ExportMetricsServiceRequest,
+    "otlp-traces": ExportTraceServiceRequest,
+    "otlp-logs": ExportLogsServiceRequest,
+}
 
 
 def protobuf(name: str) -> list[tuple[bytes, tuple[()]]]:

@@ -146,6 +146,15 @@ def test_an_increase_is_the_sum_of_what_series_gained_and_of_deltas():
     assert INCREASE.read(fold(INCREASE, [(T, {"temporality": "cumulative", "value": 5})]), 300.0, {}) is None
 
 
+def test_what_is_no_counter_has_no_increase():
+    histogram = held([10], [5] * 4, value=5.0, temporality="delta")
+    assert INCREASE.read(fold(INCREASE, [(T, histogram)]), 300.0, {}) is None
+    column = INCREASE.column(Kind.METRIC, [histogram], Measure("m", "increase", of="count"))
+    assert INCREASE.read(INCREASE.fold(list(column), [T], {}), 300.0, {}) == 4.0
+    falling = [(T + at, total("a", 1.0, 10 - at, monotonic=False)) for at in (0, 1)]
+    assert INCREASE.read(fold(INCREASE, falling), 300.0, {}) is None
+
+
 def test_of_too_many_series_a_sample_is_kept_that_says_so():
     events = [(T + at, total(f"s{i}", 1.0, 10.0 * at)) for i in range(1000) for at in (0, 1)]
     state = fold(INCREASE, events)

@@ -6,7 +6,7 @@ import pytest
 from fireline.domain.events import Event, Kind, Malformed
 from fireline.domain.rules import Measure
 from fireline.measures import FAMILIES
-from fireline.sources.otlp import METRICS, TRACES, TRACES_EXAMPLE
+from fireline.sources.otlp import LOGS, METRICS, TRACES, TRACES_EXAMPLE
 
 START, END = 1_763_683_200_000_000_000, 1_763_683_202_500_000_000
 
@@ -94,6 +94,46 @@ def test_a_call_without_an_end_or_that_ends_before_it_starts_is_a_fault():
 def test_metrics_are_not_traces():
     assert TRACES.decode(b'{"resourceMetrics": []}', ()).reason == "not-otlp"
     assert METRICS.decode(TRACES_EXAMPLE.strip(), ()).reason == "not-otlp"
+
+
+def logs(*records):
+    return orjson.dumps({"resourceLogs": [{"scopeLogs": [{"logRecords": list(records)}]}]})
+
+
+def log(name, time=START, **named):
+    return {"timeUnixNano": str(time), "eventName": name, "traceId": "5b8efff798038103d269b633813fc60c",
+            "spanId": "eee19b7ec3c1b174", "attributes": attributes(**named)}  # fmt: skip
+
+
+EVALUATED = {"gen_ai__evaluation__name": "relevance", "gen_ai__evaluation__score__value": 0.25,
+             "gen_ai__evaluation__score__label": "fail", "gen_ai__response__id": "chatcmpl-1"}  # fmt: skip
+
+
+def test_an_evaluation_of_an_answer_is_an_evaluation():
+    (event,) = LOGS.decode(logs(log("gen_ai.evaluation.result", **EVALUATED)), ())
+    assert (event.kind, event.at) == (Kind.EVALUATION, START / 10**9)
+    wanted = {"name": "relevance", "score": 0.25, "label": "fail", "request_id": "chatcmpl-1",
+              "span_id": "eee19b7ec3c1b174"}  # fmt: skip
+    assert {name: event.fields.get(name) for name in wanted} == wanted
+
+
+def test_the_details_of_a_call_are_a_prediction_and_other_records_are_no_events():
+    details = log("gen_ai.client.inference.operation.details", **CALL)
+    other = {"timeUnixNano": str(START), "body": {"stringValue": "hello"}, "severityText": "INFO"}
+    (event,) = LOGS.decode(logs(other, details, log("gen_ai.choice", **CALL)), ())
+    assert (event.kind, event.fields["output_tokens"], "latency_ms" in event.fields) == (Kind.PREDICTION, 64, False)
+
+
+@pytest.mark.parametrize(
+    ("time", "change", "reason"),
+    [(0, {}, "time-missing"), (START, {"gen_ai__evaluation__name": ""}, "field-missing"),
+     (START, {"gen_ai__evaluation__score__value": "much"}, "field-missing")],
+)  # fmt: skip
+def test_an_evaluation_that_says_too_little_is_a_fault(time, change, reason):
+    (found,) = LOGS.decode(logs(log("gen_ai.evaluation.result", time, **{**EVALUATED, **change})), ())
+    assert isinstance(found, Malformed)
+    assert found.reason == reason
+    assert "log record 0 `gen_ai.evaluation.result`" in found.detail
 
 
 def metric(name, temporality, unit="s", count=2, total=5.0, **named):

@@ -3,6 +3,8 @@
 Unit: the field's. Delta points are added up, and so are events that do not say a temporality. Of cumulative points
 (OpenTelemetry's default) it is the last of each series less the first; a counter that began anew counts from zero. None
 when no event of the window has a number in the field. The window should span several exports of a cumulative counter.
+Of a histogram, write `of: count` or `of: sum`: its `value` is a mean and has no increase. Nor has a cumulative sum that
+may fall (`monotonic: false`); use `last`.
 
 Error: for delta points that of one rounded sum. For cumulative points what a series gained between the start of the
 window and its first point in it is missing: up to one export interval. With more than 64 series an entity it is an
@@ -34,12 +36,7 @@ class Increase:
 
     def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
         """`(series or "", number)` of every event that has one."""
-        found: list[object] = []
-        for row in rows:
-            number = numbers([field_of(row, measure.of or "value")])
-            key = key_of(row) if row.get("temporality") == "cumulative" else ""
-            found.append((key, number[0]) if number and key is not None else None)
-        return found
+        return [_given(row, measure.of or "value") for row in rows]
 
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """Add deltas, and keep first and last points."""
@@ -74,6 +71,15 @@ class Increase:
         """Whether it is estimated from a sample."""
         assert isinstance(state, dict)
         return f"is an estimate from 1 in {2 ** state['level']} of its series" if state["level"] else None
+
+
+def _given(row: Fields, name: str) -> tuple[str, float] | None:
+    """Nothing of a histogram's mean, and nothing of a cumulative sum that may fall: neither of them is a counter."""
+    number = numbers([field_of(row, name)])
+    key = key_of(row) if row.get("temporality") == "cumulative" else ""
+    if not number or key is None or (key and row.get("monotonic") is False):
+        return None
+    return None if name == "value" and "count" in row else (key, number[0])
 
 
 def _state(deltas: list[float], level: int, kept: Kept) -> MeasureState:

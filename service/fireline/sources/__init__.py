@@ -9,13 +9,14 @@ from fireline.sources.cloudevents import CloudEvents
 from fireline.sources.mapped import Mapped
 from fireline.sources.mapping import Rewording
 from fireline.sources.native import Native
-from fireline.sources.otlp import METRICS, TRACES
+from fireline.sources.otlp import LOGS, METRICS, TRACES
 
 FORMATS: Mapping[str, Source] = {
     "native": Native(),
     "cloudevents": CloudEvents(),
     "otlp": METRICS,
     "otlp-traces": TRACES,
+    "otlp-logs": LOGS,
 }
 """Every format, by the name a topic's setting uses."""
 
@@ -24,6 +25,7 @@ EXAMPLES: Mapping[str, Sequence[tuple[bytes, Headers]]] = {
     "cloudevents": cloudevents.EXAMPLES,
     "otlp": ((otlp.EXAMPLE, ()),),
     "otlp-traces": ((otlp.TRACES_EXAMPLE, ()),),
+    "otlp-logs": ((otlp.LOGS_EXAMPLE, ()),),
 }
 """Records of every format, as they come from Kafka: value and headers."""
 

@@ -1,8 +1,8 @@
 """OpenTelemetry: OTLP as the Collector's Kafka exporter writes it, protobuf (`otlp_proto`) or JSON (`otlp_json`).
 
 Which of both a record is, its first byte tells: JSON begins with a brace, and no message of OTLP does. What it holds
-the format must tell, because protobuf does not: `otlp` are metrics, `otlp-traces` are traces, one kind a topic as the
-exporter does it. One record holds many events; those that are good count, whatever is wrong with the others.
+the format must tell, because protobuf does not: `otlp` are metrics, `otlp-traces` traces, `otlp-logs` logs, one kind a
+topic as the exporter does it. One record holds many events; those that are good count, whatever is wrong with others.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,11 +10,13 @@ from typing import Any
 
 import orjson
 from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from fireline.domain.events import Decoded, Event, Headers, Malformed, Row
 from fireline.sources.otlp_json import fill
+from fireline.sources.otlp_logs import events_of_logs
 from fireline.sources.otlp_metrics import events_of_metrics
 from fireline.sources.otlp_spans import events_of_spans
 
@@ -51,6 +53,18 @@ TRACES_EXAMPLE = b"""
       {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}},
       {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "812"}},
       {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "64"}}]}]}]}]}
+"""
+
+
+LOGS_EXAMPLE = b"""
+{"resourceLogs": [{
+  "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "support-assistant"}}]},
+  "scopeLogs": [{"logRecords": [{
+    "timeUnixNano": "1763683201250000000", "eventName": "gen_ai.evaluation.result", "attributes": [
+      {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o"}},
+      {"key": "gen_ai.evaluation.name", "value": {"stringValue": "relevance"}},
+      {"key": "gen_ai.evaluation.score.value", "value": {"doubleValue": 0.82}},
+      {"key": "gen_ai.evaluation.score.label", "value": {"stringValue": "pass"}}]}]}]}]}
 """
 
 
@@ -103,3 +117,6 @@ METRICS = Otlp(ExportMetricsServiceRequest, "resourceMetrics", events_of_metrics
 
 TRACES = Otlp(ExportTraceServiceRequest, "resourceSpans", events_of_spans)
 """The format `otlp-traces`."""
+
+LOGS = Otlp(ExportLogsServiceRequest, "resourceLogs", events_of_logs)
+"""The format `otlp-logs`."""
