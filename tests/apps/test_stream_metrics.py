@@ -4,9 +4,9 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from fireline.apps.stream_counts import AGES, Ages
+from fireline.apps.stream_counts import AGES, STARTS, Ages
 from fireline.apps.stream_metrics import EXAMPLE, FORGOTTEN, MOST_NAMES
-from fireline.apps.stream_report import OLD, STARTS, count
+from fireline.apps.stream_report import OLD, count
 from fireline.apps.web_health import RESPOND_FACT, STREAM_FACT, Health, metrics_text, read_health
 from tests.servers.live_web import Held, WallClock
 

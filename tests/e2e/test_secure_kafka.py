@@ -5,10 +5,13 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from prometheus_client.parser import text_string_to_metric_families
 
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_ends import LogEnds
@@ -55,6 +58,30 @@ def published(connection: Connection) -> int:
     return asyncio.run(ask())
 
 
+SHOWN = {
+    "fireline_stream_events_total 60.0",
+    "fireline_stream_signals_total{severity=outage,state=firing} 1.0",
+    "fireline_stream_lag_records{partition=0,topic=fireline.predictions} 0.0",
+    "fireline_stream_lag_seconds{partition=0,topic=fireline.partials} 0.0",
+    "fireline_stream_rebalances_total 1.0",
+    "fireline_stream_producer_retries_total 0.0",
+    "fireline_stream_starts_total 1.0",
+}
+
+
+def metrics(fireline: Fireline) -> set[str]:
+    """The samples of /metrics, without the name of the one worker."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{fireline.port}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    families = text_string_to_metric_families(text)
+    return {sample.name + shown(sample.labels) + f" {sample.value}" for family in families for sample in family.samples}
+
+
+def shown(labels: Mapping[str, str]) -> str:
+    kept = ",".join(f"{name}={value}" for name, value in sorted(labels.items()) if name != "worker")
+    return f"{{{kept}}}" if kept else ""
+
+
 def run(command: str, environment: dict[str, str]) -> tuple[int, str]:
     words = [sys.executable, "-m", "fireline.apps", command]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -85,6 +112,7 @@ def test_an_event_becomes_a_page_over_tls_and_scram(tmp_path: Path, repository: 
             return any(a.state == "delivered" for i in fireline.incidents() for p in i.pages for a in p.attempts)
 
         eventually("somebody is paged", paged, 40)
+        eventually("its worker shows what it read and told", lambda: metrics(fireline) >= SHOWN, 10)
         eventually("the incident is published", lambda: published(connection), 20)
         code, said = run("doctor", fireline.environment)
         assert f"Kafka at {connection.bootstrap} answers, all topics are there" in said, said

@@ -14,8 +14,7 @@ import pytest
 
 from fireline.adapters.faust_batches import Batch, BatchApp, Place, work
 from fireline.adapters.kafka import KafkaPublisher, Outgoing, Producer
-from fireline.adapters.kafka_access import Barred, unusable_files
-from fireline.adapters.kafka_connection import Connection
+from fireline.adapters.kafka_connection import Barred, Connection, unusable_files
 from fireline.adapters.kafka_ends import LogEnds
 from fireline.adapters.kafka_topics import Topic, ensure_topics, known_topics, topic_generation
 from fireline.apps.replay import replay

@@ -23,7 +23,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from fireline.adapters.kafka_connection import Connection
+from fireline.adapters.kafka_connection import Barred, Connection
 from fireline.engine.ports import Unavailable
 
 _WITHIN = 5.0
@@ -31,10 +31,6 @@ _EXPIRED, _NOT_YET, _OTHER_NAMES = 10, 9, (62, 64)
 """OpenSSL's numbers (X509_V_ERR_...) for certificates that are over, too new, and for other hosts."""
 _SILENT = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, None)
 _MAY_NOT = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
-
-
-class Barred(Unavailable):
-    """Kafka is there and does not let us in: nothing but another setting, certificate or right will help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,30 +68,6 @@ async def told(connection: Connection, fault: BaseException) -> Unavailable:
     if found is None:
         return Unavailable(f"Kafka at {connection.bootstrap} does not answer: {fault!r}")
     return Unavailable(found.said) if found.passing else Barred(found.said)
-
-
-def unusable_files(connection: Connection) -> str | None:
-    """What is wrong with the files of certificates and keys, None when they can be used."""
-    try:
-        connection.tls()
-    except OSError as fault:  # ssl.SSLError is one
-        return _file_fault(connection, fault)
-    return None
-
-
-def _file_fault(connection: Connection, fault: OSError) -> str:
-    detail = getattr(fault, "reason", None) or fault.strerror or str(fault)
-    try:
-        ssl.create_default_context(cafile=None if connection.ca is None else str(connection.ca))
-    except OSError:
-        return f"FIRELINE_KAFKA_SSL_CA: {connection.ca} holds no certificates in PEM form that can be read ({detail})"
-    if detail == "KEY_VALUES_MISMATCH":
-        return f"FIRELINE_KAFKA_SSL_KEY: {connection.key} is not the key of {connection.cert}"
-    return (
-        f"FIRELINE_KAFKA_SSL_CERT, FIRELINE_KAFKA_SSL_KEY: {connection.cert} and {connection.key or connection.cert} "
-        f"cannot be used ({detail}); both are to be in PEM form, and a key that is locked needs "
-        "FIRELINE_KAFKA_SSL_KEY_PASSWORD"
-    )
 
 
 async def _at(connection: Connection, server: str) -> Barrier | None:

@@ -4,6 +4,12 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fireline.engine.ports import Unavailable
+
+
+class Barred(Unavailable):
+    """Kafka is there and does not let us in: nothing but another setting, certificate or right will help."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -43,7 +49,7 @@ class Connection:
     def tls(self) -> ssl.SSLContext | None:
         """The TLS context (certificates and host names verified, against `ca` or the system's), None without TLS.
 
-        Raises OSError or ssl.SSLError for files that cannot be used; `kafka_access.unusable_files` says it in words.
+        Raises OSError or ssl.SSLError for files that cannot be used; `unusable_files` says it in words.
         """
         if not self.encrypted:
             return None
@@ -86,3 +92,27 @@ class Connection:
                 "sasl.password": self.password or "",
             }
         return options
+
+
+def unusable_files(connection: Connection) -> str | None:
+    """What is wrong with the files of certificates and keys, None when they can be used."""
+    try:
+        connection.tls()
+    except OSError as fault:  # ssl.SSLError is one
+        return _file_fault(connection, fault)
+    return None
+
+
+def _file_fault(connection: Connection, fault: OSError) -> str:
+    detail = getattr(fault, "reason", None) or fault.strerror or str(fault)
+    try:
+        ssl.create_default_context(cafile=None if connection.ca is None else str(connection.ca))
+    except OSError:
+        return f"FIRELINE_KAFKA_SSL_CA: {connection.ca} holds no certificates in PEM form that can be read ({detail})"
+    if detail == "KEY_VALUES_MISMATCH":
+        return f"FIRELINE_KAFKA_SSL_KEY: {connection.key} is not the key of {connection.cert}"
+    return (
+        f"FIRELINE_KAFKA_SSL_CERT, FIRELINE_KAFKA_SSL_KEY: {connection.cert} and {connection.key or connection.cert} "
+        f"cannot be used ({detail}); both are to be in PEM form, and a key that is locked needs "
+        "FIRELINE_KAFKA_SSL_KEY_PASSWORD"
+    )

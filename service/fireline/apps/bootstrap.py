@@ -13,8 +13,7 @@ from pydantic import BaseModel, SecretStr
 from fireline.actions import SCHEMAS as ACTIONS
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
-from fireline.adapters.kafka_access import unusable_files
-from fireline.adapters.kafka_connection import Connection
+from fireline.adapters.kafka_connection import Connection, unusable_files
 from fireline.apps.faults import Refused
 from fireline.apps.files import Files
 from fireline.apps.lifeline import PARENT

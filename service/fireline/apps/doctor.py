@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
-from fireline.adapters.kafka_access import Barred
+from fireline.adapters.kafka_connection import Barred
 from fireline.adapters.kafka_topics import topics_of_fireline
 from fireline.adapters.slack import who_am_i
 from fireline.apps.bootstrap import Look, connection_of, plugins, settings_with

@@ -1,6 +1,6 @@
 """Faults a command may meet that are no fault of its code, told in words a tired person can act on."""
 
-from fireline.adapters.kafka_access import Barred
+from fireline.adapters.kafka_connection import Barred
 from fireline.apps.files import BrokenFiles
 from fireline.apps.settings import SettingsFault
 from fireline.engine.ports import Unavailable

@@ -1,8 +1,16 @@
-"""What parts of a stream worker count beside their work: by batch and by checkpoint, never by event."""
+"""What parts of a stream worker count beside their work: by batch and by checkpoint, never by event.
+
+Readers of what workers tell import this and not the workers, which bring Faust with them.
+"""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
 
+FACT = "stream"
+"""The fact of whichever worker told last; `stream:NAME` is that of one worker."""
+COUNTS = "stream-counts"
+"""How often workers were started, and why they gave up, over all workers and all time."""
+STARTS = "starts"
 AGES = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of the buckets of `Ages`, in seconds; one more is open."""
 

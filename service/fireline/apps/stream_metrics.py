@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from fireline.apps.stream_counts import AGES
-from fireline.apps.stream_report import COUNTS, FACT, STARTS
+from fireline.apps.stream_counts import AGES, COUNTS, FACT, STARTS
 from fireline.engine.ports import Transaction
 
 FORGOTTEN = 30.0

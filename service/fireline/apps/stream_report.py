@@ -8,17 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fireline.adapters.faust_batches import Place
+from fireline.apps.stream_counts import COUNTS, FACT
 from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
 from fireline.engine.ports import Store
 from fireline.engine.watching import Watch
 
-FACT = "stream"
-"""The fact of whichever worker told last; `stream:NAME` is that of one worker."""
-COUNTS = "stream-counts"
-"""How often workers were started, and why they gave up, over all workers and all time."""
-STARTS = "starts"
 UNKNOWN_LAG = 365 * 86_400.0
 """Seconds we count as behind while nobody knows: silence is then nobody's fault but ours."""
 MOST_PLACES = 256

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from fireline.adapters.faust_batches import Batch, Place
 from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_topics import PARTIALS
+from fireline.apps.stream_counts import STARTS
 from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
-from fireline.apps.stream_report import STARTS, UNKNOWN_LAG, Reading, Report, count, tell
+from fireline.apps.stream_report import UNKNOWN_LAG, Reading, Report, count, tell
 from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Pulse, Watchdog
 from fireline.domain.configuration import Configuration

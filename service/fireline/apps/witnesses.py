@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from fireline.adapters.clock_steady import SteadyClock
-from fireline.apps.stream_report import FACT
+from fireline.apps.stream_counts import FACT
 from fireline.engine.ports import Store, Unavailable
 
 log = logging.getLogger(__name__)
