@@ -29,7 +29,7 @@ KINDS = {
     "response": "severities",
     "topics": "topics",
 }
-OTHER = {"scrape_configs", "groups", "x-fireline"}
+OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""
 
 

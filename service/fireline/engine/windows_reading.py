@@ -60,12 +60,12 @@ def _values(
     own, others = cell.states if cell is not None else nothing, shared.states if shared is not None else nothing
     for family, measure, state, other in zip(series.families, series.rule.measures, own, others, strict=True):
         try:
+            value = None
             merged = _merged(family, state, other)
             value = family.read(merged, window, measure.options)
             if value is not None and _doubts(type(family)):
                 notes.extend(_caveat(family, measure, merged, window))
-        except Exception:  # as above
-            value = None
+        except Exception:  # as above; a value that was read stays, although what was to be said of it is not known
             faults += 1
         values[measure.name] = value if value is not None and math.isfinite(value) else None
     return values, notes, faults
