@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, compress, groupby, takewhile
+from itertools import accumulate, groupby, takewhile
 from operator import attrgetter, itemgetter
 
 from fireline.domain.events import Kind, Malformed, Row, Source
@@ -239,9 +239,9 @@ class Ingest:
                 records[at : at + 1] = [records[at]] * len(some)
         rows: list[Row] = found  # type: ignore[assignment]  # nothing of it is None now
         batch.events += len(rows)
-        if not rows or not self._all_timely(batch, chunk, records, rows):
-            return self._timely(batch, chunk, records, rows)
-        return rows
+        if not rows or self._all_timely(batch, chunk, records, rows):
+            return rows
+        return self._timely(batch, chunk, records, rows)
 
     def _all_timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> bool:
         """Whether no event can be late or early, told from the earliest and the latest of all; most batches are so."""
@@ -257,20 +257,32 @@ class Ingest:
         return timely
 
     def _timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> list[Row]:
-        """The events that are neither late nor early, looked at one by one; the others are dead letters."""
+        """The events that are neither late nor early; the others are dead letters."""
+        ages = self._live_ages(batch, records, rows) if batch.source.timeline == LIVE else self._ages(chunk, rows)
+        kept = list(rows)
+        for at, _ in reversed(ages):  # from the end, so that places before stay what they are
+            del kept[at]
+        for at, age in ages:
+            self._untimely(batch, records[at], rows[at], age)
+        return kept
+
+    def _live_ages(self, batch: _Batch, records: Sequence[Arrived], rows: Sequence[Row]) -> list[tuple[int, float]]:
+        """The places and ages of events that are late or early by their own records.
+
+        Few are, and whoever is not by the records of the whole batch is not by its own: only the others are looked at.
+        """
+        stamps = list(map(_timestamp, records))
+        low, high = max(stamps) * batch.unit - self._lateness, min(stamps) * batch.unit + self._future
+        doubtful = [at for at, row in enumerate(rows) if not low <= row[1] <= high]
+        ages = [(at, stamps[at] * batch.unit - rows[at][1]) for at in doubtful]
+        return [(at, age) for at, age in ages if not -self._future <= age <= self._lateness]
+
+    def _ages(self, chunk: _Chunk, rows: Sequence[Row]) -> list[tuple[int, float]]:
+        """The places and ages of events of a recording that are late by the newest of their chunk so far."""
         highs = list(accumulate(map(_at, rows), max, initial=chunk.high))
         chunk.high = highs[-1]
-        if batch.source.timeline == LIVE:
-            ages = [record.timestamp * batch.unit - row[1] for record, row in zip(records, rows, strict=True)]
-            earliest, latest = -self._future, self._lateness
-        else:
-            ages = [high - row[1] for high, row in zip(highs[1:], rows, strict=True)]
-            earliest, latest = float("-inf"), self._replay_lateness
-        timely = [earliest <= age <= latest for age in ages]
-        for at, kept in enumerate(timely):
-            if not kept:
-                self._untimely(batch, records[at], rows[at], ages[at])
-        return list(compress(rows, timely))
+        ages = [high - row[1] for high, row in zip(highs[1:], rows, strict=True)]
+        return [(at, age) for at, age in enumerate(ages) if age > self._replay_lateness]
 
     def _slow(self, batch: _Batch, source: Source, record: Arrived) -> list[Row]:
         """The events of a record that is out of the ordinary; what is malformed in it becomes a dead letter."""
