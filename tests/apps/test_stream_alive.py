@@ -144,7 +144,11 @@ async def test_a_log_that_was_made_anew_ends_the_worker_and_nothing_of_the_old_o
     assert made.worker.committable(HERE) is None, "what comes back may be another log"
     made.ends.away = False
     await made.worker._look_at_ends()
+    await made.worker._look_when_in_doubt()
     assert made.worker.committable(HERE) == 4
+    made.ingest.positions[HERE] = 11
+    await made.worker._look_at_ends()
+    assert made.worker.committable(HERE) is None, "the log is shorter than what was read of it"
     made.names.names_["t"] = "two"
     assert await asyncio.wait_for(made.worker.resume({HERE: 4}), 5) == {}
     (doom,) = made.dooms

@@ -11,10 +11,12 @@ from statistics import median
 import orjson
 from confluent_kafka import KafkaException, Producer
 
+from fireline.domain.incidents import Incident
 from tests.e2e.outside import Outside, only_rules
 from tests.servers.kafka import ApacheKafka
 
 MANY = 400
+BLIND_AFTER = 4.0
 TOPIC = "fireline.metrics"
 RULES = f"""
 rules:
@@ -117,7 +119,8 @@ class Trials:
 
     def __init__(self, home: Path, repository: Path, kafka: ApacheKafka) -> None:
         self.kafka = kafka
-        self.fireline = Outside(home, repository, {"FIRELINE_KAFKA": kafka.bootstrap})
+        environment = {"FIRELINE_KAFKA": kafka.bootstrap, "FIRELINE_BLIND_AFTER": f"{BLIND_AFTER:g}"}
+        self.fireline = Outside(home, repository, environment)
         only_rules(self.fireline, RULES)
         self._number = 0
 
@@ -172,6 +175,17 @@ class Trials:
             time.sleep(0.1)
             with self.fireline.store.reading() as tx:
                 waiting = tx.backlog()
+
+    def blindness(self, within: float = 30.0) -> Incident:
+        """Fireline's incident about itself, once it is over."""
+        deadline = time.monotonic() + within
+        while True:
+            with self.fireline.store.reading() as tx:
+                found = tx.latest_incident("fireline", "", "live")
+            if found is not None and not found.firing:
+                return found
+            assert time.monotonic() < deadline, f"blindness was not told, or does not end: {found}\n{self.said()}"
+            time.sleep(0.2)
 
     def said(self) -> str:
         return self.fireline.log.read_text()[-6000:]

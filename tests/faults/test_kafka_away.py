@@ -26,6 +26,8 @@ def test_reading_goes_on_after_kafka_was_away(tmp_path: Path, repository: Path, 
         for case in CASES * TRIALS:
             found[case.name].append(trials.once(case))
             print(case.name, f"{found[case.name][-1]:.1f}", flush=True)
+        told = trials.blindness()
+        assert {page.person for page in told.pages} == {"dana"}, "whoever is on call for the default team was paged"
     print("\n" + table(found))
     everything = sorted(took for times in found.values() for took in times)
     assert everything[round(0.95 * (len(everything) - 1))] <= PROMISE * (1 if LONG else 2), table(found)

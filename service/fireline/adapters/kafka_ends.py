@@ -19,6 +19,8 @@ from fireline.adapters.kafka_access import told
 from fireline.adapters.kafka_connection import Connection
 from fireline.engine.ports import Unavailable
 
+UNKNOWN = "unknown"
+"""The id of every log on a broker that knows none."""
 _WITHIN = 8.0
 
 
@@ -97,7 +99,7 @@ def _named(topic: str, answer: Future[TopicDescription]) -> str:
         if fault.args[0].code() in {Fault.UNKNOWN_TOPIC_OR_PART, Fault.UNKNOWN_TOPIC_ID}:
             return ""
         if fault.args[0].code() == Fault._UNSUPPORTED_FEATURE:
-            return "unknown"
+            return UNKNOWN
         raise Unavailable(f"Kafka did not describe {topic}: {fault}") from fault
     except TimeoutError as fault:
         raise Unavailable(f"Kafka did not describe {topic} in time") from fault

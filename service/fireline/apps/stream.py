@@ -17,7 +17,7 @@ from typing import TypeVar
 from fireline.adapters.faust_batches import BatchApp, work
 from fireline.adapters.kafka import Producer
 from fireline.adapters.kafka_connection import Barred, Connection
-from fireline.adapters.kafka_ends import LogEnds, LogNames
+from fireline.adapters.kafka_ends import UNKNOWN, LogEnds, LogNames
 from fireline.adapters.kafka_logs import spare_logs
 from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
 from fireline.apps.stream_evaluate import EvaluateSide
@@ -166,14 +166,23 @@ def _sources(options: StreamOptions) -> dict[str, str]:
 async def _prepare(options: StreamOptions, names: LogNames) -> tuple[dict[str, str], Mapping[str, str]]:
     """See that all topics exist; the generation of each that is read, and which log is behind it."""
     read = [*_sources(options), PARTIALS]
-    return await asyncio.to_thread(_generations, options, read), await names.names(read)
+    await asyncio.to_thread(_ensure, options)
+    logs = await names.names(read)
+    if options.generation:
+        return dict.fromkeys(read, options.generation), logs
+    if UNKNOWN in logs.values() or not all(logs.values()):
+        return await asyncio.to_thread(_generations, options, read), logs
+    return dict(logs), logs
+
+
+def _ensure(options: StreamOptions) -> None:
+    for fault in ensure_topics(options.connection, topics_of_fireline(list(_sources(options)), options.partitions)):
+        log.warning("%s", fault)
 
 
 def _generations(options: StreamOptions, read: Sequence[str]) -> dict[str, str]:
-    connection = options.connection
-    for fault in ensure_topics(connection, topics_of_fireline(list(_sources(options)), options.partitions)):
-        log.warning("%s", fault)
-    return {topic: options.generation or topic_generation(connection, topic) for topic in read}
+    """Where brokers are too old to know ids of topics."""
+    return {topic: topic_generation(options.connection, topic) for topic in read}
 
 
 def _ingest_side(

@@ -79,6 +79,7 @@ class StreamWorker:
         self.ingest, self.evaluate, self._lane = sides.ingest, sides.evaluate, sides.lane
         self._ends, self._store, self._clock = outside.ends, outside.store, outside.clock
         self._names, self._logs, self._same = outside.names, outside.logs, True
+        self._named_at = time.monotonic()
         self._pulse, self._doom = outside.pulse, outside.doom
         self._rhythm = rhythm
         self._doomed = False
@@ -180,7 +181,7 @@ class StreamWorker:
             group.create_task(self._guarded(self._every(self._rhythm.checkpoint, self._checkpoint)))
             group.create_task(self._guarded(self._every(self._rhythm.report, self._report)))
             group.create_task(self._guarded(self._every(self._rhythm.look_at_ends, self._look_at_ends)))
-            group.create_task(self._guarded(self._every(self._rhythm.look_at_names, self._look_at_names)))
+            group.create_task(self._guarded(self._every(self._rhythm.look_at_ends, self._look_when_in_doubt)))
             group.create_task(self._guarded(self._every(self._rhythm.clear_orphans, self.evaluate.clear_orphans)))
             group.create_task(self._guarded(self._every(min(1.0, self._rhythm.patience / 20), self._feed)))
 
@@ -244,11 +245,15 @@ class StreamWorker:
             self._watchdog.forgive()
             self._same = False  # a broker that was away may come back with other data
             raise
-        if not self._same or any(at > self._known_ends.get(place, at) for place, at in positions.items()):
-            await self._look_at_names()
+        if any(at > self._known_ends.get(place, at) for place, at in positions.items()):
+            self._same = False
         stalled = self._watchdog.observe(time.monotonic(), self._positions(), self._known_ends)
         if stalled and self.ingest.flows and not self._lane.full:
             raise Stalled(f"nothing was read for {self._rhythm.patience:.0f} s although there is more: {stalled}")
+
+    async def _look_when_in_doubt(self) -> None:
+        if not self._same or time.monotonic() - self._named_at >= self._rhythm.look_at_names:
+            await self._look_at_names()
 
     async def _look_at_names(self) -> None:
         found = await self._names.names(self._logs)
@@ -257,7 +262,7 @@ class StreamWorker:
             raise Replaced(
                 f"what was read of {', '.join(others)} is gone: deleted, made anew, or wiped with its broker"
             )
-        self._same = True
+        self._same, self._named_at = True, time.monotonic()
 
     async def _feed(self) -> None:
         self._pulse.feed()
