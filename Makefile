@@ -38,7 +38,9 @@ test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: about ten minutes)
-	@for f in benchmarks/bench_*.py benchmarks/profile_stream.py; do $(BIN)/python $$f $(ARGS) || exit 1; done
+	@failed=; for f in benchmarks/bench_*.py benchmarks/profile_stream.py; do \
+	  $(BIN)/python $$f $(ARGS) || failed="$$failed $$f"; done; \
+	  test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 faults: setup $(TEST_STAMP)  ## Long fault campaigns
 	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults

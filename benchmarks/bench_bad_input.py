@@ -7,7 +7,6 @@ Batches with and without garbage take turns, so that both see the same machine; 
 
 import argparse
 import gc
-import json
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from bench_core import START, rule
 from fireline.engine.ingest import Ingest, Record, SourceRef
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
+from harness import Figure, report
 
 SIZE = 1_000
 SHARE = 100
@@ -99,7 +99,7 @@ def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer batches")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     args = parser.parse_args()
     number = 100 if args.quick else 1_000
     clean, spoilt, dead = measure(number)
@@ -107,23 +107,15 @@ def main():
     assert dead.total() == expected, (dead, expected)
     assert set(dead) == set(GARBAGE), dead
     assert max(dead.values()) - min(dead.values()) <= 1, dead
-    found = {
-        "batches": number,
-        "batch": SIZE,
-        "garbage_share": 1 / SHARE,
-        "dead_letters": dict(sorted(dead.items())),
-        "clean_p50_ms": round(clean.quantile(0.5), 3),
-        "spoilt_p50_ms": round(spoilt.quantile(0.5), 3),
-        "clean_p99_ms": round(clean.quantile(0.99), 3),
-        "spoilt_p99_ms": round(spoilt.quantile(0.99), 3),
-        "added_p99_percent": round(100 * (spoilt.quantile(0.99) / clean.quantile(0.99) - 1), 1),
-        "added_p50_percent": round(100 * (spoilt.quantile(0.5) / clean.quantile(0.5) - 1), 1),
-    }
-    if args.json:
-        print(json.dumps({"benchmark": "bad_input", **found}))
-        return
-    for name, value in found.items():
-        print(f"{name:18} {value}")
+    title = f"{number} batches of {SIZE:,} events, 1 % garbage of eight kinds"
+    found = [
+        Figure(f"p{round(100 * q)} of a batch with garbage", spoilt.quantile(q), "ms", "without", clean.quantile(q))
+        for q in (0.5, 0.99)
+    ]
+    added = 100 * (spoilt.quantile(0.99) / clean.quantile(0.99) - 1)
+    found.append(Figure("added to p99", added, "%", "planned", 10.0))
+    found.append(Figure("dead letters", float(dead.total()), "", "garbage sent", float(expected)))
+    report(title, found, in_json=args.json)
 
 
 if __name__ == "__main__":

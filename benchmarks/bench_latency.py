@@ -27,16 +27,15 @@ from confluent_kafka import Producer
 from harness import (
     ROOT,
     Figure,
-    Fireline,
     arguments_of,
     as_json,
     broker,
     eventually,
-    fireline_up,
     percentile,
     process,
     show,
 )
+from harness_fireline import Fireline, fireline_up
 from latency_peers import Peer, prometheus_and_alertmanager
 from latency_slack import Desk, desk_before, local_slack
 from latency_world import APP_TOKEN, BOT_TOKEN, Place, slack_world, write

@@ -15,6 +15,7 @@ from fireline.adapters.database import open_store
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, Record, SourceRef
 from fireline.engine.watching import Checkpoint
+from fireline.engine.windows_checkpoint import packed
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 from stream_world import PARTITIONS, TOPIC, World, memory
@@ -59,17 +60,19 @@ def fed(world: World, ingest: Ingest, evaluation: Evaluation, events: int, size:
 
 
 def saved(evaluation: Evaluation, home: Path) -> dict[str, float]:
-    """Processor seconds to pack and to write a checkpoint of everything, and its size in MB."""
+    """Processor seconds of a checkpoint of everything: the snapshot, for which events wait; packing it; writing it."""
     store = open_store(f"sqlite:///{home}/core.db")
     begin = time.process_time()
-    checkpoint = Checkpoint("fireline.partials", 0, "", 1, evaluation.header(), dict(evaluation.changes()))
-    packed = time.process_time()
+    header, snapshot = evaluation.header(), evaluation.snapshot()
+    taken = time.process_time()
+    checkpoint = Checkpoint("fireline.partials", 0, "", 1, header, packed(snapshot))
+    ready = time.process_time()
     with store.transaction() as tx:
         tx.save_checkpoint(checkpoint)
     written = time.process_time()
     store.close()
     size = sum(len(window) for window in checkpoint.windows.values() if window is not None)
-    return {"pack": packed - begin, "write": written - packed, "checkpoint_mb": size / 1e6}
+    return {"snapshot": taken - begin, "pack": ready - taken, "write": written - ready, "checkpoint_mb": size / 1e6}
 
 
 def first_sight(world: World, rules: list[object], sets: int = 2_000) -> float:
@@ -92,22 +95,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--world", required=True)
     parser.add_argument("--events", type=int, required=True)
+    parser.add_argument("--turns", type=int, default=1, help="feed so often, and tell of the quickest")
     parser.add_argument("--batch", type=int, default=20_000)
     parser.add_argument("--home", type=Path, required=True)
     given = parser.parse_args()
     world = World.of(given.world)
     rules = [world.rule(number) for number in range(world.rules)]
-    fed(world, Ingest(rules, FAMILIES, Native(), PARTITIONS), Evaluation(rules, FAMILIES), 1_000, given.batch)  # warm
-    ingest, evaluation = Ingest(rules, FAMILIES, Native(), PARTITIONS), Evaluation(rules, FAMILIES)
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)  # as the worker has it
-    empty = memory()["rss"]
-    times = fed(world, ingest, evaluation, given.events, given.batch)
-    gc.collect()
-    told = {"events": given.events, "entities": evaluation.entities, "mb": memory()["rss"] - empty, **times}
+    fed(world, Ingest(rules, FAMILIES, Native(), PARTITIONS), Evaluation(rules, FAMILIES), 1_000, given.batch)  # warm
+    found = []
+    for _ in range(given.turns):
+        evaluation = Evaluation(rules, FAMILIES)
+        found.append(fed(world, Ingest(rules, FAMILIES, Native(), PARTITIONS), evaluation, given.events, given.batch))
+    told = {"events": given.events, "entities": evaluation.entities, "mb": memory()["rss"]}
+    told.update(min(found, key=lambda times: times["ingest"] + times["evaluate"]))
     told.update(saved(evaluation, given.home))
-    told["first_sight_us"] = first_sight(world, rules)
+    told["first_sight_us"] = min(first_sight(world, rules) for _ in range(given.turns))
     print(json.dumps(told), flush=True)
 
 

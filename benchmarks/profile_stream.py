@@ -11,10 +11,23 @@ import sys
 from dataclasses import replace
 
 from harness import Figure, report
+from stream_profile import DECODING, FETCHING, MEASURES, SAVING, SENDING
 from stream_runs import Told, broker, options_of, run_sides
 from stream_world import World
 
 WORLD = World(rules=75, names=50, sent=50, services=10)
+
+GROUPS = {
+    "the decoder, the measures and the client": (DECODING, SENDING, FETCHING, *MEASURES.values()),
+    "partials and windows": (
+        "encode partials",
+        "decode partials",
+        "apply partials to windows",
+        "judge: read windows, conditions",
+    ),
+    "checkpoints": ("checkpoint: snapshot", SAVING),
+}
+"""What a faster Fireline could not do without, and what stands beside it; the rest is matching and batching."""
 
 
 def shares(plain: Told, timed: Told) -> list[Figure]:
@@ -25,6 +38,9 @@ def shares(plain: Told, timed: Told) -> list[Figure]:
         Figure(f"{name} ({1e6 * seconds / timed.events:.2f} us an event)", 100 * seconds / total, "%")
         for name, seconds in ordered
     ]
+    for group, names in GROUPS.items():
+        took = sum(timed.parts.get(name, 0.0) for name in names)
+        rows.append(Figure(f"of it, {group}", 100 * took / total, "% together"))
     rows.append(Figure("all parts, a second of processor time", timed.events / total, "events/s"))
     rows.append(Figure("with timers", timed.cpu_rate, "events/s", "without, same run", plain.cpu_rate))
     return rows

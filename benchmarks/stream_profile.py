@@ -25,18 +25,20 @@ REST = "Faust, event loop, timers of this profile"
 FUNCTIONS = (
     (DECODING, "fireline.sources.native", "Native.rows"),
     ("match: find each event's plan", "fireline.engine.ingest", "Ingest._collect"),
+    ("late or early", "fireline.engine.ingest", "Ingest._all_timely"),
+    ("late or early", "fireline.engine.ingest", "Ingest._timely"),
     ("fold: by plan and pane", "fireline.engine.ingest", "Ingest._fold_plan"),
     ("encode partials", "fireline.engine.ingest", "Ingest._emit"),
     ("ingest: the rest", "fireline.engine.ingest", "Ingest.batch"),
-    ("records as the engine knows them", "fireline.apps.stream_ingest", "IngestSide._aggregated"),
+    ("ingest: the rest", "fireline.apps.stream_ingest", "IngestSide._aggregated"),
     (SENDING, "fireline.adapters.kafka", "Producer.send"),
     (SENDING, "aiokafka.producer.sender", "Sender._sender_routine"),
     (SENDING, "aiokafka.producer.sender", "Sender._send_produce_req"),
     ("decode partials", "fireline.engine.evaluate", "decode"),
     ("apply partials to windows", "fireline.engine.evaluate", "Evaluation.apply"),
     ("judge: read windows, conditions", "fireline.engine.evaluate", "Evaluation.judge"),
-    ("checkpoint: pack", "fireline.engine.evaluate", "Evaluation.snapshot"),
-    ("checkpoint: pack", "fireline.engine.evaluate", "Evaluation.header"),
+    ("checkpoint: snapshot", "fireline.engine.evaluate", "Evaluation.snapshot"),
+    ("checkpoint: snapshot", "fireline.engine.evaluate", "Evaluation.header"),
 )
 """What is timed under which name. Keep it in step with the engine: a benchmark's test fails on what is not there."""
 MEASURES = {"column": "measures: take the column", "fold": "measures: fold (sketch)", "merge": "measures: merge"}
