@@ -1,8 +1,8 @@
 """Native JSON: one event a record, `{"type": "metric", "name": ..., "value": ..., "ts": ..., "labels": {...}}`.
 
 `ts` is seconds or milliseconds since the epoch, or RFC 3339. Labels are merged with the event's own fields, which win.
-Unknown fields are kept. Every kind has fields that it must have; known fields of a wrong type are refused, so that a rule
-never compares a text with a number.
+Unknown fields are kept. Every kind has fields that it must have; known fields of a wrong type are refused, so that a
+rule never compares a text with a number.
 """
 
 import math
