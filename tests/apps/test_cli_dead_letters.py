@@ -88,6 +88,12 @@ def test_without_a_broker_it_says_how_to_name_one(house):
     assert "FIRELINE_KAFKA" in said.err
 
 
+def test_with_a_configured_broker_no_database_is_needed(desk, embedded_broker):
+    desk.aside(b"{")
+    desk.house.set(KAFKA=embedded_broker.bootstrap, DATABASE="postgresql://fireline@127.0.0.1:1/fireline")
+    assert [line["reason"] for line in desk.lines()] == ["not-json"]
+
+
 def test_ls_tells_each_once_and_counts_them_by_reason(desk):
     desk.aside(desk.metric(value=...), b"\x1b[31mred", None, times=2)
     said = desk("ls")

@@ -159,10 +159,25 @@ def connection_of(parts: Parts | Look) -> Connection:
 
     Refused too when files of certificates cannot be used.
     """
-    settings = parts.settings
+    return connection_with(parts.settings, parts.settings.kafka or str(_broker(parts)["bootstrap"]))
+
+
+def kafka_alone(settings: Settings) -> Connection:
+    """The same for a command that needs nothing but Kafka: with one configured it works while the database is away."""
+    if settings.kafka is not None:
+        return connection_with(settings, settings.kafka)
+    seen = look(settings)
+    try:
+        return connection_of(seen)
+    finally:
+        seen.store.close()
+
+
+def connection_with(settings: Settings, bootstrap: str) -> Connection:
+    """How to reach the brokers at `bootstrap` with these settings; raises Refused when files cannot be used."""
     embedded = settings.kafka is None or bool(settings.kafka_generation)
     connection = Connection(
-        bootstrap=settings.kafka or str(_broker(parts)["bootstrap"]),
+        bootstrap=bootstrap,
         protocol=settings.kafka_protocol,
         mechanism=settings.kafka_sasl_mechanism,
         user=settings.kafka_user,

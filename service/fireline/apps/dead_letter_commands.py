@@ -7,7 +7,7 @@ from collections import Counter, deque
 
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka_connection import Connection
-from fireline.apps.bootstrap import connection_of, look, settings_with
+from fireline.apps.bootstrap import kafka_alone, settings_with
 from fireline.apps.dead_letter_marks import Ledger
 from fireline.apps.dead_letter_reading import read_ledger, read_letters
 from fireline.apps.dead_letter_said import HEAD, row, state, summary, told, whole
@@ -22,11 +22,7 @@ ROWS = 50
 
 def kafka() -> Connection:
     """The configured Kafka, or the broker of the running `fireline up`; raises what `faults.told` knows how to tell."""
-    seen = look(settings_with())
-    try:
-        return connection_of(seen)
-    finally:
-        seen.store.close()
+    return kafka_alone(settings_with())
 
 
 def ls(
