@@ -6,13 +6,16 @@ Run as `python stream_process.py OPTIONS` with OPTIONS a JSON object; see `tests
 import asyncio
 import json
 import logging
+import math
 import os
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fireline.adapters.clock import SystemClock
+from fireline.adapters.clock_steady import SteadyClock
 from fireline.adapters.database import open_store
 from fireline.adapters.kafka_connection import Connection
 from fireline.apps.stream import Flow, StreamOptions, run_stream
@@ -94,6 +97,15 @@ class BreakingClock(SystemClock):
         return super().now()
 
 
+def set_clock(ahead: Path) -> SteadyClock:
+    """The clock of a worker, on a machine whose wall clock is as many seconds ahead as a file says."""
+
+    def wall() -> float:
+        return time.time() + (float(ahead.read_text() or 0) if ahead.exists() else 0.0)
+
+    return SteadyClock(math.inf, wall=wall)
+
+
 def main(options: Mapping[str, object]) -> int:
     logging.basicConfig(level="INFO", format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for name in ("faust", "mode", "aiokafka"):
@@ -142,7 +154,7 @@ def main(options: Mapping[str, object]) -> int:
         refresh=lambda: configuration(json.loads(rules_file.read_text())),
     )
     breaks_after = int(str(options.get("breaks_after", 0)))
-    clock = BreakingClock(breaks_after) if breaks_after else SystemClock()
+    clock = BreakingClock(breaks_after) if breaks_after else set_clock(Path(str(options["ahead"])))
     return asyncio.run(run_stream(worker, flow, store, clock))
 
 

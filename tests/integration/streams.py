@@ -28,6 +28,7 @@ class Streams:
         self.database = f"sqlite:///{directory / 'stream.db'}"
         self._signals = directory / "signals.ndjson"
         self._rules = directory / "rules.json"
+        self.ahead = directory / "ahead"
         self._processes: list[subprocess.Popen[bytes]] = []
         self.set_rules(rules)
 
@@ -45,6 +46,7 @@ class Streams:
             "directory": str(self._directory),
             "chunk": chunk,
             "breaks_after": breaks_after,
+            "ahead": str(self.ahead),
         }
         with self._log(len(self._processes)).open("ab") as said:
             process = subprocess.Popen(

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -17,6 +18,7 @@ from fireline.engine.ingest import Ingest
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 from tests.engine.streams import SOURCE, above, metric, rule
+from tests.integration.streams import Streams
 
 T = 1_763_683_200.0
 HOUR = 3600.0
@@ -157,3 +159,29 @@ async def test_a_process_that_was_stopped_reports_nobody_silent_either(worker):
     del worker.values["silent"]
     await worker.pass_by(25)
     assert worker.said() == [("silent", "degraded")]
+
+
+async def test_a_real_worker_goes_on_to_judge_while_the_clock_of_its_machine_is_an_hour_ahead(
+    embedded_broker, embedded, tmp_path
+):
+    embedded_broker.create(["fireline.metrics", "fireline.replay", "fireline.partials", "fireline.dead-letter"])
+    streams = Streams(embedded, embedded_broker.generation, tmp_path, {"ten": 10, "twenty": 20, "thirty": 30})
+    try:
+        worker = streams.start()
+        await streams.ready(worker)
+        await streams.feed(12)
+        await streams.until(lambda: "ten" in streams.fired())
+        streams.ahead.write_text("3600")
+        await streams.until(lambda: streams.fact().get("clock_doubted") == pytest.approx(HOUR, abs=2.0))
+        await streams.feed(10)
+        await streams.until(lambda: "twenty" in streams.fired())
+        await streams.until(lambda: streams.fact().get("clock_sure") is True)
+        streams.ahead.write_text("0")
+        await streams.until(lambda: streams.fact().get("clock_doubted") == 0.0)
+        await streams.feed(10)
+        await streams.until(lambda: "thirty" in streams.fired())
+        assert [signal["state"] for signal in streams.signals()] == ["firing"] * 3
+        assert all(abs(float(str(signal["at"])) - time.time()) < 120 for signal in streams.signals())
+        assert streams.end(worker) == 0
+    finally:
+        streams.close()
