@@ -272,6 +272,17 @@ def test_a_belated_checkpoint_is_refused(store: DatabaseStore) -> None:
     assert kept.windows == {"a": b"new", "b": b"same offset"}
 
 
+def test_a_partition_that_was_taken_over_is_held_by_the_last_who_did(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        first, other = tx.claim("partials", 0, 1.0), tx.claim("partials", 1, 1.0)
+        assert tx.holds(first)
+    with store.transaction() as tx:
+        second = tx.claim("partials", 0, 2.0)
+        assert second.number > first.number
+    with store.transaction() as tx:
+        assert (tx.holds(first), tx.holds(second), tx.holds(other)) == (False, True, True)
+
+
 def test_many_windows_go_and_come(store: DatabaseStore) -> None:
     windows: dict[str, bytes | None] = {f"w{n}": b"x" for n in range(1500)}
     with store.transaction() as tx:

@@ -24,6 +24,7 @@ from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, SourceRef
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.partials import decode
+from fireline.engine.windows_checkpoint import packed
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 from tests.engine.exact_reference import Reference, Sent, T, probe_of, rules
@@ -83,10 +84,17 @@ class Part:
 
 @dataclass
 class Saved:
-    windows: dict = field(default_factory=dict)
+    """A checkpoint; what it adds to the one before is packed as late as can be, as a thread may do it."""
+
+    before: dict = field(default_factory=dict)
+    snapshot: dict = field(default_factory=dict)
     header: bytes = b""
     read: int = 0
     stories: dict = field(default_factory=dict)
+
+    @property
+    def windows(self):
+        return {k: v for k, v in {**self.before, **packed(self.snapshot)}.items() if v is not None}
 
 
 class Cluster:
@@ -226,44 +234,44 @@ class Cluster:
         """Signals first, then windows and offset together; the word that it is durable may not arrive."""
         part, saved = self.parts[number], self.saved[number]
         self.handle(number, len(part.lane))
-        changes, header = part.evaluation.changes(), part.evaluation.header()
-        kept = {k: v for k, v in {**saved.windows, **changes}.items() if v is not None}
-        self.saved[number] = Saved(kept, header, part.read, deepcopy(part.reference.stories))
+        snapshot, header = part.evaluation.snapshot(), part.evaluation.header()
+        self.saved[number] = Saved(saved.windows, snapshot, header, part.read, deepcopy(part.reference.stories))
         if arrives:
             part.evaluation.saved()
 
+    def restart_evaluate(self, number):
+        self.parts[number] = self._part(number)
+        self.judge(number)
+
+    def pass_time(self, seconds):
+        self.now = min(END, self.now + seconds)
+        for number in range(TARGETS):
+            self.judge(number)
+
+    def commit(self, source):
+        self.commits[source] = self.acked[source]
+
+    def send_again(self, number, count):
+        self.log[number] += self.log[number][-count:]
+
     def act(self, what, where, size, more):
         source, target = where % SOURCES, where % TARGETS
-        match what:
-            case "take":
-                self.acknowledged(source, size)
-            case "commit":
-                self.commits[source] = self.acked[source]
-            case "die sending":
-                self.die_sending(source, size, more)
-            case "restart ingest":
-                self.restart_ingest(where % 2)
-            case "move source":
-                self.move_source(source)
-            case "fall asleep":
-                self.fall_asleep(source, size)
-            case "wake up":
-                self.wake_up()
-            case "evaluate":
-                self.evaluate(target, size)
-            case "handle":
-                self.handle(target, size)
-            case "checkpoint":
-                self.checkpoint(target, arrives=more % 2 == 0)
-            case "restart evaluate":
-                self.parts[target] = self._part(target)
-                self.judge(target)
-            case "send again":
-                self.log[target] += self.log[target][-size:]
-            case "time":
-                self.now = min(END, self.now + size * more / 4)
-                for number in range(TARGETS):
-                    self.judge(number)
+        acts = {
+            "take": lambda: self.acknowledged(source, size),
+            "commit": lambda: self.commit(source),
+            "die sending": lambda: self.die_sending(source, size, more),
+            "restart ingest": lambda: self.restart_ingest(where % 2),
+            "move source": lambda: self.move_source(source),
+            "fall asleep": lambda: self.fall_asleep(source, size),
+            "wake up": self.wake_up,
+            "evaluate": lambda: self.evaluate(target, size),
+            "handle": lambda: self.handle(target, size),
+            "checkpoint": lambda: self.checkpoint(target, arrives=more % 2 == 0),
+            "restart evaluate": lambda: self.restart_evaluate(target),
+            "send again": lambda: self.send_again(target, size),
+            "time": lambda: self.pass_time(size * more / 4),
+        }
+        acts[what]()
 
     def finish(self):
         while self.limbo:
@@ -274,9 +282,7 @@ class Cluster:
         for number in range(TARGETS):
             self.evaluate(number, None)
         while self.now < END:
-            self.now += 6.9
-            for number in range(TARGETS):
-                self.judge(number)
+            self.pass_time(6.9)
 
 
 def _said(signals):
@@ -377,8 +383,7 @@ def replayed(records, sizes, restarts):
                 tell(said, evaluation.judge(T))
         tell(said, evaluation.judge(T))
         if turn % 3 == 0:
-            kept = {k: v for k, v in {**saved.windows, **evaluation.changes()}.items() if v is not None}
-            saved = Saved(kept, evaluation.header(), read)
+            saved = Saved(saved.windows, evaluation.snapshot(), evaluation.header(), read)
             evaluation.saved()
         if turn in restarts:
             ingest, at = Ingest(made.values(), FAMILIES, Native(), 1, chunk=CHUNK), commit

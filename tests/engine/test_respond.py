@@ -8,7 +8,7 @@ import pytest
 from fireline.domain.effects import SendPage
 from fireline.domain.incidents import Acknowledge, AddNote, Resolve, SignalArrived, Status
 from fireline.engine.ports import StaleVersion, Unavailable
-from fireline.engine.respond import ATTEMPTS, Responder
+from fireline.engine.respond import ATTEMPTS, OUTDATED, Responder
 from tests.domain.deciding_world import signal
 from tests.engine.respond_world import Desk, configuration
 
@@ -39,6 +39,15 @@ def test_a_signal_counts_once_however_often_it_is_told(desk):
     again = desk.responder.handle(what)
     assert "was handled before" in again.reason
     assert seen(desk) == before
+
+
+def test_a_signal_of_a_worker_that_lost_its_partition_is_refused_and_may_come_from_the_next(desk):
+    with desk.store.transaction() as tx:
+        lost, held = tx.claim("partials", 0, 1.0), tx.claim("partials", 0, 2.0)
+    what = arrived(desk)
+    assert desk.responder.handle(what, claim=lost).reason == OUTDATED
+    assert desk.responder.incidents() == []
+    assert desk.responder.handle(what, claim=held).incident is not None
 
 
 def test_an_input_under_a_known_name_counts_once(desk):
