@@ -55,9 +55,16 @@ async def barrier(connection: Connection) -> Barrier | None:
 def see_in(connection: Connection) -> None:
     """Raise `Barred` when we are kept out for good; a broker that is away is for the caller to wait for. Blocks."""
     with ThreadPoolExecutor(1) as thread:  # the caller's own may have an event loop
-        found = thread.submit(asyncio.run, barrier(connection)).result()
+        found = thread.submit(asyncio.run, _alone(connection)).result()
     if found is not None and not found.passing:
         raise Barred(found.said)
+
+
+async def _alone(connection: Connection) -> Barrier | None:
+    found = await barrier(connection)
+    if found is not None:
+        await asyncio.sleep(0.05)  # the loop ends with us: a transport that failed is closed in its next turns
+    return found
 
 
 async def told(connection: Connection, fault: BaseException) -> Unavailable:
