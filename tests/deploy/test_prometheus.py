@@ -1,5 +1,6 @@
 """The alert rules on Fireline itself: metrics that exist, and, where promtool is, alerts that fire when they should."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -32,6 +33,21 @@ def test_alerts_ask_for_metrics_and_labels_that_exist(repository: Path):
         assert set(named) <= set(known), rule["alert"]
         for grouped in re.findall(r"(?:by|on) \(([^)]*)\)", expression):
             assert {label.strip() for label in grouped.split(",")} <= labels, rule["alert"]
+
+
+def test_the_dashboard_shows_metrics_that_exist(repository: Path):
+    board = json.loads((repository / "deploy" / "grafana" / "fireline-stream.json").read_text())
+    known = {sample.name for family in known_metrics() for sample in family.samples}
+    places = set()
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            named = set(re.findall(r"\bfireline_\w+", target["expr"]))
+            assert named, panel["title"]
+            assert named <= known, panel["title"]
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        places.add((place["x"], place["y"]))
+    assert len(places) == len(board["panels"]), "no panel lies on another"
 
 
 def test_every_alert_says_what_it_means_and_what_to_do(repository: Path):
