@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import ceil
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,7 @@ def pause(change: Change, times: dict[int, list[float]]) -> float:
 
 def at(share: float, values: Sequence[float]) -> float:
     ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
 
 
 async def shared(streams: ExactStreams) -> None:
