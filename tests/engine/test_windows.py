@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from fireline.domain.judging import EntityState
 from fireline.engine.partials import Cell, SourceRef
 from fireline.engine.windows import Held, Series
+from fireline.engine.windows_panes import Settled
 from fireline.measures import FAMILIES
 from tests.engine.streams import rule
 
@@ -64,3 +65,21 @@ def test_reading_a_long_window_again_costs_one_merge():
     merges.clear()
     assert series.window(4000).samples == 4001
     assert len(merges) < 60
+
+
+def test_panes_that_rest_are_bytes_and_the_same_as_before():
+    settled = Settled()
+    cells = {pane: Cell(pane, 1, pane + 0.25, ([0.1, 1e-9, pane], None, {"a": pane})) for pane in range(5)}
+    for pane, cell in cells.items():
+        settled.put(pane, cell)
+    settled.rest(before=4)
+    assert {pane: type(held) for pane, held in settled.all().items()} == dict.fromkeys(range(4), bytes) | {4: Cell}
+    assert {pane: settled.get(pane) for pane in settled} == cells
+
+    settled.put(2, cells[3])  # something came late
+    assert settled.get(2) == cells[3]
+    assert sorted(settled) == [0, 1, 2, 3, 4]
+    settled.drop(2)
+    settled.drop(3)
+    assert sorted(settled) == [0, 1, 4]
+    assert (len(settled), 2 in settled, settled.get(3)) == (3, False, None)

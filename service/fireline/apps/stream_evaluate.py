@@ -21,7 +21,7 @@ from fireline.engine.windows_checkpoint import Snapshot, packed
 
 log = logging.getLogger("fireline.stream")
 
-LONGEST_REST = 0.25
+LONGEST_REST = 1.0
 """Seconds after which a partition is judged again at the latest, however long judging takes."""
 
 CATCH_UP = 30.0

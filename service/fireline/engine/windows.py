@@ -13,6 +13,7 @@ from fireline.domain.judging import EntityState, leapt
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, span
 from fireline.engine.partials import Cell, SourceRef, Values, join
+from fireline.engine.windows_panes import Settled, frozen, thawed
 
 _RADIX = 8
 _LEVELS = 5  # 8^5 panes are more than any window has
@@ -25,6 +26,14 @@ class Held(NamedTuple):
     start: int
     end: int
     cell: Cell
+
+
+class _Middle(NamedTuple):
+    """The aggregate of the panes from `first` to `last`, both included."""
+
+    first: int
+    last: int
+    cell: Cell | None
 
 
 class _Rest(NamedTuple):
@@ -59,9 +68,10 @@ class Series:
     arrived: int | None = None
     awaited: int | None = None
     wake: float | None = None
-    settled: dict[int, Cell] = field(default_factory=dict)
+    settled: Settled = field(default_factory=Settled)
     open: dict[int, tuple[Held, ...]] = field(default_factory=dict)
-    _blocks: dict[tuple[int, int], Cell | None] = field(default_factory=dict)
+    _blocks: dict[tuple[int, int], bytes | None] = field(default_factory=dict)
+    _middle: _Middle | None = None
     _rest: _Rest | None = None
     _pruned: int | None = None
 
@@ -84,7 +94,10 @@ class Series:
         return True
 
     def settle(self, high: Mapping[SourceRef, int]) -> None:
-        """Fold chunks that a later one of their source has superseded, `high` being the newest chunk of each."""
+        """Fold chunks that a later one of their source has superseded, `high` being the newest chunk of each.
+
+        Panes before the newest are then kept as bytes.
+        """
         for pane, chunks in list(self.open.items()):
             for held in chunks:
                 if held.start < high.get(held.source, held.start):
@@ -92,10 +105,11 @@ class Series:
             self.open[pane] = tuple(held for held in chunks if held.start >= high.get(held.source, held.start))
             if not self.open[pane]:
                 del self.open[pane]
+        self.settled.rest(before=self.arrived if self.arrived is not None else 0)
 
     def _settle(self, pane: int, cell: Cell) -> None:
         kept = self.settled.get(pane)
-        self.settled[pane] = cell if kept is None else join(kept, cell, self.families)
+        self.settled.put(pane, cell if kept is None else join(kept, cell, self.families))
         if self._rest is not None and pane == self._rest.newest:
             self._rest = self._rest._replace(cell=self._join(self._rest.cell, cell))
 
@@ -106,6 +120,8 @@ class Series:
         self._unblock(pane)
 
     def _unblock(self, pane: int) -> None:
+        if self._middle is not None and self._middle.first <= pane <= self._middle.last:
+            self._middle = None
         if self._blocks:
             for level in range(1, _LEVELS + 1):
                 self._blocks.pop((level, pane // _RADIX**level), None)
@@ -138,12 +154,14 @@ class Series:
         if level == 0:
             return self.cell(index)
         key = (level, index)
-        if key not in self._blocks:
-            found: Cell | None = None
-            for child in range(index * _RADIX, (index + 1) * _RADIX):
-                found = self._join(found, self._block(level - 1, child))
-            self._blocks[key] = found
-        return self._blocks[key]
+        if key in self._blocks:
+            held = self._blocks[key]
+            return None if held is None else thawed(held)
+        found: Cell | None = None
+        for child in range(index * _RADIX, (index + 1) * _RADIX):
+            found = self._join(found, self._block(level - 1, child))
+        self._blocks[key] = None if found is None else frozen(found)
+        return found
 
     def total(self, first: int, last: int) -> Cell | None:
         """The aggregate of the panes from `first` to `last`, both included; None of nothing."""
@@ -173,9 +191,18 @@ class Series:
             inside = [pane for pane in self.panes() if pane >= first and pane != newest]
             oldest = min((pane for pane in inside if pane < newest), default=None)
             ahead = min((pane for pane in inside if pane > newest), default=None)
-            before = self.total(oldest, newest - 1) if oldest is not None else None
+            before = self._complete(oldest, newest - 1) if oldest is not None else None
             rest = self._rest = _Rest(newest, self._join(before, self.settled.get(newest)), oldest, ahead)
         return rest
+
+    def _complete(self, first: int, last: int) -> Cell | None:
+        """`total`, with what it is made of remembered: its whole blocks change but every eighth pane."""
+        begin, end = -(-first // _RADIX) * _RADIX, (last + 1) // _RADIX * _RADIX
+        if begin >= end:
+            return self.total(first, last)
+        if self._middle is None or (self._middle.first, self._middle.last) != (begin, end - 1):
+            self._middle = _Middle(begin, end - 1, self.total(begin, end - 1))
+        return self._join(self._join(self.total(first, begin - 1), self._middle.cell), self.total(end, last))
 
     def slides(self, newest: int) -> int | None:
         """The next newest pane whose window shows something else, although nothing arrives."""
@@ -194,7 +221,7 @@ class Series:
         self._pruned = before
         old = {pane for pane in self.panes() if pane < before}
         for pane in old:
-            self.settled.pop(pane, None)
+            self.settled.drop(pane)
             self.open.pop(pane, None)
             self._unblock(pane)
         return bool(old)

@@ -58,7 +58,7 @@ class Still(NamedTuple):
     rule: Rule
     state: EntityState
     newest: float | None
-    settled: Mapping[int, Cell]
+    settled: Mapping[int, Cell | bytes]
     open: Mapping[int, tuple[Held, ...]]
     times: Sequence[float | None] | None
 
@@ -70,7 +70,7 @@ Snapshot = Mapping[tuple[str, str, Values], Still | None]
 def still(series: Series) -> Still:
     """The series as it is now."""
     times = None if series.state.timeline == LIVE else _times(series)
-    return Still(series.rule, series.state, series.newest, dict(series.settled), dict(series.open), times)
+    return Still(series.rule, series.state, series.newest, series.settled.all(), dict(series.open), times)
 
 
 def packed(snapshot: Snapshot) -> dict[str, bytes | None]:
@@ -84,7 +84,10 @@ def _pack(held: Still) -> bytes:
         "hash": held.rule.hash,
         "by": held.rule.by,
         "newest": held.newest,
-        "settled": [(pane, tuple(cell)) for pane, cell in held.settled.items()],
+        "settled": [
+            (pane, orjson.Fragment(cell) if isinstance(cell, bytes) else tuple(cell))
+            for pane, cell in held.settled.items()
+        ],
         "open": [
             (pane, _source(one.source), one.start, one.end, tuple(one.cell))
             for pane, chunks in held.open.items()
@@ -128,7 +131,7 @@ def _fill(series: Series, body: Mapping[str, list[list[object]]]) -> None:
     for pane, cell in body["settled"]:
         assert isinstance(pane, int)
         assert isinstance(cell, list)
-        series.settled[pane] = _to_cell(cell, measures)
+        series.settled.put(pane, _to_cell(cell, measures))
     for pane, source, start, end, cell in body["open"]:
         assert isinstance(pane, int)
         assert isinstance(source, list)
