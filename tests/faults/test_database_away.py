@@ -73,7 +73,7 @@ def test_a_database_that_is_away_for_a_while(tmp_path: Path, repository: Path, c
             sender.put("probe", "before")
             assert sender.flush() == 0
             eventually("the first page is told", lambda: fireline.lines("PAGE to", "before was heard"), 40)
-            roles, threads = fireline.roles(), counted(fireline, "Threads")
+            roles, threads, before = fireline.roles(), counted(fireline, "Threads"), counted(fireline, "VmRSS")
             away.go()
             began = time.monotonic()
             sender.put("probe", "meanwhile")
@@ -85,6 +85,7 @@ def test_a_database_that_is_away_for_a_while(tmp_path: Path, repository: Path, c
             waits = 45.0 if case == "PostgreSQL hanging" else 15.0
             eventually("people are told", lambda: fireline.lines("PAGE to dana", "Fireline is blind"), waits)
             grown = {role: now - threads[role] for role, now in counted(fireline, "Threads").items()}
+            held = {role: (now - before[role]) / 1024 for role, now in counted(fireline, "VmRSS").items()}
             away.come_back()
             back = time.monotonic()
             fireline.store.close()
@@ -99,10 +100,9 @@ def test_a_database_that_is_away_for_a_while(tmp_path: Path, repository: Path, c
             assert len(fireline.lines("PAGE to", "Fireline is blind")) == 1
             assert fireline.roles() == roles, "nobody had to be started again"
             assert max(grown.values()) <= 12, f"threads pile up: {grown}"
+            assert max(held.values()) <= 100, f"memory piles up: {held} MB"
             assert not fireline.lines("Traceback")
-            print(
-                f"{case}: page {took:.1f} s after the return, threads {grown}, memory {counted(fireline, 'VmRSS')} kB"
-            )
+            print(f"{case}: page {took:.1f} s after the return, threads {grown}, memory {held} MB")
 
 
 def severity(fireline: Outside, service: str) -> str | None:
