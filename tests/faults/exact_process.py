@@ -11,7 +11,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from fireline.adapters.clock_steady import SteadyClock
-from fireline.adapters.database import open_store
+from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.database_checkpoints import CheckpointRows
 from fireline.adapters.kafka import Producer
 from fireline.adapters.kafka_connection import Connection
 from fireline.apps.stream import Flow, StreamOptions, run_stream
 from fireline.apps.stream_evaluate import EvaluateSide
+from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_worker import Rhythm, StreamWorker
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
@@ -50,6 +53,7 @@ POINTS: Mapping[str, tuple[type, str, str]] = {
     "after a commit to Kafka": (AIOKafkaConsumer, "commit", "after"),
     "before partials are applied": (EvaluateSide, "handle", "before"),
     "after partials are judged": (EvaluateSide, "handle", "after"),
+    "before a signal's transaction": (SignalLane, "_handle", "before"),
     "before a signal is decided on": (Responder, "handle_in", "before"),
     "within a signal's transaction": (Responder, "handle_in", "after"),
     "after a signal is told": (object, "told", "after"),
@@ -67,13 +71,37 @@ POINTS: Mapping[str, tuple[type, str, str]] = {
 """Where a worker may be struck: what runs there, and whether before or after it."""
 
 
+OPEN: list[int] = []
+"""One entry for each transaction under way in this process."""
+
+
+def count_transactions() -> None:
+    original = DatabaseStore.transaction
+
+    @contextmanager
+    def counted(store: DatabaseStore) -> Iterator[Any]:
+        OPEN.append(1)
+        try:
+            with original(store) as tx:
+                yield tx
+        finally:
+            OPEN.pop()
+
+    DatabaseStore.transaction = counted  # type: ignore[method-assign]  # in this process alone
+
+
 def strike() -> None:
     """As a power cut does: nothing after this line runs."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def stop() -> None:
-    """The machine forgets this process for a while; somebody continues it later, in the middle of everything."""
+    """The machine forgets this process for a while; somebody continues it later, in the middle of everything.
+
+    Not in the middle of a transaction: who holds the database stops everybody, which is another fault.
+    """
+    while OPEN:
+        time.sleep(0.001)
     os.kill(os.getpid(), signal.SIGSTOP)
 
 
@@ -136,6 +164,7 @@ def main(options: Mapping[str, Any]) -> int:
         logging.getLogger(name).setLevel("WARNING")
     act = stop if options.get("stops") else strike
     after_told = arm(options["point"], int(options["hits"]), act) if options.get("point") else int
+    count_transactions()
     store, clock = open_store(options["database"]), SteadyClock()
     configuration = Configuration(rules(), {}, Catalog({}, {}, {}, ()), OnCall(), hash="exact")
     responder = Responder(store, Fixed(configuration), clock)

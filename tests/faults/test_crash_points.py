@@ -6,6 +6,7 @@ The short form strikes at two points on the embedded broker; `FIRELINE_FAULTS=lo
 with SQLite and with PostgreSQL.
 """
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ HITS = {
     "after partials are acknowledged": 6,
     "before partials are applied": 6,
     "after partials are judged": 6,
+    "before a signal's transaction": 2,
     "before a signal is decided on": 2,
     "within a signal's transaction": 2,
     "after a signal is told": 2,
@@ -49,10 +51,10 @@ async def strike(streams: ExactStreams, point: str, services: list[str]) -> floa
         first.kill()
         first.wait(10)
         first = streams.start(point, HITS.get(point, 1))
-    for _ in range(300):
-        if first.poll() is not None:
-            break
+    deadline = time.monotonic() + 60.0
+    while first.poll() is None and time.monotonic() < deadline:
         await streams.feed(services, 1)
+        await asyncio.sleep(0.1)
         if point in LETTING_GO and streams.counted().total() > 0:
             first.terminate()
             await streams.until(lambda: first.poll() is not None, "it dies letting go")

@@ -164,7 +164,7 @@ if LONG:
     @pytest.mark.timeout(600)
     @pytest.mark.parametrize(
         ("point", "hits"),
-        [("before a signal is decided on", 3), ("before a checkpoint", 4), ("before partials are sent", 12)],
+        [("before a signal's transaction", 3), ("before a checkpoint", 4), ("before partials are sent", 12)],
     )
     async def test_a_worker_that_wakes_up_too_late_changes_nothing(own_apache_kafka, tmp_path: Path, point, hits):
         streams = ExactStreams(own_apache_kafka.connection, "", tmp_path)
@@ -198,13 +198,13 @@ if LONG:
         streams = ExactStreams(own_apache_kafka.connection, "", tmp_path)
 
         async def all_of_it() -> None:
-            first = streams.start(instance="the-one")
+            first = streams.start(instance="the-one", name="the-one")
             await shared(streams)
-            second = streams.start(instance="the-one")
+            second = streams.start(instance="the-one", name="the-one")
             await streams.until(lambda: first.poll() is not None or second.poll() is not None, "one ends", within=60)
             gone, left = (first, second) if first.poll() is not None else (second, first)
             assert gone.poll() == STALLED
-            assert "the-one" in streams.said(gone)
+            assert "If two workers run as 'the-one'" in streams.said(gone)
             await streams.until(lambda: streams.holds(left) == PARTITIONS, "the other has all", within=60)
 
         try:

@@ -220,7 +220,11 @@ class StreamWorker:
             self.evaluate.judge_due()
 
     async def _checkpoint(self) -> None:
-        await self.evaluate.checkpoint()
+        try:
+            await self.evaluate.checkpoint()
+        except StaleVersion as fault:
+            hint = f"If two workers run as {self.name!r}, give each a FIRELINE_STREAM_INSTANCE of its own, or none"
+            raise StaleVersion(f"{fault}. {hint}") from fault
 
     async def _report(self) -> None:
         now = self._clock.now()
