@@ -186,6 +186,13 @@ def bare(given: argparse.Namespace) -> None:
     asyncio.run(read())
 
 
+def end_with(parent: int) -> None:
+    """End when the benchmark that started us is gone, however it went."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
 def main() -> None:
     """Run one side; started by the benchmarks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -198,6 +205,7 @@ def main() -> None:
     parser.add_argument("--generation", default="", help="of the embedded broker")
     parser.add_argument("--profile", action="store_true", help="time the parts of the worker")
     given = parser.parse_args()
+    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
     (given.home / given.name).mkdir()  # of their own, or two workers would share what Faust keeps
     {"worker": worker, "agent": agent, "bare": bare}[given.side](given)
 
