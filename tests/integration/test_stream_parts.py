@@ -3,6 +3,7 @@
 import asyncio
 import os
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 
@@ -206,7 +207,8 @@ def window(name: str) -> Series:
 class Counting:
     """An evaluation that remembers payloads and fires once for each."""
 
-    malformed = entities = 0
+    entities = 0
+    left_out: ClassVar[dict[str, int]] = {"expired": 1}
     untold = False
 
     def __init__(self):
@@ -327,6 +329,17 @@ async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store)
     assert await after.resume({0: (0, 10)}) == {0: 2}
     restored = set(after.parts[0].evaluation.restored)
     assert restored == {'["live","latency",["1"]]', '["live","latency",["2"]]'}
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_rows_left_out_are_counted_on_when_partitions_go(store):
+    held = evaluate(store, SignalLane(lambda *_: None))
+    await held.resume({0: (0, 10), 1: (0, 10)})
+    assert held.left_out == {"expired": 2}
+    await held.resume({0: (0, 10)})
+    assert held.left_out == {"expired": 3}
+    held.drop()
+    assert held.left_out == {"expired": 3}
 
 
 @pytest.mark.parametrize(("generation", "end"), [("another", 10), ("g", 1)])

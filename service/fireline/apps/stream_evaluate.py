@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -93,6 +94,7 @@ class EvaluateSide:
         self._generation = generation
         self._partitions = partitions
         self._saving = asyncio.Lock()
+        self._left_out: Counter[str] = Counter()
         self._leapt, self._looked = clock.leapt, (clock.now(), time.monotonic())
 
     async def resume(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, int]:
@@ -102,6 +104,7 @@ class EvaluateSide:
         the log, belongs to a log that is gone: then everything that is left is read. Raises `Unavailable`.
         """
         kept = await asyncio.to_thread(self._load, bounds)
+        self.drop()
         self.parts = {number: self._part(number, kept[number], *bound) for number, bound in bounds.items()}
         return {number: part.offset for number, part in self.parts.items()}
 
@@ -131,8 +134,17 @@ class EvaluateSide:
             if wake is not None and wake <= now and part.current and time.monotonic() >= part.rests_until:
                 self._judge(part, now)
 
+    @property
+    def left_out(self) -> Counter[str]:
+        """Rows of partials that were not taken since the worker started, by why."""
+        found = Counter(self._left_out)
+        for part in self.parts.values():
+            found.update(part.evaluation.left_out)
+        return found
+
     def drop(self) -> None:
         """The partitions are somebody else's now."""
+        self._left_out = self.left_out
         self.parts = {}
 
     def answer(self, watches: Sequence[Watch]) -> list[WatchAnswer]:

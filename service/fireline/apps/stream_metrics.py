@@ -57,6 +57,7 @@ EXAMPLE = Workers(
             **{name: 0 for name, *_ in _PLAIN},
             "dead": {"late": 0},
             "refused": {"rule": 0},
+            "left_out": {"expired": 0},
             "signals_by": [["firing", "outage", 0]],
             "lags": [["topic", 0, 0, 0.0]],
             "ages": {"buckets": [0] * (len(AGES) + 1), "total": 0.0},
@@ -91,6 +92,14 @@ def stream_metrics(workers: Workers) -> Iterator[Metric]:
     yield _heard(workers)
     yield _labelled(workers, "dead_letters", "Records put aside, by reason", "reason", _counted("dead"))
     yield _labelled(workers, "refused_events", "Events left out: their rule has its most entities", "rule", _refused)
+    yield _labelled(
+        workers,
+        "left_out_rows",
+        "Rows of partials not taken into a window: expired (older than it), stale (of another version of the rule), "
+        "malformed, refused (over the rule's most entities), fault (of a measure)",
+        "why",
+        _counted("left_out"),
+    )
     yield _signals(workers)
     yield from _lags(workers)
     yield _event_ages(workers)

@@ -93,6 +93,7 @@ class Report:
         return {
             "rules": evaluate.rules,
             "entities": sum(part.evaluation.entities for part in evaluate.parts.values()),
+            "left_out": dict(evaluate.left_out),
             "judged_at": evaluate.judged_at,
             "signals": lane.handled,
             "signals_by": [[state, severity, count] for (state, severity), count in lane.counts.items()],

@@ -66,6 +66,17 @@ class Evaluation:
         """How many entities are held."""
         return sum(timeline.size() for timeline in self._timelines.values())
 
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many rows of partials were not taken, by why."""
+        return {
+            "malformed": self.malformed,
+            "stale": self.stale,
+            "expired": self.expired,
+            "refused": self.refused,
+            "fault": self.faults,
+        }
+
     def apply(self, payload: bytes, now: float) -> None:
         """Take one record of `fireline.partials`; applying it again changes nothing. Malformed ones are counted."""
         try:
