@@ -306,13 +306,14 @@ NAMES = (
 )
 ACTS = st.lists(
     st.tuples(st.sampled_from(NAMES), st.integers(0, 5), st.integers(1, 8), st.integers(0, 12)),
-    max_size=50,
+    min_size=25,
+    max_size=60,
 )
 HOMES = st.lists(st.integers(0, SOURCES - 1), min_size=40, max_size=40)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(EVENTS, max_size=40).map(_once), HOMES, ACTS)
+@given(st.lists(EVENTS, min_size=15, max_size=40).map(_once), HOMES, ACTS)
 def test_any_history_holds_and_says_what_the_reference_does(events, homes, acts):
     cluster = cluster_of(events, homes)
     for act in acts:
@@ -321,7 +322,7 @@ def test_any_history_holds_and_says_what_the_reference_does(events, homes, acts)
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(EVENTS, max_size=40).map(_once), HOMES, ACTS)
+@given(st.lists(EVENTS, min_size=15, max_size=40).map(_once), HOMES, ACTS)
 def test_what_was_told_is_one_story_that_ends_in_the_truth(events, homes, acts):
     cluster = cluster_of(events, homes, adopting=True)
     for act in acts:
@@ -348,13 +349,13 @@ def test_what_was_told_is_one_story_that_ends_in_the_truth(events, homes, acts):
             assert verdict.severity == (told[-1].severity if told else None), verdict
 
 
-ORDERED = st.lists(EVENTS, min_size=1, max_size=40).map(_once).map(lambda some: sorted(some, key=lambda e: e.at))
-SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=40)
+ORDERED = st.lists(EVENTS, min_size=10, max_size=40).map(_once).map(lambda some: sorted(some, key=lambda e: e.at))
+SIZES = st.lists(st.integers(1, 9), min_size=8, max_size=40)
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    st.one_of(ORDERED, st.lists(EVENTS, min_size=1, max_size=40).map(_once)), SIZES, SIZES, st.sets(st.integers(0, 30))
+    st.one_of(ORDERED, st.lists(EVENTS, min_size=10, max_size=40).map(_once)), SIZES, SIZES, st.sets(st.integers(0, 30))
 )
 def test_a_recording_says_the_same_bytes_in_any_batches_and_after_any_restarts(events, sizes, others, restarts):
     records = [event.record(at) for at, event in enumerate(events)]
