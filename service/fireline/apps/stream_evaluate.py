@@ -31,6 +31,9 @@ CATCH_UP = 30.0
 UNSEEN = 20.0
 """Seconds without a look (the process was stopped, or its machine) after which that time counts for nothing."""
 
+MANY_WINDOWS = 2_000
+"""Windows of a transaction beyond which the next partition gets one of its own."""
+
 QUICK = 0.004
 """Seconds that judging a partition may take without resting afterwards."""
 
@@ -173,29 +176,40 @@ class EvaluateSide:
                 self._lane.put(signal, part.claim)
 
     async def checkpoint(self) -> int:
-        """Save all that changed in one transaction, once the signals derived from it are handled; how many changed.
+        """Save all that changed, once the signals derived from it are handled; how many partitions that was.
 
+        Few windows take one transaction; many take one a partition or so, which keeps each short and small.
         Raises `Unavailable`, and `StaleVersion` when another worker has taken one of our partitions over.
         """
+        saved, taken = 0, list[tuple[Part, _Taken]]()
         async with self._saving:
-            taken = [(part, found) for part in self.parts.values() if (found := self._taken(part)) is not None]
-            if not taken:
-                return 0
-            await self._lane.reached(self._lane.accepted)
-            began = time.monotonic()
-            taken = [(part, found) for part, found in taken if self.parts.get(part.number) is part]
-            try:
-                size = await asyncio.to_thread(self._save, [(part.claim, found) for part, found in taken])
-            except StaleVersion:
-                if any(self.parts.get(part.number) is part for part, _ in taken):
-                    raise
-                return 0  # let go of meanwhile
-            self.saves.add(time.monotonic() - began, size)
-            now = self._clock.now()
-            for part, found in taken:
-                part.evaluation.saved()
-                part.saved, part.saved_at = found.offset, now
-            return len(taken)
+            for part in tuple(self.parts.values()):
+                if (found := self._taken(part)) is not None:
+                    taken.append((part, found))
+                if sum(len(each.changes) for _, each in taken) >= MANY_WINDOWS:
+                    saved += await self._save_some(taken)
+                    taken = []
+            return saved + await self._save_some(taken)
+
+    async def _save_some(self, taken: Sequence[tuple[Part, "_Taken"]]) -> int:
+        """Save these in one transaction; how many are ours still."""
+        if not taken:
+            return 0
+        await self._lane.reached(self._lane.accepted)
+        began = time.monotonic()
+        taken = [(part, found) for part, found in taken if self.parts.get(part.number) is part]
+        try:
+            size = await asyncio.to_thread(self._save, [(part.claim, found) for part, found in taken])
+        except StaleVersion:
+            if any(self.parts.get(part.number) is part for part, _ in taken):
+                raise
+            return 0  # let go of meanwhile
+        self.saves.add(time.monotonic() - began, size)
+        now = self._clock.now()
+        for part, found in taken:
+            part.evaluation.saved()
+            part.saved, part.saved_at = found.offset, now
+        return len(taken)
 
     @property
     def rules(self) -> int:

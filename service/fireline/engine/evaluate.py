@@ -17,6 +17,9 @@ from fireline.engine.windows_checkpoint import Snapshot, Still, pack_header, pac
 from fireline.engine.windows_reading import answer, read
 from fireline.engine.windows_timeline import Timeline
 
+_SOME = 4
+"""Panes with chunks in progress after which an entity is looked at for chunks that are none any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -122,6 +125,8 @@ class Evaluation:
         new = not (entry.pane in series.open or entry.pane in series.settled)
         try:
             changed = series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell))
+            if new and not len(series.open) % _SOME:
+                series.settle(self._high)  # and not at checkpoints only: while a log is caught up with there are none
         except Exception:  # a family is a plugin, and its states come from outside: a fault costs this row alone
             self.faults += 1
             return

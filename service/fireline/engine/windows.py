@@ -33,7 +33,7 @@ class _Middle(NamedTuple):
 
     first: int
     last: int
-    cell: Cell | None
+    cell: bytes | None
 
 
 class _Rest(NamedTuple):
@@ -201,8 +201,11 @@ class Series:
         if begin >= end:
             return self.total(first, last)
         if self._middle is None or (self._middle.first, self._middle.last) != (begin, end - 1):
-            self._middle = _Middle(begin, end - 1, self.total(begin, end - 1))
-        return self._join(self._join(self.total(first, begin - 1), self._middle.cell), self.total(end, last))
+            made = self.total(begin, end - 1)
+            self._middle = _Middle(begin, end - 1, None if made is None else frozen(made))
+        held = self._middle.cell
+        middle = None if held is None else thawed(held)
+        return self._join(self._join(self.total(first, begin - 1), middle), self.total(end, last))
 
     def slides(self, newest: int) -> int | None:
         """The next newest pane whose window shows something else, although nothing arrives."""
