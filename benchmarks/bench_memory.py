@@ -1,6 +1,6 @@
 """The memory of a real stream worker that holds 10,000 entities of three measures in full windows.
 
-One rule (a quantile sketch, a mean, a count) with a window of ten minutes and its default panes, a sixtieth of it. The
+One rule (a quantile sketch, a mean, a count) with a window of ten minutes and its default panes, a thirtieth of it. The
 events come through Kafka with times that fill every pane of every entity before the first leaves the window:
 one event a pane with --quick, three without. Resident memory of the worker's process, all that Python and its
 libraries take included, and of a worker just started beside it.
@@ -8,13 +8,15 @@ libraries take included, and of a worker just started beside it.
 python benchmarks/bench_memory.py [--quick] [--json] [--entities N]
 """
 
+from fireline.spec.panes import pane_for
 from harness import Figure, report
 from stream_runs import broker, options_of, run_sides
 from stream_world import World
 
 LIMIT = 400.0
 """MB that are planned at 10,000 entities of three measures."""
-WINDOW, PANES = 600.0, 60
+WINDOW = 600.0
+PANES = round(WINDOW / pane_for(WINDOW))
 
 
 def measured(kind: str, entities: int, events: int) -> list[Figure]:

@@ -30,7 +30,7 @@ def test_the_sound_world_has_no_problem(tmp_path: Path) -> None:
 
 def test_a_rule_becomes_what_was_written(tmp_path: Path) -> None:
     rule = rule_of(tmp_path, RULES)
-    assert (rule.name, rule.on, rule.by, rule.window, rule.pane) == ("slow", Kind.METRIC, ("service", "region"), 60, 1)
+    assert (rule.name, rule.on, rule.by, rule.window, rule.pane) == ("slow", Kind.METRIC, ("service", "region"), 60, 2)
     assert [(m.label, m.how, m.values) for m in rule.where] == [
         ("name", Match.ANY_OF, ("latency_ms",)),
         ("service", Match.ANY_OF, ("checkout",)),

@@ -12,7 +12,7 @@ its events give one by one: merging is adding counts, and no verdict depends on 
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import accumulate, chain
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -91,7 +91,10 @@ def _put_together(left: Sequence[float], right: Sequence[float]) -> list[float]:
     buckets = dict(zip(left[2::2], left[3::2], strict=True))
     for place, n in zip(right[2::2], right[3::2], strict=True):
         buckets[place] = buckets.get(place, 0) + n
-    return [0.0, 0.0, *chain.from_iterable(sorted(buckets.items()))]
+    merged = [0.0] * (2 * len(buckets) + 2)
+    merged[2::2] = places = sorted(buckets)
+    merged[3::2] = map(buckets.__getitem__, places)
+    return merged
 
 
 def _middle(place: int) -> float:
@@ -139,9 +142,6 @@ class Quantile:
         q, low, high = option(options, "q", 0.5), float(state[0]), float(state[1])
         if q <= 0.0 or q >= 1.0:
             return low if q <= 0.0 else high
-        rank = math.floor(q * (sum(state[3::2]) - 1))
-        for place, n in zip(state[2::2], state[3::2], strict=True):
-            rank -= n
-            if rank < 0:
-                return min(high, max(low, _middle(place)))
-        return high
+        passed = list(accumulate(state[3::2]))
+        found = bisect_right(passed, math.floor(q * (passed[-1] - 1)))
+        return min(high, max(low, _middle(state[2 + 2 * found])))

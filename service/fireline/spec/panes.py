@@ -9,8 +9,8 @@ _NICE = (0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0, 12.0, 15.0, 20.0, 30.0, 60.0)
 
 
 def pane_for(window: float) -> float:
-    """Seconds of a pane: about a sixtieth of the window, within bounds, rounded to a nice length that divides it."""
-    wanted = min(max(window / 60, FINEST), COARSEST)
+    """Seconds of a pane: about a thirtieth of the window, within bounds, rounded to a nice length that divides it."""
+    wanted = min(max(window / 30, FINEST), COARSEST)
     coarser = [nice for nice in _NICE if nice >= wanted and _divides(nice, window)]
     finer = [nice for nice in _NICE if wanted / 4 <= nice < wanted and not pane_fault(window, nice)]
     if coarser or finer:

@@ -147,7 +147,7 @@ class RuleForm(Part):
         default_factory=list, description="labels that tell entities apart; each entity has a verdict of its own"
     )
     pane: PositiveDuration | None = Field(
-        None, description="the slice of time in which events are aggregated; about a sixtieth of the window by itself"
+        None, description="the slice of time in which events are aggregated; about a thirtieth of the window by itself"
     )
     owner: str | None = Field(None, description="a team of the catalog, where it is not the service's owner")
     service: str | None = Field(
