@@ -126,6 +126,11 @@ class DatabaseStore:
         with _faults_translated():
             return self._changes.value()
 
+    @property
+    def changed_at_once(self) -> bool:
+        """Whether `changed` answers in microseconds, so that an event loop may ask it."""
+        return self._changes.at_once
+
     def ping(self) -> None:
         """Raise Unavailable unless the database answers now: for readiness probes."""
         with _faults_translated(), self._in_turn_of_memory(), self._engine.connect() as connection:

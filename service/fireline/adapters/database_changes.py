@@ -16,7 +16,12 @@ from fireline.adapters.database_engines import in_memory
 
 
 class Changes(Protocol):
-    """A value that moves with every commit."""
+    """A value that moves with every commit. `at_once`: it is there in microseconds and never waited for."""
+
+    @property
+    def at_once(self) -> bool:
+        """See above."""
+        ...
 
     def value(self) -> object:
         """Differs when anything was committed since."""
@@ -36,12 +41,15 @@ def watch_changes(engine: Engine) -> Changes:
     if in_memory(engine.url):
         return CountedChanges()
     if engine.dialect.name == "sqlite":
-        return AskedChanges(engine, "PRAGMA data_version")
+        # a reader never waits for a writer here; should anything else be in the way, that is told and not waited for
+        return AskedChanges(engine, "PRAGMA data_version", "PRAGMA busy_timeout = 0", at_once=True)
     return AskedChanges(engine, "SELECT pg_current_snapshot()::text")
 
 
 class CountedChanges:
     """For a database in memory: nobody else can commit."""
+
+    at_once = True
 
     def __init__(self) -> None:
         self._count = 0
@@ -61,9 +69,10 @@ class CountedChanges:
 class AskedChanges:
     """One statement on a connection of its own, straight on the driver. Reconnects count as a change."""
 
-    def __init__(self, engine: Engine, question: str) -> None:
+    def __init__(self, engine: Engine, question: str, prepare: str = "", *, at_once: bool = False) -> None:
+        self.at_once = at_once
         self._engine = engine
-        self._question = question
+        self._question, self._prepare = question, prepare
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._cursor: Any = None
@@ -95,6 +104,8 @@ class AskedChanges:
         if self._cursor is None:
             self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             self._cursor = self._connection.connection.cursor()
+            if self._prepare:
+                self._cursor.execute(self._prepare)
             self._connects += 1
         return self._cursor
 

@@ -15,8 +15,9 @@ log = logging.getLogger(__name__)
 class Changes:
     """Follows the store by asking cheaply and often. While it is away the last table stands, and `away` says why."""
 
-    def __init__(self, store: Store, settings: Settings, clock: Clock, every: float = 0.02) -> None:
-        self._store, self._settings, self._clock, self._every = store, settings, clock, every
+    def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
+        self._store, self._settings, self._clock = store, settings, clock
+        self._every = 0.01 if store.changed_at_once else 0.02
         self._seen: object = object()
         self._stored: tuple[Route, ...] = ()
         self._catalog = settings.current.catalog
@@ -52,7 +53,7 @@ class Changes:
 
     async def _look(self) -> None:
         try:
-            changed = await asyncio.to_thread(self._read)
+            changed = await self._news()
         except Unavailable as error:
             self.away = str(error) or "the database does not answer"
             return
@@ -66,6 +67,12 @@ class Changes:
             self._catalog = catalog
             self.table = table_of(catalog, self._stored)
             self._wake()
+
+    async def _news(self) -> bool:
+        """Read what changed; where the store answers at once, most looks need no thread."""
+        if self._store.changed_at_once and self._store.changed() == self._seen:
+            return False
+        return await asyncio.to_thread(self._read)
 
     def _read(self) -> bool:
         seen = self._store.changed()

@@ -301,7 +301,10 @@ class Store(Protocol):
 
     def changed(self) -> object:
         """A value that differs when anything was committed since (cheap to ask, many times a second)."""
-        ...
+
+    @property
+    def changed_at_once(self) -> bool:
+        """Whether `changed` answers in microseconds, so that an event loop may ask it."""
 
 
 @dataclass(frozen=True, slots=True)
