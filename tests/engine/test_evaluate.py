@@ -295,6 +295,40 @@ def test_a_checkpoint_restores_windows_and_verdicts():
     assert cleared.state is State.CLEAR
 
 
+def counted(evaluation):
+    """How many events of service a the last minute holds, at T + 5."""
+    watch_all = Watch("w", "latency", {"service": "a"}, T - 60.0, window=120.0, min_samples=1, until=T + 60)
+    return [answer.samples for answer in evaluation.watches([watch_all], T + 5)]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_an_earlier_word_on_a_chunk_does_not_undo_a_later_one(restored):
+    flow = Flow()
+    for number in range(3):  # one chunk in progress: three words on it, each of all events so far
+        flow.send(T + number, (T + number, number))
+    assert counted(flow.evaluation) == [3]
+    again = Evaluation(flow.rules, FAMILIES)
+    again.restore(flow.evaluation.changes(), flow.evaluation.header())
+    evaluation = again if restored else flow.evaluation
+    for payload in flow.log:  # ingest was started again and says it all anew
+        evaluation.apply(payload, T + 5)
+        assert counted(evaluation) == [3]
+
+
+@pytest.mark.parametrize("restored", [False, True])
+def test_a_chunk_that_a_later_one_ended_is_not_counted_again(restored):
+    flow = Flow(chunk=2)
+    for number in range(5):
+        flow.send(T + number, (T + number, number))
+    kept, header = flow.evaluation.changes(), flow.evaluation.header()
+    evaluation = Evaluation(flow.rules, FAMILIES) if restored else flow.evaluation
+    if restored:
+        evaluation.restore(kept, header)
+    for payload in flow.log[:4]:
+        evaluation.apply(payload, T + 5)
+        assert counted(evaluation) == [5]
+
+
 def test_what_was_told_after_the_checkpoint_is_cleared_after_a_crash():
     flow = Flow()
     flow.send(T, (T, 1))
