@@ -83,6 +83,30 @@ async def test_signals_are_handled_in_order_and_one_that_fails_is_handled_again_
     running.cancel()
 
 
+async def test_a_signal_on_which_deciding_fails_for_ever_does_not_hold_up_the_others(monkeypatch, caplog):
+    monkeypatch.setattr("fireline.apps.stream_signals.FIRST_PAUSE", 0.0)
+    asked, away = [], [Unavailable("away")] * 30
+
+    def handle(one: Signal, _: object) -> None:
+        asked.append(one.id)
+        if one.id == "b" and away:
+            raise away.pop()
+        if one.id == "a":
+            raise RuntimeError("a fault of ours")
+
+    lane = SignalLane(handle)
+    running = asyncio.create_task(lane.run())
+    for name in "ab":
+        lane.put(signal(name))
+    async with asyncio.timeout(10):
+        await lane.reached(2)
+    assert (asked.count("a"), asked.count("b")) == (20, 31), "a database that is away is waited for as long as it takes"
+    assert (lane.aside, sum(lane.counts.values()), lane.waiting) == (1, 1, 0)
+    (told,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+    assert "id='a'" in told.getMessage()
+    running.cancel()
+
+
 # dead letters
 SOURCE = SourceRef("fireline.metrics", 3)
 

@@ -31,6 +31,7 @@ _PLAIN = (
     ("rules", "rules", False, "Rules in force"),
     ("entities", "entities", False, "Entities whose windows are held"),
     ("signals_waiting", "signals_waiting", False, "Signals that are not decided on yet"),
+    ("signals_aside", "signals_set_aside", True, "Signals that nobody heard of, because deciding on them failed"),
     ("checkpoint_age", "checkpoint_age_seconds", False, "Age of what is not yet saved; 0 when all is"),
     (
         "checkpoint_bytes",

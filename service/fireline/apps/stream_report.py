@@ -98,6 +98,7 @@ class Report:
             "signals": lane.handled,
             "signals_by": [[state, severity, count] for (state, severity), count in lane.counts.items()],
             "signals_waiting": lane.waiting,
+            "signals_aside": lane.aside,
             "checkpoint_age": round(evaluate.oldest_checkpoint(now), 3),
             "checkpoints": evaluate.saves.number,
             "checkpoint_bytes": evaluate.saves.bytes,

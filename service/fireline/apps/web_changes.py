@@ -17,7 +17,6 @@ class Changes:
 
     def __init__(self, store: Store, settings: Settings, clock: Clock) -> None:
         self._store, self._settings, self._clock = store, settings, clock
-        self._every = 0.01 if store.changed_at_once else 0.02
         self._seen: object = object()
         self._stored: tuple[Route, ...] = ()
         self._catalog = settings.current.catalog
@@ -47,8 +46,9 @@ class Changes:
         self._wake()
 
     async def _follow(self) -> None:
+        every = 0.01 if self._store.changed_at_once else 0.02
         while not self.closed:
-            await asyncio.sleep(self._every if not self.away else 0.5)
+            await asyncio.sleep(every if not self.away else 0.5)
             await self._look()
 
     async def _look(self) -> None:
