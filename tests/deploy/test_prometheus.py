@@ -52,7 +52,7 @@ def test_the_dashboard_shows_metrics_that_exist(repository: Path):
 
 def test_every_alert_says_what_it_means_and_what_to_do(repository: Path):
     names = [rule["alert"] for rule in rules(repository)]
-    assert len(names) == len(set(names)) == 11
+    assert len(names) == len(set(names)) == 12
     for rule in rules(repository):
         told = rule["annotations"]
         assert isinstance(told, dict)
