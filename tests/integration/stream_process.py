@@ -85,14 +85,13 @@ def configuration(rules: Mapping[str, float]) -> Configuration:
 
 
 class BreakingClock(SystemClock):
-    """Tells the time so often, and then fails: a fault of ours, somewhere inside the worker."""
+    """Tells the time until a file is there, and then fails: a fault of ours, somewhere inside the worker."""
 
-    def __init__(self, readings: int) -> None:
-        self._left = readings
+    def __init__(self, broken: Path) -> None:
+        self._broken = broken
 
     def now(self) -> float:
-        self._left -= 1
-        if self._left < 0:
+        if self._broken.exists():
             raise RuntimeError("a fault of ours")
         return super().now()
 
@@ -153,8 +152,8 @@ def main(options: Mapping[str, object]) -> int:
         on_signal=handled,
         refresh=lambda: configuration(json.loads(rules_file.read_text())),
     )
-    breaks_after = int(str(options.get("breaks_after", 0)))
-    clock = BreakingClock(breaks_after) if breaks_after else set_clock(Path(str(options["ahead"])))
+    broken = options.get("broken")
+    clock = BreakingClock(Path(str(broken))) if broken else set_clock(Path(str(options["ahead"])))
     return asyncio.run(run_stream(worker, flow, store, clock))
 
 

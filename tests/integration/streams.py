@@ -35,7 +35,7 @@ class Streams:
     def set_rules(self, rules: Mapping[str, float]) -> None:
         self._rules.write_text(json.dumps(dict(rules)))
 
-    def start(self, chunk: int = 512, breaks_after: int = 0) -> subprocess.Popen[bytes]:
+    def start(self, chunk: int = 512, broken: Path | None = None) -> subprocess.Popen[bytes]:
         options = {
             "bootstrap": self.connection.bootstrap,
             "generation": self._generation,
@@ -45,7 +45,7 @@ class Streams:
             "rules": str(self._rules),
             "directory": str(self._directory),
             "chunk": chunk,
-            "breaks_after": breaks_after,
+            "broken": str(broken) if broken is not None else "",
             "ahead": str(self.ahead),
         }
         with self._log(len(self._processes)).open("ab") as said:

@@ -121,9 +121,10 @@ async def test_rules_are_replaced_while_it_runs_and_windows_of_the_others_are_ke
     assert streams.end(worker) == 0
 
 
-async def test_a_fault_inside_ends_the_worker_with_70_and_the_next_one_has_lost_nothing(streams):
-    worker = streams.start(breaks_after=100)
+async def test_a_fault_inside_ends_the_worker_with_70_and_the_next_one_has_lost_nothing(streams, tmp_path: Path):
+    worker = streams.start(broken=tmp_path / "broken")
     await streams.ready(worker)
+    (tmp_path / "broken").touch()
     await streams.feed(1000)
     assert await asyncio.to_thread(worker.wait, 20) == 70
     assert "a fault of ours" in streams.said()

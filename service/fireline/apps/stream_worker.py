@@ -116,7 +116,8 @@ class StreamWorker:
         self._told.rebalances += 1
         self._watchdog.forgive()
         log.info("%s reads %d partitions of events and %d of partials", self.name, len(sources), len(partials))
-        return partials
+        # sources too: of those without a commit Kafka's client would go on where it happens to be
+        return partials | sources
 
     def committable(self, place: Place) -> int | None:
         """Chunk starts for sources, checkpoints for partials; none while nobody knows whether the log is the same."""
