@@ -43,7 +43,7 @@ bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: a
 	  test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
 faults: setup $(TEST_STAMP)  ## Long fault campaigns
-	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults
+	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/e2e
 
 fmt: setup  ## Format and mend what can be mended
 	@$(BIN)/ruff check --fix .

@@ -1,5 +1,6 @@
 """Fixtures that every test may use; servers are started by the fixtures under `tests/servers/`."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,8 @@ ORDER = ("domain", "measures", "sources", "spec", "engine", "actions", "channels
 LAST = ("stories", "adapters", "contracts", "integration", "faults", "e2e")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run cheap tests before dear ones, so that a mistake is seen early."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run cheap tests before dear ones, so that a mistake is seen early; long ones in `make faults` alone."""
     order = {name: place for place, name in enumerate(ORDER + LAST)}
     root = Path(__file__).parent
 
@@ -40,3 +41,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return order.get(folder, len(ORDER)), item.get_closest_marker("slow") is not None
 
     items.sort(key=place)
+    if os.environ.get("FIRELINE_FAULTS") != "long":
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
+        items[:] = [item for item in items if not item.get_closest_marker("long")]

@@ -137,8 +137,8 @@ async def test_ends_and_beginnings_of_logs(embedded_broker, embedded):
 
 
 @pytest.mark.kafka
-def test_topics_are_created_as_they_should_be_and_a_wrong_one_is_told(apache_kafka):
-    connection = apache_kafka.connection
+def test_topics_are_created_as_they_should_be_and_a_wrong_one_is_told(own_apache_kafka):
+    connection = own_apache_kafka.connection
     assert ensure_topics(connection, topics_of_fireline(["fireline.metrics"], 3)) == []
     assert ensure_topics(connection, topics_of_fireline(["fireline.metrics"], 3)) == []
     assert asyncio.run(_partitions(connection, "fireline.metrics")) == 3

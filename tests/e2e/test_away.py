@@ -83,6 +83,7 @@ def test_a_page_waits_for_slack_and_says_so_meanwhile(tmp_path: Path, repository
             end(process)
 
 
+@pytest.mark.long
 @pytest.mark.postgres
 def test_the_story_ends_the_same_with_postgresql_away_in_its_middle(tmp_path: Path, repository: Path):
     with running_postgres() as server:
@@ -118,6 +119,7 @@ def check_database_fault(fireline: Outside) -> None:
     assert "FIRELINE_DATABASE" in checks["database"]["remedy"]
 
 
+@pytest.mark.long
 @pytest.mark.kafka
 def test_the_story_ends_the_same_with_kafka_away_in_its_middle(
     tmp_path: Path, repository: Path, own_apache_kafka: ApacheKafka

@@ -78,7 +78,7 @@ def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
     assert "<svg" in kept.read_text()[:200]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(200)
 def test_a_runbook_that_may_only_suggest_fails_the_checks_that_it_should(checkout):
     book = checkout / "runbooks" / "route-to-fallback.yaml"

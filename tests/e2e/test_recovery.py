@@ -38,7 +38,8 @@ def recover(fireline: Fireline, kill: str | None) -> None:
 def check_end_state(fireline: Fireline) -> None:
     (incident,) = fireline.incidents()
     assert incident.service == SERVICE
-    assert incident.severity == "outage"
+    assert incident.severity in {"outage", "degraded"}  # an outage first; as bad events leave the window, less of one
+    assert "OUTAGE INC-1" in fireline.log.read_text()
     assert incident.owner == "payments-ml"
     assert incident.pages[0].person in {"ann", "ben", "cleo"}
     assert incident.pages[0].why.schedule == "payments-ml"

@@ -56,7 +56,7 @@ def ask(fireline: Outside, path: str, token: str) -> str:
             return f"{refused.code} {refused.headers} {refused.read().decode()}"
 
 
-@pytest.mark.parametrize("level", ["info", "debug"])
+@pytest.mark.parametrize("level", [pytest.param("info", marks=pytest.mark.long), "debug"])
 def test_no_secret_is_ever_said(tmp_path: Path, repository: Path, postgres_server: PostgresServer, level: str):
     plain = postgres_server.new_database()
     url = plain.replace("fireline@", f"fireline:pass-{CANARY}-%40word@")
