@@ -23,9 +23,9 @@ LOTS, ROUNDS = 1500, 3
 
 
 @pytest.fixture
-def streams(apache_kafka: ApacheKafka, tmp_path: Path) -> Iterator[Streams]:
-    total = LOTS * ROUNDS
-    made = Streams(Connection(apache_kafka.bootstrap), "", tmp_path, {"all": total, "too-many": total + 1})
+def streams(own_apache_kafka: ApacheKafka, tmp_path: Path) -> Iterator[Streams]:
+    total = LOTS * ROUNDS  # a broker of its own: chunks of another size than others' are not for the same log
+    made = Streams(own_apache_kafka.connection, "", tmp_path, {"all": total, "too-many": total + 1})
     yield made
     made.close()
 
