@@ -71,11 +71,20 @@ class LogEnds:
 
 
 class LogNames:
-    """Asks which logs are behind topics: a topic that was made anew, or whose cluster was wiped, has another id."""
+    """Asks which logs are behind topics: a topic that was made anew, or whose cluster was wiped, has another id.
+
+    A client that got no answer is not asked again: one that knew a cluster may wait for ever for the controller of
+    the cluster that took its place.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        words = {"log_level": 0, "reconnect.backoff.ms": 100, "reconnect.backoff.max.ms": 1000}
-        self._admin = AdminClient({**connection.for_librdkafka(), **words})
+        self._words = {
+            **connection.for_librdkafka(),
+            "log_level": 0,
+            "reconnect.backoff.ms": 100,
+            "reconnect.backoff.max.ms": 1000,
+        }
+        self._admin: AdminClient | None = None
         self._embedded = connection.embedded
 
     async def names(self, topics: Iterable[str]) -> Mapping[str, str]:
@@ -88,8 +97,11 @@ class LogNames:
     def _ask(self, topics: list[str]) -> Mapping[str, str]:
         if self._embedded:
             return dict.fromkeys(topics, "embedded")
-        asked = self._admin.describe_topics(TopicCollection(topics), request_timeout=_WITHIN)
-        return {topic: _named(topic, answer) for topic, answer in asked.items()}
+        admin, self._admin = self._admin or AdminClient(self._words), None
+        asked = admin.describe_topics(TopicCollection(topics), request_timeout=_WITHIN)
+        found = {topic: _named(topic, answer) for topic, answer in asked.items()}
+        self._admin = admin
+        return found
 
 
 def _named(topic: str, answer: Future[TopicDescription]) -> str:
