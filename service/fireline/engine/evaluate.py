@@ -1,7 +1,7 @@
 """Evaluate: partials of one partition of `fireline.partials` into windows, measures, verdicts and signals.
 
 One `Evaluation` per partition, fed in order. It does no I/O and knows no clock: `apply` what arrives, `judge` at once
-and again at `next_wake()`; every few seconds save `changes()` and `header()` together with the offset.
+and again at `next_wake()`; every few seconds save a `snapshot()` and `header()` together with the offset.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
