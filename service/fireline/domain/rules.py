@@ -34,7 +34,8 @@ class Measure:
     """One named aggregate of a rule: `agg` names a measure family, `options` are its own settings (`q`, `of`, ...).
 
     `on` and `where` are set when the measure reads another stream than its rule does. `condition` is what a share
-    counts (`confidence < 0.6`), over the fields of one event.
+    counts (`confidence < 0.6`), over the fields of one event. It reads the `window` seconds (None: the rule's window)
+    that end `offset` seconds before the end of the rule's window.
     """
 
     name: str
@@ -44,6 +45,8 @@ class Measure:
     on: Kind | None = None
     where: tuple[Matcher, ...] | None = None
     condition: Condition | None = None
+    window: float | None = None
+    offset: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

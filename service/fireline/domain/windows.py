@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from fireline.domain.events import Kind
@@ -60,6 +61,36 @@ class Caveats(Protocol):
 
     def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
         """The rest of a sentence that begins with the measure's name ("lies between 500 and 750"); None: nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lookback:
+    """A stretch of `window` seconds that ends `offset` seconds before the end of the measure's own window."""
+
+    window: float
+    offset: float
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """What a family is besides when its value compares the measure's own window with the past.
+
+    `lookbacks` must depend on nothing but its arguments; panes are kept as far back as the furthest of them reaches.
+    """
+
+    def lookbacks(self, window: float, options: Mapping[str, object]) -> Sequence[Lookback]:
+        """The stretches of the past that `compare` needs, for a measure whose own window is `window` seconds."""
+        ...
+
+    def compare(
+        self,
+        state: MeasureState,
+        others: Sequence[MeasureState | None],
+        window: float,
+        options: Mapping[str, object],
+    ) -> float | None:
+        """Called instead of `read`: `others` in the order of `lookbacks`, None where nothing is known of a stretch."""
         ...
 
 
