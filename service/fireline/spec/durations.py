@@ -1,49 +1,15 @@
-"""Durations as people write them: `30s`, `2m`, `1h30m`, `7d`; inside they are seconds."""
+"""Durations in YAML files: seconds, written as `30s`, `2m`, `1h30m`, `7d`."""
 
-import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
-LONGEST = 3_660 * 86_400.0
-_PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)")
+from fireline.domain.durations import LONGEST, PATTERN, UNITS, positive_seconds, seconds, written
 
-
-def seconds(value: object) -> float:
-    """The seconds of a duration; raises ValueError that says what was found and how to write it."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ValueError("a duration was expected, such as 30s, 2m, 1h or 7d")
-    text = str(value).strip()
-    if re.fullmatch(r"[-+]?[0-9.]+", text):
-        raise ValueError(f"the duration `{text}` has no unit; write {text}s, {text}m, {text}h or {text}d")
-    parts = _PART.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"`{text[:40]}` is not a duration; write one such as 30s, 2m, 1h30m or 7d")
-    total = sum(float(number) * UNITS[unit] for number, unit in parts)
-    if total > LONGEST:
-        raise ValueError(f"the duration `{text[:40]}` is longer than ten years")
-    return float(total)
-
-
-def written(duration: float) -> str:
-    """A duration in the largest unit that gives a short number."""
-    for unit, size in reversed(UNITS.items()):
-        if duration >= size and (duration / size).is_integer():
-            return f"{duration / size:.0f}{unit}"
-    return f"{duration:g}s"
-
-
-def _positive(value: object) -> float:
-    duration = seconds(value)
-    if duration <= 0:
-        raise ValueError("the duration must be longer than nothing")
-    return duration
-
+__all__ = ["LONGEST", "PATTERN", "UNITS", "Duration", "PositiveDuration", "seconds", "written"]
 
 _SCHEMA = WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["30s", "2m", "1h", "7d"]})
 Duration = Annotated[float, BeforeValidator(seconds), _SCHEMA]
 """Seconds, zero included."""
-PositiveDuration = Annotated[float, BeforeValidator(_positive), _SCHEMA]
+PositiveDuration = Annotated[float, BeforeValidator(positive_seconds), _SCHEMA]
 """Seconds, more than zero."""
