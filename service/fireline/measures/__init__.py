@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from fireline.domain.windows import Family
 from fireline.measures.agreement import Agreement
 from fireline.measures.avg import Avg
+from fireline.measures.calibration import Calibration
 from fireline.measures.count import Count
 from fireline.measures.histogram_quantile import HistogramQuantile
 from fireline.measures.increase import Increase
@@ -33,6 +34,7 @@ _ALL: tuple[Family, ...] = (
     Increase(),
     Ratio(),
     Agreement(),
+    Calibration(),
 )
 
 FAMILIES: Mapping[str, Family] = {family.name: family for family in _ALL}
