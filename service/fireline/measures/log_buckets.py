@@ -1,0 +1,105 @@
+"""Logarithmic buckets: counts of numbers by their size, which merge exactly and tell every number within 1 %.
+
+After DDSketch (Masson, Rim, Lee, PVLDB 12, 2019): bucket borders grow by the factor 2^(1/35) = 1.0200, so the middle of
+a bucket is within 1 % of all that it holds. Buckets are found by comparing the mantissa with a table, in the same way
+for one number and for a NumPy array, so a batch gives exactly the buckets that its events give one by one: merging is
+adding counts, and no verdict depends on how events were batched.
+
+A state is `[min, max, bucket, count, bucket, count, ...]` in the order of the buckets; `[]` before the first number.
+"""
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+
+_PER_OCTAVE = 35
+_BORDERS = [0.5 * 2.0 ** (k / _PER_OCTAVE) for k in range(_PER_OCTAVE)]
+_BORDER_ARRAY = np.array(_BORDERS)
+_FACTOR = 2.0 ** (1 / _PER_OCTAVE)
+_SHIFT = 1100  # above the lowest exponent of a double, so that every bucket of a positive number is above zero
+_FEW = 50  # up to so many numbers, half as many buckets, it is faster to put them in one by one
+_BATCH = 48  # from about this many numbers on, NumPy is faster
+
+
+State = list[float]
+
+
+def counted(clean: list[float]) -> State:
+    """The state of some usable numbers (`columns.numbers`)."""
+    return _state(min(clean) + 0.0, max(clean) + 0.0, _buckets(clean)) if clean else []
+
+
+def merged(left: State, right: State) -> State:
+    """The counts of both; neither is changed."""
+    if not left or not right:
+        return left or right
+    small, large = (left, right) if len(left) <= len(right) else (right, left)
+    both = _put_in(small, large) if len(small) <= _FEW else _put_together(small, large)
+    both[0], both[1] = min(left[0], right[0]), max(left[1], right[1])
+    return both
+
+
+def _bucket(value: float) -> int:
+    """0 for zero; else the place of its bucket, with the sign of the number."""
+    if value == 0:
+        return 0
+    mantissa, exponent = math.frexp(abs(value))
+    place = (exponent + _SHIFT) * _PER_OCTAVE + bisect_right(_BORDERS, mantissa)
+    return place if value > 0 else -place
+
+
+def _buckets(clean: list[float]) -> dict[int, int]:
+    if len(clean) < _BATCH:
+        found: dict[int, int] = {}
+        for value in clean:
+            place = _bucket(value)
+            found[place] = found.get(place, 0) + 1
+        return found
+    array = np.array(clean, dtype=np.float64)
+    mantissa, exponent = np.frexp(np.abs(array))
+    places = (exponent.astype(np.int64) + _SHIFT) * _PER_OCTAVE + np.searchsorted(_BORDER_ARRAY, mantissa, side="right")
+    signed, counts = np.unique(places * np.sign(array).astype(np.int64), return_counts=True)
+    return dict(zip(signed.tolist(), counts.tolist(), strict=True))
+
+
+def _state(low: float, high: float, buckets: Mapping[int, int]) -> list[float]:
+    return [low, high, *chain.from_iterable(sorted(buckets.items()))]
+
+
+def _put_in(few: Sequence[float], many: list[float]) -> list[float]:
+    """The counts of both, where few buckets find their places among many."""
+    merged, places = many.copy(), many[2::2]
+    added = 0
+    for at in range(2, len(few), 2):
+        place, n = few[at], few[at + 1]
+        found = bisect_left(places, place)
+        here = 2 * (found + added) + 2
+        if found < len(places) and places[found] == place:
+            merged[here + 1] += n
+        else:
+            merged[here:here] = (place, n)
+            added += 1
+    return merged
+
+
+def _put_together(left: Sequence[float], right: Sequence[float]) -> list[float]:
+    """The counts of both."""
+    buckets = dict(zip(left[2::2], left[3::2], strict=True))
+    for place, n in zip(right[2::2], right[3::2], strict=True):
+        buckets[place] = buckets.get(place, 0) + n
+    merged = [0.0] * (2 * len(buckets) + 2)
+    merged[2::2] = places = sorted(buckets)
+    merged[3::2] = map(buckets.__getitem__, places)
+    return merged
+
+
+def middle(place: int) -> float:
+    """The number whose relative distance to both borders of a bucket is the same."""
+    if place == 0:
+        return 0.0
+    exponent, step = divmod(abs(place) - 1, _PER_OCTAVE)
+    low = math.ldexp(_BORDERS[step], exponent - _SHIFT)
+    return math.copysign(low * 2.0 * _FACTOR / (1.0 + _FACTOR), place)
