@@ -35,7 +35,10 @@ class Configuration:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One fault of one file: where, what was found, what was expected, how to mend it. `severity` error or warning."""
+    """One fault of one file: where, what was found, what was expected, how to mend it.
+
+    `severity` is error or warning, `code` its short stable name, one of those in spec/codes.py.
+    """
 
     file: str
     line: int
@@ -44,8 +47,10 @@ class Problem:
     hint: str = ""
     path: str = ""
     severity: str = "error"
+    code: str = ""
 
     def __str__(self) -> str:
-        """`file:line:column: error: message` and the hint."""
+        """`file:line:column: error: message [code]` and the hint."""
         place = f"{self.file}:{self.line}:{self.column}"
-        return f"{place}: {self.severity}: {self.message}" + (f"\n  hint: {self.hint}" if self.hint else "")
+        told = f"{place}: {self.severity}: {self.message}" + (f" [{self.code}]" if self.code else "")
+        return told + (f"\n  hint: {self.hint}" if self.hint else "")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fireline.domain.catalog import Person, Service, Severity, Target, Team
 from fireline.domain.configuration import Response
+from fireline.spec import codes
 from fireline.spec.catalog_forms import (
     CatalogFile,
     PersonForm,
@@ -51,9 +52,12 @@ def read_catalog(document: Document, plugins: Plugins, findings: Findings) -> En
         _check_service(document, ("services", name), service, form, findings)
     if form.default_team is not None and form.default_team not in form.teams:
         hint = suggestion(form.default_team, form.teams)
-        findings.error(document, ("default_team",), f"there is no team `{form.default_team}`", hint)
+        findings.error(
+            document, ("default_team",), f"there is no team `{form.default_team}`", hint, code=codes.UNKNOWN_NAME
+        )
     if not form.teams:
-        findings.error(document, ("teams",), "there is no team", "an incident needs somebody who answers for it")
+        hint = "an incident needs somebody who answers for it"
+        findings.error(document, ("teams",), "there is no team", hint, code=codes.MISSING)
     return _entries(form) if findings.count() == before else None
 
 
@@ -115,7 +119,7 @@ def _check_contacts(document: Document, path: Path, person: PersonForm, plugins:
 def _check_channel(document: Document, path: Path, channel: str, plugins: Plugins, findings: Findings) -> None:
     if channel not in plugins.channels:
         hint = suggestion(channel, plugins.channels)
-        findings.error(document, path, f"there is no channel `{channel}`", hint, key=True)
+        findings.error(document, path, f"there is no channel `{channel}`", hint, key=True, code=codes.UNKNOWN_NAME)
 
 
 def _check_team(
@@ -124,7 +128,8 @@ def _check_team(
     for index, member in enumerate(team.members):
         if member not in form.people:
             hint = suggestion(member, form.people)
-            findings.error(document, (*path, "members", index), f"there is no person `{member}`", hint)
+            place = (*path, "members", index)
+            findings.error(document, place, f"there is no person `{member}`", hint, code=codes.UNKNOWN_NAME)
     for channel in team.channels:
         _check_channel(document, (*path, "channels", channel), channel, plugins, findings)
 
@@ -135,21 +140,24 @@ def _check_aliases(document: Document, services: Mapping[str, ServiceForm], find
         for index, alias in enumerate(service.aliases):
             if alias in seen:
                 message = f"`{alias}` already stands for the service `{seen[alias]}`"
-                findings.error(document, ("services", name, "aliases", index), message)
+                findings.error(document, ("services", name, "aliases", index), message, code=codes.DUPLICATE_NAME)
             seen.setdefault(alias, name)
 
 
 def _check_service(document: Document, path: Path, service: ServiceForm, form: CatalogFile, findings: Findings) -> None:
     if service.owner not in form.teams:
         hint = suggestion(service.owner, form.teams)
-        findings.error(document, (*path, "owner"), f"there is no team `{service.owner}`", hint)
+        findings.error(document, (*path, "owner"), f"there is no team `{service.owner}`", hint, code=codes.UNKNOWN_NAME)
     if service.backup is not None and service.backup not in form.teams:
         hint = suggestion(service.backup, form.teams)
-        findings.error(document, (*path, "backup"), f"there is no team `{service.backup}`", hint)
+        findings.error(
+            document, (*path, "backup"), f"there is no team `{service.backup}`", hint, code=codes.UNKNOWN_NAME
+        )
     for index, name in enumerate(service.depends_on):
         if name not in form.services:
             hint = suggestion(name, form.services)
-            findings.error(document, (*path, "depends_on", index), f"there is no service `{name}`", hint)
+            place = (*path, "depends_on", index)
+            findings.error(document, place, f"there is no service `{name}`", hint, code=codes.UNKNOWN_NAME)
     cycle = _cycle(str(path[-1]), form.services)
     if cycle:
         findings.error(document, (*path, "depends_on"), f"services depend on each other in a circle: {cycle}")
@@ -162,7 +170,8 @@ def _check_targets(document: Document, path: Path, service: ServiceForm, finding
             continue
         if name not in service.targets:
             hint = suggestion(name, service.targets)
-            findings.error(document, (*path, word), f"the {word} `{name}` is not among the `targets`", hint)
+            message = f"the {word} `{name}` is not among the `targets`"
+            findings.error(document, (*path, word), message, hint, code=codes.UNKNOWN_NAME)
     if service.fallback is not None and service.fallback == service.primary:
         findings.error(document, (*path, "fallback"), "the fallback is the primary itself")
 

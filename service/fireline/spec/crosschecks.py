@@ -8,6 +8,7 @@ from fireline.domain.catalog import Service
 from fireline.domain.oncall import OnCall
 from fireline.domain.rota import gaps
 from fireline.domain.rules import Match, Matcher, Rule
+from fireline.spec import codes
 from fireline.spec.catalog import Entries as CatalogEntries
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.durations import written
@@ -55,13 +56,16 @@ def _check_duplicates(world: World, findings: Findings) -> None:
         name = placed.rule.name
         if name in first:
             message = f"the rule `{name}` is here twice; the first is at {first[name]}"
-            findings.error(placed.document, (*placed.path, "name"), message, "rename one of them")
+            findings.error(
+                placed.document, (*placed.path, "name"), message, "rename one of them", code=codes.DUPLICATE_NAME
+            )
         first.setdefault(name, placed.rule.where_file)
     files: dict[str, str] = {}
     for runbook in world.runbooks:
         name = runbook.runbook.name
         if name in files:
-            findings.error(runbook.document, ("name",), f"the runbook `{name}` is also in {files[name]}", "rename one")
+            message = f"the runbook `{name}` is also in {files[name]}"
+            findings.error(runbook.document, ("name",), message, "rename one", code=codes.DUPLICATE_NAME)
         files.setdefault(name, runbook.document.file)
 
 
@@ -69,13 +73,14 @@ def _check_rule(placed: Placed, world: World, findings: Findings) -> None:
     rule, document, path = placed.rule, placed.document, placed.path
     if world.catalog is not None and rule.owner is not None and rule.owner not in world.catalog.teams:
         hint = suggestion(rule.owner, world.catalog.teams)
-        findings.error(document, (*path, "owner"), f"there is no team `{rule.owner}`", hint)
+        findings.error(document, (*path, "owner"), f"there is no team `{rule.owner}`", hint, code=codes.UNKNOWN_NAME)
     _check_rule_service(placed, world, findings)
     runbooks = {each.runbook.name: each for each in world.runbooks}
     for index, name in enumerate(rule.runbooks):
         place = (*path, "runbooks", index)
         if world.runbook_names is not None and name not in world.runbook_names:
-            findings.error(document, place, f"there is no runbook `{name}`", suggestion(name, world.runbook_names))
+            hint = suggestion(name, world.runbook_names)
+            findings.error(document, place, f"there is no runbook `{name}`", hint, code=codes.UNKNOWN_NAME)
         elif name in runbooks:
             _check_inputs(placed, place, runbooks[name], findings)
             _check_fallbacks(placed, place, runbooks[name], world, findings=findings)
@@ -90,13 +95,16 @@ def _check_rule_service(placed: Placed, world: World, findings: Findings) -> Non
         if source not in known:
             path = (*placed.path, "service")
             place = path if placed.document.node(path) is not None else (*placed.path, "where", "service")
-            findings.error(placed.document, place, f"there is no service `{source}`", suggestion(source, known))
+            hint = suggestion(source, known)
+            findings.error(placed.document, place, f"there is no service `{source}`", hint, code=codes.UNKNOWN_NAME)
         return
     for name in _values(rule.where, "service"):
         if name not in known:
             path = (*placed.path, "where", "service")
             hint = suggestion(name, known)
-            findings.warning(placed.document, path, f"the catalog has no service `{name}`", hint)
+            findings.warning(
+                placed.document, path, f"the catalog has no service `{name}`", hint, code=codes.UNKNOWN_NAME
+            )
 
 
 def _check_inputs(placed: Placed, place: Path, runbook: PlacedRunbook, findings: Findings) -> None:
@@ -105,7 +113,7 @@ def _check_inputs(placed: Placed, place: Path, runbook: PlacedRunbook, findings:
         if name not in given:
             message = f"nothing gives the input `{name}` of `{runbook.runbook.name}`"
             hint = f"give it a default, or add `{name}` to `by`"
-            findings.error(placed.document, place, message, hint)
+            findings.error(placed.document, place, message, hint, code=codes.RUNBOOK_INPUT)
 
 
 def _check_fallbacks(placed: Placed, place: Path, runbook: PlacedRunbook, world: World, *, findings: Findings) -> None:
@@ -114,7 +122,8 @@ def _check_fallbacks(placed: Placed, place: Path, runbook: PlacedRunbook, world:
     for service in _services_of(placed.rule, world.catalog):
         if service.fallback is None:
             message = f"`{runbook.runbook.name}` routes to a fallback, and the service `{service.id}` has none"
-            findings.warning(placed.document, place, message, "add a `fallback` to the service in the catalog")
+            hint = "add a `fallback` to the service in the catalog"
+            findings.warning(placed.document, place, message, hint, code=codes.NO_FALLBACK)
 
 
 def _services_of(rule: Rule, catalog: CatalogEntries) -> list[Service]:
@@ -140,7 +149,7 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
     runbook, document = placed.runbook, placed.document
     if world.catalog is not None and runbook.owner not in world.catalog.teams:
         hint = suggestion(runbook.owner, world.catalog.teams)
-        findings.error(document, ("owner",), f"there is no team `{runbook.owner}`", hint)
+        findings.error(document, ("owner",), f"there is no team `{runbook.owner}`", hint, code=codes.UNKNOWN_NAME)
     if world.names is not None:
         _check_rule_names(document, ("steps",), document.node(("steps",)), world.names, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
@@ -155,7 +164,7 @@ def _check_rule_names(
             for key, part in node.nodes.items():
                 if key == "rule" and isinstance(part, Scalar) and "{{" not in part.text and part.text not in names:
                     message, hint = f"there is no rule `{part.text}`", suggestion(part.text, names)
-                    findings.error(document, (*path, key), message, hint)
+                    findings.error(document, (*path, key), message, hint, code=codes.UNKNOWN_NAME)
                 _check_rule_names(document, (*path, key), part, names, findings)
         case Items():
             for index, part in enumerate(node.nodes):
@@ -172,7 +181,7 @@ def _check_policies(catalog: CatalogEntries, world: World, findings: Findings) -
             path: Path = ("teams", name, "policy")
             hint = suggestion(team.policy, world.oncall.policies)
             message = f"there is no escalation policy `{team.policy}`, so nobody of `{name}` would be paged"
-            findings.error(world.catalog_document, path, message, hint)
+            findings.error(world.catalog_document, path, message, hint, code=codes.UNKNOWN_NAME)
 
 
 _WANTED: Mapping[int, tuple[tuple[str, str], ...]] = {
@@ -194,7 +203,7 @@ def _check_services(catalog: CatalogEntries, world: World, findings: Findings) -
         missing = [(word, says) for word, says in _WANTED.get(service.tier, ()) if not getattr(service, word)]
         for word, says in missing:
             message = f"the tier {service.tier} service `{name}` does not say {says}"
-            findings.warning(document, path, message, f"add `{word}:`", key=True)
+            findings.warning(document, path, message, f"add `{word}:`", key=True, code=codes.CATALOG_GAP)
         _check_review(document, path, service.reviewed, service.review_every, world, findings=findings)
 
 
@@ -206,7 +215,8 @@ def _check_review(
     days = (world.today - date.fromisoformat(reviewed)).days - int(every // 86_400)
     if days > 0:
         message = f"the review is overdue by {days} day{'s' if days != 1 else ''} (every {written(every)})"
-        findings.warning(document, (*path, "reviewed"), message, "review it, and write the new date")
+        hint = "review it, and write the new date"
+        findings.warning(document, (*path, "reviewed"), message, hint, code=codes.REVIEW_OVERDUE)
 
 
 def _check_coverage(world: World, findings: Findings) -> None:
@@ -221,6 +231,5 @@ def _check_coverage(world: World, findings: Findings) -> None:
                 f"nobody is on call in `{name}` from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
                 f" ({len(found)} such gap{'s' if len(found) != 1 else ''} in the next {LOOK_AHEAD.days} days)"
             )
-            findings.warning(
-                world.oncall_document, ("schedules", name), message, "add a layer that covers it", key=True
-            )
+            path, hint = ("schedules", name), "add a layer that covers it"
+            findings.warning(world.oncall_document, path, message, hint, key=True, code=codes.SCHEDULE_GAP)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from fireline.domain.expressions import EvaluationFault
+from fireline.spec import codes
 from fireline.spec.conditions import CelCondition, compile_condition
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.faults import SyntaxFault
@@ -64,7 +65,7 @@ def try_types(
     for value in _TRIALS:
         fault = _fault(condition, {**labels, **dict.fromkeys(numbers, value)})
         if fault is not None:
-            findings.error(document, path, *fault)
+            findings.error(document, path, *fault, code=codes.TYPE)
             return
 
 
@@ -112,7 +113,7 @@ def _check_text(
         names = compile_template(text).variables
     except SyntaxFault as fault:
         if key:
-            findings.error(document, path, str(fault), fault.hint, key=True)
+            findings.error(document, path, str(fault), fault.hint, key=True, code=codes.SYNTAX)
         else:
             findings.inside(document, path, fault)
         return
@@ -134,7 +135,8 @@ def _note_unknown(
     for each in unknown:
         offset = text.find(each.name)
         if key or offset < 0:
-            findings.error(document, path, each.message, each.hint, key=key)
+            findings.error(document, path, each.message, each.hint, key=key, code=codes.UNKNOWN_NAME)
         else:
-            findings.inside(document, path, SyntaxFault(each.message, hint=each.hint, offset=offset))
+            fault = SyntaxFault(each.message, hint=each.hint, offset=offset)
+            findings.inside(document, path, fault, code=codes.UNKNOWN_NAME)
     return bool(unknown)

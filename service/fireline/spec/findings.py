@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from fireline.domain.configuration import Problem
+from fireline.spec import codes
 from fireline.spec.documents import Document, Path, Place, Scalar
 from fireline.spec.faults import SyntaxFault
 
@@ -34,28 +35,57 @@ class Findings:
 
     problems: list[Problem] = field(default_factory=list)
 
-    def error(self, document: Document, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+    def error(
+        self,
+        document: Document,
+        path: Path,
+        message: str,
+        hint: str = "",
+        *,
+        key: bool = False,
+        code: str = codes.INVALID,
+    ) -> None:
         """Note an error at the value of `path` (or at its key)."""
         place = document.place(path, key=key)
-        self.problems.append(_problem(document, path, place, message, hint))
+        self.problems.append(_problem(document, path, place, message, hint, code=code))
 
-    def warning(self, document: Document, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
+    def warning(
+        self,
+        document: Document,
+        path: Path,
+        message: str,
+        hint: str = "",
+        *,
+        key: bool = False,
+        code: str = codes.INVALID,
+    ) -> None:
         """Note something that works, and will be regretted."""
         place = document.place(path, key=key)
-        self.problems.append(replace(_problem(document, path, place, message, hint), severity="warning"))
+        self.problems.append(replace(_problem(document, path, place, message, hint, code=code), severity="warning"))
 
-    def inside(self, document: Document, path: Path, fault: SyntaxFault) -> None:
-        """Note an error within the text at `path`, at its character where that can be told."""
+    def inside(
+        self,
+        document: Document,
+        path: Path,
+        fault: SyntaxFault,
+        *,
+        code: str = codes.SYNTAX,
+        severity: str = "error",
+    ) -> None:
+        """Note a fault within the text at `path`, at its character where that can be told."""
         place = document.place(path)
         node = document.node(path)
         if fault.offset is not None and isinstance(node, Scalar) and node.exact:
             place = Place(place.line, place.column + fault.offset + (1 if node.quoted else 0))
-        self.problems.append(_problem(document, path, place, str(fault), fault.hint))
+        found = _problem(document, path, place, str(fault), fault.hint, code=code)
+        self.problems.append(replace(found, severity=severity))
 
     def form(self, document: Document) -> None:
         """Note the faults of a document's form."""
         for fault in document.faults:
-            self.problems.append(_problem(document, fault.path, fault.place, fault.message, fault.hint))
+            self.problems.append(
+                _problem(document, fault.path, fault.place, fault.message, fault.hint, code=codes.YAML)
+            )
 
     def count(self) -> int:
         """How many errors there are so far."""
@@ -67,5 +97,5 @@ class Findings:
         return tuple(sorted(unique, key=lambda p: (p.file, p.line, p.column, p.severity, p.message)))
 
 
-def _problem(document: Document, path: Path, place: Place, message: str, hint: str) -> Problem:
-    return Problem(document.file, place.line, place.column, message, hint, path_text(path))
+def _problem(document: Document, path: Path, place: Place, message: str, hint: str, *, code: str) -> Problem:
+    return Problem(document.file, place.line, place.column, message, hint, path_text(path), code=code)

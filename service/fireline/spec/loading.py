@@ -10,6 +10,7 @@ from fireline.domain.catalog import Catalog, Severity
 from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
 from fireline.domain.topics import Topic
+from fireline.spec import codes
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
 from fireline.spec.crosschecks import World, check
 from fireline.spec.documents import MAX_BYTES, START, Document, Fault, Items, plain, read_document
@@ -150,12 +151,16 @@ def _catalog(files: _Files, plugins: Plugins, findings: Findings) -> Entries | N
     document = files.get(CATALOG)
     if document is None:
         message = "the catalog is missing: an incident needs somebody who answers for it"
-        findings.error(files.absent(CATALOG), (), message, "write `people:`, `teams:` and `services:`")
+        findings.error(
+            files.absent(CATALOG), (), message, "write `people:`, `teams:` and `services:`", code=codes.MISSING
+        )
         return None
     findings.form(document)
     if document.root is None:
         if not document.faults:
-            findings.error(document, (), "the catalog is empty", "write `people:`, `teams:` and `services:`")
+            findings.error(
+                document, (), "the catalog is empty", "write `people:`, `teams:` and `services:`", code=codes.MISSING
+            )
         return None
     return read_catalog(document, plugins, findings)
 
@@ -164,12 +169,14 @@ def _oncall(files: _Files, catalog: Entries | None, findings: Findings) -> OnCal
     document = files.get(ONCALL)
     if document is None:
         message = "the on-call file is missing: nobody would be paged"
-        findings.error(files.absent(ONCALL), (), message, "write `schedules:` and `policies:`")
+        findings.error(files.absent(ONCALL), (), message, "write `schedules:` and `policies:`", code=codes.MISSING)
         return None
     findings.form(document)
     if document.root is None:
         if not document.faults:
-            findings.error(document, (), "the on-call file is empty", "write `schedules:` and `policies:`")
+            findings.error(
+                document, (), "the on-call file is empty", "write `schedules:` and `policies:`", code=codes.MISSING
+            )
         return None
     return read_oncall(document, catalog, findings)
 

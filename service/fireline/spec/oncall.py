@@ -15,6 +15,7 @@ from fireline.domain.oncall import (
     Schedule,
     TargetKind,
 )
+from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
@@ -110,7 +111,8 @@ def _policy(
             names = known[kind]
             if names is not None and wanted not in names:
                 path: Path = ("policies", name, "levels", index, "targets", position)
-                findings.error(document, path, f"there is no {kind} `{wanted}`", suggestion(wanted, names))
+                message = f"there is no {kind} `{wanted}`"
+                findings.error(document, path, message, suggestion(wanted, names), code=codes.UNKNOWN_NAME)
     levels = (PolicyLevel(tuple(_target(text) for text in level.targets), level.wait) for level in form.levels)
     return Policy(name, tuple(levels), form.repeat)
 
@@ -122,4 +124,5 @@ def _target(text: str) -> PolicyTarget:
 
 def _check_person(document: Document, path: Path, person: str, catalog: Entries | None, findings: Findings) -> None:
     if catalog is not None and person not in catalog.people:
-        findings.error(document, path, f"there is no person `{person}`", suggestion(person, catalog.people))
+        message = f"there is no person `{person}`"
+        findings.error(document, path, message, suggestion(person, catalog.people), code=codes.UNKNOWN_NAME)

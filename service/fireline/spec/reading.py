@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
+from fireline.spec import codes
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar, plain
 from fireline.spec.findings import Findings, suggestion
 
@@ -85,26 +86,33 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
     match detail["type"]:
         case "missing":
             name = str(loc[-1])
-            findings.error(document, loc[:-1], f"`{name}` is missing", _described(model, detail["loc"]))
+            findings.error(
+                document, loc[:-1], f"`{name}` is missing", _described(model, detail["loc"]), code=codes.MISSING
+            )
         case "extra_forbidden":
             _note_unknown(document, loc, _model_at(model, detail["loc"][:-1]), findings)
         case "value_error":
             message, hint = _split(str(detail["ctx"]["error"]) if "ctx" in detail else detail["msg"])
-            findings.error(document, loc, message, hint, key=of_key)
+            code = codes.DURATION if "duration" in message else codes.WRONG_VALUE
+            findings.error(document, loc, message, hint, key=of_key, code=code)
         case "literal_error" | "enum":
             _note_choice(document, loc, detail, findings)
         case kind:
             found = _found(document.node(loc))
-            findings.error(document, loc, f"{_expected(kind, detail)} was expected, found {found}", _hint(kind, found))
+            message = f"{_expected(kind, detail)} was expected, found {found}"
+            findings.error(document, loc, message, _hint(kind, found), code=codes.WRONG_VALUE)
 
 
 def _note_unknown(document: Document, loc: Path, owner: type[BaseModel] | None, findings: Findings) -> None:
     key = str(loc[-1])
     if owner is not None and issubclass(owner, Part) and key in owner.later:
-        findings.error(document, loc, f"`{key}` is not supported yet", owner.later[key], key=True)
+        findings.error(
+            document, loc, f"`{key}` is not supported yet", owner.later[key], key=True, code=codes.UNKNOWN_FIELD
+        )
         return
     known = [info.alias or name for name, info in owner.model_fields.items()] if owner else []
-    findings.error(document, loc, f"`{key}` is not known here", suggestion(key, known), key=True)
+    message = f"`{key}` is not known here"
+    findings.error(document, loc, message, suggestion(key, known), key=True, code=codes.UNKNOWN_FIELD)
 
 
 def _note_choice(document: Document, loc: Path, detail: ErrorDetails, findings: Findings) -> None:
@@ -115,6 +123,7 @@ def _note_choice(document: Document, loc: Path, detail: ErrorDetails, findings: 
         loc,
         f"one of {', '.join(choices)} was expected, found {found}",
         suggestion(str(detail["input"]), choices) if isinstance(detail["input"], str) else "",
+        code=codes.WRONG_VALUE,
     )
 
 

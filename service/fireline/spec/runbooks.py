@@ -17,6 +17,7 @@ from fireline.domain.runbooks import (
     Step,
     Undo,
 )
+from fireline.spec import codes
 from fireline.spec.documents import Document, Path, read_document
 from fireline.spec.expressions import is_template, read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
@@ -75,7 +76,9 @@ def read_placed(document: Document, plugins: Plugins, findings: Findings) -> Pla
     findings.form(document)
     if document.root is None:
         if not document.faults:
-            findings.error(document, (), "the file is empty", "begin it with `name:`, `owner:` and `steps:`")
+            findings.error(
+                document, (), "the file is empty", "begin it with `name:`, `owner:` and `steps:`", code=codes.MISSING
+            )
         return None
     form = read_model(document, RunbookForm, findings)
     if form is None:
@@ -147,7 +150,9 @@ class _Reader:
         earlier = [step.id for step in self.form.steps[:index]]
         if form.id in earlier:
             message = f"the step `{form.id}` is here twice"
-            self.findings.error(self.document, (*path, "id"), message, "every step needs an id of its own")
+            self.findings.error(
+                self.document, (*path, "id"), message, "every step needs an id of its own", code=codes.DUPLICATE_NAME
+            )
         known = self._tree(index)
         template = self._use(path, form.uses, form.with_, known)
         self._check_undo(path, form)
@@ -182,7 +187,9 @@ class _Reader:
         place = (*path, "with")
         if action is None:
             hint = suggestion(uses, self.plugins.actions)
-            self.findings.error(self.document, (*path, "uses"), f"there is no action `{uses}`", hint)
+            self.findings.error(
+                self.document, (*path, "uses"), f"there is no action `{uses}`", hint, code=codes.UNKNOWN_NAME
+            )
         else:
             at = place if self.document.node(place) is not None else path
             validated(self.document, action.options, dict(with_), self.findings, at, skip=self._is_template)

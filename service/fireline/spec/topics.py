@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from fireline.domain.events import Kind
 from fireline.domain.topics import FieldMap, Topic
+from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
@@ -41,7 +42,9 @@ def _check_format(document: Document, path: Path, topic: TopicForm, plugins: Plu
     known = plugins.formats.get(topic.format)
     if known is None:
         hint = suggestion(topic.format, plugins.formats)
-        findings.error(document, (*path, "format"), f"there is no format `{topic.format}`", hint)
+        findings.error(
+            document, (*path, "format"), f"there is no format `{topic.format}`", hint, code=codes.UNKNOWN_NAME
+        )
         return
     for word in ("kind", "time"):
         if getattr(topic, word) is not None and not known.bodies:
