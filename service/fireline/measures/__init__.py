@@ -9,16 +9,26 @@ from collections.abc import Mapping
 from fireline.domain.windows import Family
 from fireline.measures.agreement import Agreement
 from fireline.measures.avg import Avg
+from fireline.measures.balance import Balance
 from fireline.measures.calibration import Calibration
+from fireline.measures.cost_per import CostPer
 from fireline.measures.count import Count
+from fireline.measures.distinct import Distinct
+from fireline.measures.entropy import Entropy
 from fireline.measures.histogram_quantile import HistogramQuantile
 from fireline.measures.increase import Increase
+from fireline.measures.increase_rate import IncreaseRate
 from fireline.measures.last import Last
 from fireline.measures.max import Max
 from fireline.measures.min import Min
+from fireline.measures.missing import Missing
+from fireline.measures.new_categories import NewCategories
 from fireline.measures.quantile import Quantile
 from fireline.measures.rate import Rate
 from fireline.measures.ratio import Ratio
+from fireline.measures.schema_change import SchemaChange
+from fireline.measures.staleness import Staleness
+from fireline.measures.stddev import Stddev
 from fireline.measures.sum import Sum
 
 _ALL: tuple[Family, ...] = (
@@ -29,10 +39,20 @@ _ALL: tuple[Family, ...] = (
     Min(),
     Max(),
     Last(),
+    Stddev(),
     Quantile(),
     HistogramQuantile(),
     Increase(),
+    IncreaseRate(),
     Ratio(),
+    Distinct(),
+    Entropy(),
+    Balance(),
+    CostPer(),
+    Missing(),
+    NewCategories(),
+    SchemaChange(),
+    Staleness(),
     Agreement(),
     Calibration(),
 )

@@ -18,7 +18,8 @@ measures:
 """
 
 
-def _told(condition: Condition, names: frozenset[str], row: Fields) -> bool | None:
+def told(condition: Condition, names: frozenset[str], row: Fields) -> bool | None:
+    """Whether an event with these fields fulfils the condition, whose `names` it is; None where it cannot be told."""
     try:
         return condition.holds({name: row[name] for name in names if name in row})
     except EvaluationFault:
@@ -39,7 +40,7 @@ class Ratio:
         if condition is None:
             return [None] * len(rows)
         names = condition.variables
-        return [_told(condition, names, row) for row in rows]
+        return [told(condition, names, row) for row in rows]
 
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """Count the hits and the told."""

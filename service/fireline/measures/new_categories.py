@@ -1,0 +1,94 @@
+"""`new_categories`: the share of events whose category is not a known one: a country, a currency, a model version
+or an error code that was not there before.
+
+Unit: 0 to 1, of the events that have a category; with `unit: events` their number, with `unit: kinds` the number of
+different new categories. Say what is known: list it (`known: [card, bank]`), or name a stretch of the past
+(`trailing: 7d`), which ends where the measure's window begins. What is new becomes known as it leaves the window
+and is part of the past: give the window the time for which it should be told. Categories are texts, numbers and
+truth values, compared as labels are (1 and 1.0 are one). None when no event of the window has a category, and while
+the past has fewer events than `min_past`: after a start it says nothing rather than call everything new.
+
+Error: none against a list, but that more than 128 unknown kinds are estimated with a standard error of 9 %. Against
+the past, none while window and past have fewer than 128 categories each; of more it is an estimate from a sample of
+them, and the signal says so. The state is below 5 kB.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from fireline.domain.events import Kind, text_of
+from fireline.domain.rules import Measure
+from fireline.domain.windows import Fields, Lookback, MeasureState
+from fireline.measures.categories import categories, counted, key_of
+from fireline.measures.novelty import MOST, Past, full, lookbacks, merged, state_of, unlisted, unseen
+
+EXAMPLE = """
+measures:
+  unknown_currencies: {agg: new_categories, of: features.currency, known: [EUR, USD, GBP]}
+"""
+
+
+class Options(Past):
+    """A list of what is known, or a stretch of the past."""
+
+    known: list[Annotated[str | int | float | bool, AfterValidator(text_of)]] | None = Field(
+        default=None, min_length=1, max_length=1_000, description="the categories that are no news"
+    )
+
+    @model_validator(mode="after")
+    def _one_past(self) -> "Options":
+        if (self.known is None) is (self.trailing is None):
+            raise ValueError(
+                "either `known` or `trailing` says what is not new; write `known: [a, b]` or `trailing: 7d`"
+            )
+        return self
+
+
+class NewCategories:
+    """Counts of categories that are not listed; the state is `{"n": events, "m": counted, "c": {hash: count}}`."""
+
+    name = "new_categories"
+    streams: tuple[Kind, ...] = ()
+    needs = "of"
+    settings: type = Options
+
+    def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
+        """The category of every event."""
+        return categories(rows, measure.of)
+
+    def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
+        """Count the events of each category that is not listed."""
+        counts = counted(values)
+        total = sum(counts.values())
+        known = options.get("known")
+        for text in known if isinstance(known, list) and counts else ():
+            counts.pop(key_of(text), None)
+        return state_of(total, counts)
+
+    def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
+        """Add the counts."""
+        return merged(left, right)
+
+    def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
+        """What is not listed; nothing can be said without a list or a past."""
+        return unlisted(state, options) if options.get("known") else None
+
+    def lookbacks(self, window: float, options: Mapping[str, object]) -> Sequence[Lookback]:
+        """The stretch before the window; none with a list."""
+        return lookbacks(window, options)
+
+    def compare(
+        self,
+        state: MeasureState,
+        others: Sequence[MeasureState | None],
+        window: float,
+        options: Mapping[str, object],
+    ) -> float | None:
+        """What the past does not have."""
+        return unseen(state, others[0], options) if others else self.read(state, window, options)
+
+    def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
+        """Whether it is told from a sample."""
+        return f"is told from a sample of {MOST} categories" if full(state) and not options.get("known") else None

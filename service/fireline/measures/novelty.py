@@ -1,0 +1,103 @@
+"""What `new_categories` and `schema_change` share: events of categories that were not there before.
+
+What is listed as known is left out of the counts while folding, so that its answer is exact. Against a stretch of
+the past both sides keep the categories with the smallest hashes; up to the largest hash that both have kept
+entirely, whether a category was there before is known exactly, so beyond the bound the answer is that of a fair
+sample of categories.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fireline.domain.windows import Lookback, MeasureState
+from fireline.measures.categories import Counts, add, counts_in, estimated, smallest
+from fireline.measures.columns import option
+from fireline.measures.durations import PositiveDuration
+
+MOST = 128
+"""How many categories are told apart."""
+
+Unit = Literal["share", "events", "kinds"]
+_LAST = "f" * 16
+
+
+class Past(BaseModel):
+    """What the window is compared with, and what is told of it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    trailing: PositiveDuration | None = Field(
+        default=None, description="a duration: compare with so long a stretch before the window"
+    )
+    min_past: int = Field(
+        default=100, ge=1, description="with fewer events in that stretch there is no value: too little is known"
+    )
+    unit: Unit = Field(
+        default="share", description="the share of events that are new, how many, or how many kinds of them"
+    )
+
+
+def lookbacks(window: float, options: Mapping[str, object]) -> Sequence[Lookback]:
+    """The stretch before the window, where there is one to compare with."""
+    trailing = options.get("trailing")
+    return (Lookback(trailing, window),) if isinstance(trailing, int | float) else ()
+
+
+def state_of(total: int, counts: Counts) -> MeasureState:
+    """The state: all events, those that `counts` counts, and the counts of at most `MOST` categories."""
+    return {"n": total, "m": sum(counts.values()), "c": smallest(counts, MOST)}
+
+
+def merged(left: MeasureState, right: MeasureState) -> MeasureState:
+    """Both states together."""
+    assert isinstance(left, dict)
+    assert isinstance(right, dict)
+    return {"n": left["n"] + right["n"], "m": left["m"] + right["m"], "c": add(left["c"], right["c"], MOST)}
+
+
+def unlisted(state: MeasureState, options: Mapping[str, object]) -> float | None:
+    """What is told of events that are not of a listed kind: all that were counted."""
+    assert isinstance(state, dict)
+    return told(state["m"], estimated(counts_in(state), MOST), state["n"], options) if state["n"] else None
+
+
+def unseen(state: MeasureState, past: MeasureState | None, options: Mapping[str, object]) -> float | None:
+    """What is told of events of categories that the past does not have; None where it has too few events."""
+    assert isinstance(state, dict)
+    if not enough(past, options) or not state["n"]:
+        return None
+    now, before = counts_in(state), counts_in(past)
+    known_to = min(_complete_to(now), _complete_to(before))
+    sample = {key: many for key, many in now.items() if key <= known_to}
+    if not sample:
+        return None
+    new = [many for key, many in sample.items() if key not in before]
+    kinds = estimated(now, MOST) * len(new) / len(sample)
+    return told(sum(new) / sum(sample.values()) * state["n"], kinds, state["n"], options)
+
+
+def enough(past: MeasureState | None, options: Mapping[str, object]) -> bool:
+    """Whether the past has enough events to compare with."""
+    return isinstance(past, dict) and past["n"] >= option(options, "min_past", 100)
+
+
+def told(events: float, kinds: float, total: int, options: Mapping[str, object]) -> float:
+    """The number in the unit that was asked for."""
+    match options.get("unit", "share"):
+        case "events":
+            return float(events)
+        case "kinds":
+            return kinds
+        case _:
+            return events / total
+
+
+def full(state: MeasureState) -> bool:
+    """Whether there may be more categories than are told apart."""
+    return len(counts_in(state)) >= MOST
+
+
+def _complete_to(counts: Counts) -> str:
+    """Up to which hash all categories that there were are among the counts."""
+    return _LAST if len(counts) < MOST else max(counts)

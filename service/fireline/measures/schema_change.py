@@ -1,0 +1,164 @@
+"""`schema_change`: the share of events whose set of fields, or whose types, are not as they were: what a producer's
+new release does to the events it sends, before the model that reads them notices.
+
+Unit: 0 to 1, of all events; with `unit: events` their number, with `unit: kinds` the number of different shapes
+among them. The shape of an event is the names of its fields with their types (number, text, truth, list, object);
+fields of objects count under dotted names (`features.price`), four levels deep; one that holds null counts as not
+there. With `inside` only the fields of that object count (`inside: features`), and an event without it has the
+empty shape.
+
+Say what is right: list it (`expected: {price: number, currency: text}`: each must be there with its type, and with
+`exact` no other), or name a stretch of the past (`trailing: 1d`), which ends where the window begins. Against the
+past, an event counts when its shape was not there (`against: seen`), or when it is not the most frequent one
+(`against: common`, for events that all have one shape). What changed is no change any more once it has left the
+window and is part of the past. None when the window has no events, and while the past has fewer than `min_past`.
+
+Error: none against a list, nor against the past with fewer than 128 shapes in it and in the window. Of more, `seen`
+is an estimate from a sample of shapes, which the signal says, and `common` has no value. The state is below 5 kB.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from fireline.domain.events import Kind, field_of
+from fireline.domain.rules import Measure
+from fireline.domain.windows import Fields, Lookback, MeasureState
+from fireline.measures.categories import counted, counts_in
+from fireline.measures.novelty import MOST, Past, enough, full, lookbacks, merged, state_of, told, unlisted, unseen
+
+EXAMPLE = """
+measures:
+  reshaped: {agg: schema_change, inside: features, expected: {price: number, currency: text}}
+"""
+
+_DEPTH = 4
+_AS_EXPECTED = ""
+Type = Literal["number", "text", "truth", "list", "object"]
+
+
+class Options(Past):
+    """A list of fields with their types, or a stretch of the past."""
+
+    inside: str | None = Field(default=None, min_length=1, description="the object whose fields count; all by itself")
+    ignore: list[str] = Field(default_factory=list, max_length=200, description="fields that do not count")
+    expected: dict[str, Type] | None = Field(
+        default=None, min_length=1, max_length=200, description="fields that must be there, and their types"
+    )
+    exact: bool = Field(default=False, description="with `expected`: no other field may be there")
+    against: Literal["seen", "common"] = Field(
+        default="seen", description="with `trailing`: all shapes that were seen, or the most frequent one"
+    )
+
+    @model_validator(mode="after")
+    def _one_past(self) -> "Options":
+        if (self.expected is None) is (self.trailing is None):
+            raise ValueError(
+                "either `expected` or `trailing` says what is right;"
+                " write `expected: {price: number}` or `trailing: 1d`"
+            )
+        return self
+
+
+class SchemaChange:
+    """Counts of shapes that are not as listed; the state is `{"n": events, "m": counted, "c": {hash: count}}`."""
+
+    name = "schema_change"
+    streams: tuple[Kind, ...] = ()
+    needs = ""
+    settings: type = Options
+
+    def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
+        """The shape of every event as a text; the empty text when it is as listed."""
+        inside, expected = measure.options.get("inside"), measure.options.get("expected")
+        ignore, exact = _names(measure.options.get("ignore")), bool(measure.options.get("exact"))
+        parts = [field_of(row, inside) if isinstance(inside, str) else row for row in rows]
+        shapes = [dict(_shape(part, ignore)) if isinstance(part, Mapping) else {} for part in parts]
+        if not isinstance(expected, Mapping):
+            return [_text(shape) for shape in shapes]
+        return [_AS_EXPECTED if _fits(shape, expected, exact=exact) else _text(shape) for shape in shapes]
+
+    def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
+        """Count the events of each shape that is not as listed."""
+        return state_of(len(values), counted(value for value in values if value != _AS_EXPECTED))
+
+    def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
+        """Add the counts."""
+        return merged(left, right)
+
+    def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
+        """What is not as listed; nothing can be said without a list or a past."""
+        return unlisted(state, options) if options.get("expected") else None
+
+    def lookbacks(self, window: float, options: Mapping[str, object]) -> Sequence[Lookback]:
+        """The stretch before the window; none with a list."""
+        return lookbacks(window, options)
+
+    def compare(
+        self,
+        state: MeasureState,
+        others: Sequence[MeasureState | None],
+        window: float,
+        options: Mapping[str, object],
+    ) -> float | None:
+        """What is not as the past was."""
+        if not others:
+            return self.read(state, window, options)
+        if options.get("against") == "common":
+            return _uncommon(state, others[0], options)
+        return unseen(state, others[0], options)
+
+    def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
+        """Whether it is told from a sample."""
+        return f"is told from a sample of {MOST} shapes" if full(state) and not options.get("expected") else None
+
+
+def _names(given: object) -> frozenset[str]:
+    return frozenset(given) if isinstance(given, list) else frozenset()
+
+
+def _type(value: object) -> str:
+    match value:
+        case bool():
+            return "truth"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
+        case list() | tuple():
+            return "list"
+        case _:
+            return "object"
+
+
+def _shape(fields: Fields, ignore: frozenset[str], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
+    for name, value in fields.items():
+        dotted = f"{prefix}{name}"
+        if value is None or dotted in ignore:
+            continue
+        yield dotted, _type(value)
+        if isinstance(value, Mapping) and depth < _DEPTH:
+            yield from _shape(value, ignore, f"{dotted}.", depth + 1)
+
+
+def _text(shape: Mapping[str, str]) -> str:
+    """Never empty: that would be a shape as listed."""
+    return "{" + ",".join(f"{name!r}:{kind}" for name, kind in sorted(shape.items())) + "}"
+
+
+def _fits(shape: Mapping[str, str], expected: Mapping[str, object], *, exact: bool) -> bool:
+    if any(shape.get(name) != kind for name, kind in expected.items()):
+        return False
+    return not exact or all(name in expected for name in shape)
+
+
+def _uncommon(state: MeasureState, past: MeasureState | None, options: Mapping[str, object]) -> float | None:
+    """What is told of events that do not have the most frequent shape of the past; of equals, the one hashed first."""
+    assert isinstance(state, dict)
+    if past is None or not enough(past, options) or not state["n"] or full(past) or full(state):
+        return None
+    before, now = counts_in(past), counts_in(state)
+    common = min(before, key=lambda key: (-before[key], key))
+    kinds = len(now) - (1 if common in now else 0)
+    return told(state["n"] - now.get(common, 0), kinds, state["n"], options)
