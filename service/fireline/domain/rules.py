@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from fireline.domain.events import Kind
 from fireline.domain.expressions import Condition, Template
+from fireline.domain.rule_tests import AcceptedMutant, RuleTest
 
 Entity = tuple[tuple[str, str], ...]
 """The label values a rule groups by, in the order of its `by`: `(("service", "fraud"), ("region", "eu"))`."""
@@ -69,39 +70,6 @@ class NoData:
     severity: str
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Input of a rule's test: one event every `every` seconds with these fields, `field` taking the values in turn.
-
-    None is a gap: no event at that time.
-    """
-
-    fields: Mapping[str, object]
-    field: str
-    values: tuple[float | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What a rule's test expects of `entity` (a part of its labels) at `at` seconds after its start."""
-
-    at: float
-    state: str
-    severity: str | None = None
-    entity: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RuleTest:
-    """A test of a rule: series and explicit events (`at` in seconds after the start, and `fields`) in, verdicts out."""
-
-    name: str
-    every: float
-    series: tuple[Series, ...] = ()
-    events: tuple[tuple[float, Mapping[str, object]], ...] = ()
-    expect: tuple[Expectation, ...] = ()
-
-
 class Mode(StrEnum):
     """Whether a rule pages (`active`) or is only counted (`shadow`)."""
 
@@ -138,6 +106,7 @@ class Rule:
     hash: str = ""
     where_file: str = ""
     tests: tuple[RuleTest, ...] = ()
+    accept_mutants: tuple[AcceptedMutant, ...] = ()
 
 
 class State(StrEnum):

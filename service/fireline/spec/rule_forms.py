@@ -1,21 +1,17 @@
 """The form of rule files: what may be written, with the types and bounds of each value."""
 
-import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from fireline.domain.events import Kind
 from fireline.spec.durations import Duration, PositiveDuration
-from fireline.spec.reading import Identifier, Label, Part, Text, label
+from fireline.spec.reading import Identifier, Part, label
+from fireline.spec.rule_test_forms import AcceptForm, ExpectForm, KindName, TestForm
+
+__all__ = ["AcceptForm", "ExpectForm", "KindName", "TestForm"]
 
 KINDS = tuple(kind.value for kind in Kind)
-KindName = Literal["metric", "prediction", "feedback", "evaluation", "alert", "deployment", "heartbeat"]
-StateName = Literal["firing", "clear", "unknown"]
-MAX_POINTS = 100_000
-_NOTATION = re.compile(
-    r"(?P<start>[-+]?[0-9.]+(?:e[-+]?[0-9]+)?)(?:(?P<step>[-+][0-9.]+)?x(?P<times>[0-9]{1,6}))?|(?P<gap>_)(?:x(?P<gaps>[0-9]{1,6}))?"
-)
 
 
 def _labels(value: object) -> list[str]:
@@ -26,50 +22,10 @@ def _labels(value: object) -> list[str]:
     return [label(part) for part in value]
 
 
-def points(value: object) -> list[float | None]:
-    """The values of Prometheus' series notation: `1 2 _ 0+10x5 7x3 _x2`; a gap is None. Raises ValueError."""
-    if isinstance(value, list):
-        return [None if part in {None, "_"} else _number(part) for part in value]
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
-        raise ValueError("values were expected, such as `0+200x10 _ 5`")
-    found: list[float | None] = []
-    for word in str(value).split():
-        found += _expanded(word)
-        if len(found) > MAX_POINTS:
-            raise ValueError(f"a series has at most {MAX_POINTS} values")
-    return found
-
-
-def _expanded(word: str) -> list[float | None]:
-    match = _NOTATION.fullmatch(word)
-    if match is None:
-        raise ValueError(f"`{word[:40]}` is not a series; write values such as `5`, `_`, `7x3` or `0+200x10`")
-    if match["gap"]:
-        return [None] * int(match["gaps"] or 1)
-    start = _number(match["start"])
-    if match["times"] is None:
-        return [start]
-    count = int(match["times"]) + (1 if match["step"] else 0)
-    step = _number(match["step"] or 0)
-    return [start + step * index for index in range(min(count, MAX_POINTS + 1))]
-
-
-def _number(value: object) -> float:
-    try:
-        return float(str(value))
-    except ValueError:
-        raise ValueError(f"`{str(value)[:40]}` is not a number") from None
-
-
 _LABELS_SCHEMA = WithJsonSchema(
     {"type": ["string", "number", "boolean", "array"], "items": {"type": ["string", "number", "boolean"]}}
 )
 Labels = Annotated[list[str], BeforeValidator(_labels), _LABELS_SCHEMA]
-Points = Annotated[
-    list[float | None],
-    BeforeValidator(points),
-    WithJsonSchema({"type": ["string", "number", "array"], "examples": ["0+200x10 _ 5"]}),
-]
 
 
 class MeasureForm(Part):
@@ -98,40 +54,6 @@ class NoDataForm(Part):
 
     after: PositiveDuration = Field(description="a duration, such as 5m")
     severity: str = Field(description="a severity level")
-
-
-class SeriesForm(Part):
-    """Events of a test, one every `every`."""
-
-    fields: dict[str, Any] = Field(description="the fields of every event")
-    field: str = Field("value", description="the field that takes the values")
-    values: Points = Field(description="values in Prometheus' series notation")
-
-
-class EventForm(Part):
-    """One event of a test."""
-
-    at: Duration = Field(description="a duration since the start of the test")
-    fields: dict[str, Any] = Field(description="the fields of the event")
-
-
-class ExpectForm(Part):
-    """What a test expects."""
-
-    at: Duration = Field(description="a duration since the start of the test")
-    state: StateName = Field(description="firing, clear or unknown")
-    severity: str | None = Field(None, description="the severity that fires")
-    entity: dict[str, Label] = Field(default_factory=dict, description="labels of the entity, or a part of them")
-
-
-class TestForm(Part):
-    """One test of a rule."""
-
-    name: Text = Field(description="what the test shows")
-    every: PositiveDuration = Field(1.0, description="the time between two values of a series")
-    series: list[SeriesForm] = Field(default_factory=list, description="events at regular times")
-    events: list[EventForm] = Field(default_factory=list, description="events one by one")
-    expect: list[ExpectForm] = Field(description="what is expected at which time", min_length=1)
 
 
 class RuleForm(Part):
@@ -165,7 +87,10 @@ class RuleForm(Part):
         "technical health", description="what kind of harm it watches for"
     )
     max_entities: int = Field(10_000, ge=1, le=1_000_000, description="entities beyond are counted and left out")
-    tests: list[TestForm] = Field(default_factory=list, description="events, and the verdicts that they must give")
+    tests: list[TestForm] = Field(default_factory=list, description="events, and what they must lead to")
+    accept_mutants: list[AcceptForm] = Field(
+        default_factory=list, description="changes of the rule that no test needs to notice, each with its reason"
+    )
 
 
 class RulesFile(Part):

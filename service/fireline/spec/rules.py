@@ -10,18 +10,8 @@ from pydantic import BaseModel
 
 from fireline.domain.catalog import Severity
 from fireline.domain.events import Kind
-from fireline.domain.rules import (
-    Expectation,
-    Level,
-    Match,
-    Matcher,
-    Measure,
-    Mode,
-    NoData,
-    Rule,
-    RuleTest,
-    Series,
-)
+from fireline.domain.rule_tests import RuleTest
+from fireline.domain.rules import Level, Match, Matcher, Measure, Mode, NoData, Rule
 from fireline.spec.documents import Document, Entries, Items, Path
 from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition, read_template, try_types
@@ -30,7 +20,8 @@ from fireline.spec.names import Tree, leaves
 from fireline.spec.panes import pane_fault, pane_for
 from fireline.spec.plugins import Plugins
 from fireline.spec.reading import read_model, validated
-from fireline.spec.rule_forms import LevelForm, MeasureForm, RuleForm, TestForm
+from fireline.spec.rule_forms import LevelForm, MeasureForm, RuleForm
+from fireline.spec.rule_tests import Tested, read_accepted, read_tests
 from fireline.spec.templates import JinjaTemplate, compile_template
 
 _SLOS = "service objectives (`slos:`) are not supported yet"
@@ -130,7 +121,8 @@ def _rule(form: RuleForm, reader: _Reader) -> Rule | None:
         description=form.description,
         max_entities=form.max_entities,
         where_file=f"{reader.document.file}:{line}",
-        tests=tuple(_test(test, index, form, reader) for index, test in enumerate(form.tests)),
+        tests=_tests(form, reader),
+        accept_mutants=read_accepted(reader.document, (*reader.path, "accept_mutants"), form.accept_mutants),
     )
     return _hashed(rule)
 
@@ -273,24 +265,10 @@ def _summary(form: RuleForm, reader: _Reader) -> JinjaTemplate | None:
     return read_template(reader.document, path, form.summary, reader.findings, known)
 
 
-def _test(form: TestForm, index: int, rule: RuleForm, reader: _Reader) -> RuleTest:
-    for number, expected in enumerate(form.expect):
-        path: Path = ("tests", index, "expect", number)
-        known = {*rule.severity, *([rule.no_data.severity] if rule.no_data else [])}
-        if expected.severity is not None and expected.severity not in known:
-            hint = suggestion(expected.severity, known)
-            reader.error((*path, "severity"), f"the rule has no level `{expected.severity}`", hint)
-        for name in expected.entity:
-            if name not in rule.by:
-                hint = suggestion(name, rule.by)
-                reader.error((*path, "entity", name), f"`{name}` is not a label of `by`", hint, key=True)
-    return RuleTest(
-        name=form.name,
-        every=form.every,
-        series=tuple(Series(part.fields, part.field, tuple(part.values)) for part in form.series),
-        events=tuple((event.at, event.fields) for event in form.events),
-        expect=tuple(Expectation(e.at, e.state, e.severity, e.entity) for e in form.expect),
-    )
+def _tests(form: RuleForm, reader: _Reader) -> tuple[RuleTest, ...]:
+    severities = {*form.severity, *([form.no_data.severity] if form.no_data else [])}
+    tested = Tested(form.by, form.measures, severities)
+    return read_tests(reader.document, (*reader.path, "tests"), form.tests, tested, reader.findings)
 
 
 def _hashed(rule: Rule) -> Rule:

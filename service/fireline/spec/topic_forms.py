@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from fireline.domain.topics import OWN_TOPICS, may_be_read
 from fireline.spec.reading import Label, Part
-from fireline.spec.rule_forms import KindName
+from fireline.spec.rule_test_forms import KindName
 
 LONGEST_FIELD = 200
 _ENVELOPE = {

@@ -1,0 +1,159 @@
+"""The form of tests in rule files: events in Prometheus' series notation or one by one, and what they must lead to."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from fireline.domain.rule_tests import START
+from fireline.spec.durations import Duration, PositiveDuration
+from fireline.spec.reading import Label, Part, Text
+
+KindName = Literal["metric", "prediction", "feedback", "evaluation", "alert", "deployment", "heartbeat"]
+StateName = Literal["firing", "clear", "unknown"]
+MAX_POINTS = 100_000
+_NOTATION = re.compile(
+    r"(?P<start>[-+]?[0-9.]+(?:e[-+]?[0-9]+)?)(?:(?P<step>[-+][0-9.]+)?x(?P<times>[0-9]{1,6}))?|(?P<gap>_)(?:x(?P<gaps>[0-9]{1,6}))?"
+)
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def points(value: object) -> list[float | None]:
+    """The values of Prometheus' series notation: `1 2 _ 0+10x5 7x3 _x2`; a gap is None. Raises ValueError."""
+    if isinstance(value, list):
+        return [None if part in {None, "_"} else _number(part) for part in value]
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+        raise ValueError("values were expected, such as `0+200x10 _ 5`")
+    found: list[float | None] = []
+    for word in str(value).split():
+        found += _expanded(word)
+        if len(found) > MAX_POINTS:
+            raise ValueError(f"a series has at most {MAX_POINTS} values")
+    return found
+
+
+def _expanded(word: str) -> list[float | None]:
+    match = _NOTATION.fullmatch(word)
+    if match is None:
+        raise ValueError(f"`{word[:40]}` is not a series; write values such as `5`, `_`, `7x3` or `0+200x10`")
+    if match["gap"]:
+        return [None] * min(int(match["gaps"] or 1), MAX_POINTS + 1)
+    start = _number(match["start"])
+    if match["times"] is None:
+        return [start]
+    count = int(match["times"]) + (1 if match["step"] else 0)
+    step = _number(match["step"] or 0)
+    return [start + step * index for index in range(min(count, MAX_POINTS + 1))]
+
+
+def _number(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        raise ValueError(f"`{str(value)[:40]}` is not a number") from None
+
+
+def instant(value: object) -> float:
+    """Seconds since the epoch of an RFC 3339 text; UTC where it names no offset. Raises ValueError."""
+    message = f"`{str(value)[:40]}` is not an instant; write one such as `2026-01-05T09:00:00Z`"
+    if not isinstance(value, str):
+        raise ValueError(message)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError(message) from None
+    found = found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    if not datetime(1990, 1, 1, tzinfo=UTC) <= found < _LATEST:
+        raise ValueError(f"`{value[:40]}` is too far away; write an instant from 1990 to 2099")
+    return found.timestamp()
+
+
+Points = Annotated[
+    list[float | None],
+    BeforeValidator(points),
+    WithJsonSchema({"type": ["string", "number", "array"], "examples": ["0+200x10 _ 5"]}),
+]
+Instant = Annotated[
+    float, BeforeValidator(instant), WithJsonSchema({"type": "string", "examples": ["2026-01-05T09:00:00Z"]})
+]
+Evidence = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "additionalProperties": {"type": ["number", "string"]},
+            "examples": [{"p99": 812.4, "n": ">= 50", "reason": "~holds"}],
+        }
+    ),
+]
+_EVIDENCE = (
+    "what it must rest on: measures and `samples` as numbers (`812.4`, `>= 50`, `800..900`, `80 +- 5`, `none`), "
+    "`reason` and `summary` as texts (`~` for a part)"
+)
+
+
+class SeriesForm(Part):
+    """Events of a test at regular times."""
+
+    fields: dict[str, Any] = Field(
+        description="the fields of every event; `{n}` in a text is the event's place in the series, counted from 0"
+    )
+    field: str = Field("value", description="the field that takes the values")
+    values: Points = Field(description="values in Prometheus' series notation")
+    every: PositiveDuration | None = Field(None, description="the time between two values, where it is not the test's")
+    at: Duration = Field(0.0, description="when the first value comes")
+    on: KindName | None = Field(None, description="the kind of event, where it is not the rule's")
+
+
+class EventForm(Part):
+    """One event of a test."""
+
+    at: Duration = Field(description="a duration since the start of the test")
+    fields: dict[str, Any] = Field(description="the fields of the event")
+    late: Duration = Field(0.0, description="how long after that it arrives")
+    on: KindName | None = Field(None, description="the kind of event, where it is not the rule's")
+
+
+class ExpectForm(Part):
+    """What a test expects to be said of an entity at a time."""
+
+    at: Duration = Field(description="a duration since the start of the test")
+    state: StateName = Field(description="firing, clear or unknown")
+    severity: str | None = Field(None, description="the severity that fires; any where it is not said")
+    entity: dict[str, Label] = Field(default_factory=dict, description="labels of the entity, or a part of them")
+    evidence: Evidence = Field(default_factory=dict, description=_EVIDENCE)
+
+
+class SignalForm(Part):
+    """A signal that a test expects: the verdict on an entity changes, which is what incidents are opened by."""
+
+    at: Duration = Field(description="a duration since the start of the test")
+    state: StateName = Field(description="firing, clear or unknown")
+    severity: str | None = Field(None, description="the severity that fires; any where it is not said")
+    entity: dict[str, Label] = Field(default_factory=dict, description="labels of the entity, or a part of them")
+    evidence: Evidence = Field(default_factory=dict, description=_EVIDENCE)
+    within: Duration | None = Field(None, description="by how much the time may differ; a pane of the rule by itself")
+
+
+class TestForm(Part):
+    """One test of a rule."""
+
+    name: Text = Field(description="what the test shows")
+    start: Instant = Field(START, description="the instant at which it begins; Monday 2026-01-05, midnight UTC")
+    every: PositiveDuration = Field(1.0, description="the time between two values of a series")
+    series: list[SeriesForm] = Field(default_factory=list, description="events at regular times")
+    events: list[EventForm] = Field(default_factory=list, description="events one by one")
+    expect: list[ExpectForm] = Field(default_factory=list, description="what is said at which time")
+    signals: list[SignalForm] | None = Field(
+        None, description="the signals that are given, and no others; an empty list: none at all"
+    )
+    only: bool = Field(True, description="with `false` other signals than those of `signals` may be given too")
+    pages: int | None = Field(None, ge=0, description="how often somebody would be paged, if nobody answered")
+
+
+class AcceptForm(Part):
+    """Changes of the rule that its tests need not notice."""
+
+    mutant: Text = Field(description="the change as `fireline test --mutate` names it; `*` stands for anything")
+    reason: Text = Field(description="why no test needs to notice it")
