@@ -1,11 +1,13 @@
 """A small sound world of files, and the plugins that they name, for tests of loading."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fireline.domain.durations import seconds
+from fireline.domain.windows import Lookback
 from fireline.spec.loading import ActionSchema, FormatSchema, Loaded, MeasureSchema, Plugins, load
 
 TODAY = date(2026, 11, 21)
@@ -17,6 +19,23 @@ class Options(BaseModel):
 
 class QuantileOptions(Options):
     q: float = Field(ge=0, le=1)
+
+
+class AgainstOptions(Options):
+    before: str = "7d"
+
+
+def _lookbacks(window: float, options: Mapping[str, object]) -> Sequence[Lookback]:
+    return (Lookback(window, window), Lookback(window, seconds(options["before"])))
+
+
+class BurnOptions(Options):
+    objective: float = Field(gt=0, lt=100)
+
+
+class SpendOptions(Options):
+    amount: float
+    per: str
 
 
 class ServiceOptions(Options):
@@ -45,6 +64,11 @@ PLUGINS = Plugins(
         "avg": MeasureSchema(Options, takes_of=True),
         "quantile": MeasureSchema(QuantileOptions, takes_of=True),
         "ratio": MeasureSchema(Options, takes_condition=True),
+        "increase": MeasureSchema(Options, takes_of=True),
+        "burn_rate": MeasureSchema(BurnOptions, takes_condition=True),
+        "error_budget": MeasureSchema(BurnOptions, takes_condition=True),
+        "spend_rate": MeasureSchema(SpendOptions, takes_of=True),
+        "against": MeasureSchema(AgainstOptions, takes_of=True, lookbacks=_lookbacks),
     },
     actions={
         "route.get": ActionSchema(ServiceOptions, {"weights": "percent by target"}),

@@ -22,6 +22,7 @@ from fireline.channels import CHANNELS
 from fireline.channels.console import ConsoleSettings
 from fireline.channels.slack import SlackSettings
 from fireline.domain.catalog import Person
+from fireline.domain.windows import Compares
 from fireline.engine.ports import Action, Channel
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
@@ -38,7 +39,10 @@ def plugins() -> Plugins:
     return Plugins(
         measures={
             name: MeasureSchema(
-                family.settings, takes_of=family.needs == "of", takes_condition=family.needs == "condition"
+                family.settings,
+                takes_of="of" in family.needs.split(),
+                takes_condition="condition" in family.needs.split(),
+                lookbacks=family.lookbacks if isinstance(family, Compares) else None,
             )
             for name, family in FAMILIES.items()
         },

@@ -82,7 +82,8 @@ class Rule:
     """One severity rule. `window` and `pane` in seconds; `levels` from the highest severity to the lowest.
 
     `service` gives the service an entity belongs to (a template over the entity's labels); `owner` is a team and is
-    None where the service's owner answers. `hash` is the content hash of what decides its windows and verdicts.
+    None where the service's owner answers. `hash` is the content hash of what decides its windows and verdicts. `reach`
+    is how many seconds back its measures look: at least `window`, and more when one of them looks further back.
     """
 
     name: str
@@ -103,6 +104,7 @@ class Rule:
     domain: str = "technical health"
     description: str = ""
     max_entities: int = 10_000
+    reach: float = 0.0
     hash: str = ""
     where_file: str = ""
     tests: tuple[RuleTest, ...] = ()

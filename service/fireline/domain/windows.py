@@ -30,7 +30,8 @@ class Family(Protocol):
 
     @property
     def needs(self) -> str:
-        """What a measure of it must name: `of` (a field; default `value`), `condition`, or nothing."""
+        """What a measure of it must name: `of` (a field; default `value`), `condition`, or nothing; with both words
+        the field, and the condition if it likes."""
         ...
 
     @property
@@ -92,6 +93,11 @@ class Compares(Protocol):
     ) -> float | None:
         """Called instead of `read`: `others` in the order of `lookbacks`, None where nothing is known of a stretch."""
         ...
+
+
+def reach(window: float, offset: float, lookbacks: Sequence[Lookback]) -> float:
+    """How many seconds before the end of the rule's window the oldest event lies that a measure may read."""
+    return offset + max((window, *(back.offset + back.window for back in lookbacks)))
 
 
 def pane_of(at: float, pane: float) -> int:

@@ -1,18 +1,25 @@
 """Plugins: what the YAML files may name of measures, actions, channels and formats; passed in, none is imported."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
+from fireline.domain.windows import Lookback
+
+Lookbacks = Callable[[float, Mapping[str, object]], Sequence[Lookback]]
+"""The stretches of the past that a measure compares with, by its own window in seconds and its settings."""
+
 
 @dataclass(frozen=True, slots=True)
 class MeasureSchema:
-    """A measure family: the model of its own settings, and whether it measures a field or counts by a condition."""
+    """A measure family: the model of its own settings, whether it measures a field or counts by a condition, and
+    what it compares with, if it does."""
 
     options: type[BaseModel]
     takes_of: bool = False
     takes_condition: bool = False
+    lookbacks: Lookbacks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,12 @@ class MeasureForm(Part):
     on: KindName | None = Field(None, description="the kind of event, where it is not the rule's")
     where: dict[str, Labels] | None = Field(None, description="matchers, where they are not the rule's")
     condition: str | None = Field(None, description="a CEL condition over the fields of one event")
+    window: PositiveDuration | None = Field(
+        None, description="a duration, where it is not the rule's; a whole number of panes"
+    )
+    offset: Duration = Field(
+        0.0, description="how much earlier the window of the measure ends, such as 7d; a whole number of panes"
+    )
 
 
 class LevelForm(Part):
@@ -91,9 +97,3 @@ class RuleForm(Part):
     accept_mutants: list[AcceptForm] = Field(
         default_factory=list, description="changes of the rule that no test needs to notice, each with its reason"
     )
-
-
-class RulesFile(Part):
-    """A file of rules."""
-
-    rules: list[RuleForm] = Field(description="a list of rules")

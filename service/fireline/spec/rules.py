@@ -17,14 +17,15 @@ from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition, read_template, try_types
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.names import Tree, leaves
-from fireline.spec.panes import pane_fault, pane_for
+from fireline.spec.panes import pane_fault
 from fireline.spec.plugins import Plugins
 from fireline.spec.reading import read_model, validated
 from fireline.spec.rule_forms import LevelForm, MeasureForm, RuleForm
 from fireline.spec.rule_tests import Tested, read_accepted, read_tests
+from fireline.spec.stretches import Fault, Looks, faults, fitting_pane, furthest, looks_of, warning
 from fireline.spec.templates import JinjaTemplate, compile_template
 
-_SLOS = "service objectives (`slos:`) are not supported yet"
+_PARTS = ("rules", "slos")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +60,8 @@ def read_rules(
         findings.error(document, (), "a mapping with `rules:` was expected", "begin the file with `rules:`")
         return []
     for name in root.nodes:
-        if name == "slos":
-            findings.error(document, (name,), _SLOS, "write the burn rates as rules for now", key=True)
-        elif name != "rules":
-            findings.error(document, (name,), f"`{name}` is not known here", suggestion(name, ["rules"]), key=True)
+        if name not in _PARTS:
+            findings.error(document, (name,), f"`{name}` is not known here", suggestion(name, _PARTS), key=True)
     rules = root.nodes.get("rules")
     if not isinstance(rules, Items):
         if "rules" in root.nodes or not root.nodes:
@@ -77,22 +76,30 @@ def read_rules(
 def _read(
     document: Document, path: Path, plugins: Plugins, severities: Sequence[Severity] | None, findings: Findings
 ) -> Placed | None:
-    before = findings.count()
     form = read_model(document, RuleForm, findings, path)
-    if form is None:
-        return None
-    reader = _Reader(document, path, plugins, severities, findings)
-    rule = _rule(form, reader)
+    return None if form is None else compiled(form, document, path, plugins, severities, findings=findings)
+
+
+def compiled(
+    form: RuleForm,
+    document: Document,
+    path: Path,
+    plugins: Plugins,
+    severities: Sequence[Severity] | None,
+    *,
+    findings: Findings,
+) -> Placed | None:
+    """The rule of a form that stands at `path`, or was made of what stands there; None when it has faults."""
+    before = findings.count()
+    rule = _rule(form, _Reader(document, path, plugins, severities, findings))
     return Placed(rule, document, path) if rule is not None and findings.count() == before else None
 
 
 def _rule(form: RuleForm, reader: _Reader) -> Rule | None:
     where = _matchers(form.where, ("where",), reader)
     _check_by(form, reader)
-    pane = form.pane or pane_for(form.window)
-    if fault := pane_fault(form.window, pane):
-        reader.error(("pane",) if form.pane else ("window",), fault)
     measures = tuple(_measure(name, measure, form, reader) for name, measure in form.measures.items())
+    pane, reach = _panes(form, measures, reader)
     levels = _levels(form, reader)
     no_data = NoData(form.no_data.after, form.no_data.severity) if form.no_data else None
     if form.no_data:
@@ -120,11 +127,33 @@ def _rule(form: RuleForm, reader: _Reader) -> Rule | None:
         domain=form.domain,
         description=form.description,
         max_entities=form.max_entities,
+        reach=reach,
         where_file=f"{reader.document.file}:{line}",
         tests=_tests(form, reader),
         accept_mutants=read_accepted(reader.document, (*reader.path, "accept_mutants"), form.accept_mutants),
     )
     return _hashed(rule)
+
+
+def _panes(form: RuleForm, measures: Sequence[Measure], reader: _Reader) -> tuple[float, float]:
+    """The length of a pane, and how far back the rule's measures look; seconds."""
+    schemas = reader.plugins.measures
+    found = [looks_of(measure, form.window, schemas.get(measure.agg)) for measure in measures]
+    looks = [each for each in found if isinstance(each, Looks)]
+    pane = form.pane or fitting_pane(form.window, looks)
+    if fault := pane_fault(form.window, pane):
+        reader.error(("pane",) if form.pane else ("window",), fault)
+    wrong = [*(each for each in found if isinstance(each, Fault)), *faults(form.window, pane, looks)]
+    for each in wrong:
+        reader.error(_at(each, form), each.message, each.hint)
+    if not wrong and (much := warning(pane, looks, form.max_entities if form.by else 1)) is not None:
+        reader.findings.warning(reader.document, (*reader.path, *_at(much, form)), much.message, much.hint)
+    return pane, furthest(form.window, looks)
+
+
+def _at(fault: Fault, form: RuleForm) -> Path:
+    path: Path = ("measures", fault.measure)
+    return (*path, fault.word) if fault.word in form.measures[fault.measure].model_fields_set else path
 
 
 def _check_by(form: RuleForm, reader: _Reader) -> None:
@@ -187,6 +216,8 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: _Reader) -> M
         on=Kind(form.on) if form.on else None,
         where=_matchers(form.where, (*path, "where"), reader) if form.where is not None else None,
         condition=read_condition(reader.document, condition_path, form.condition, reader.findings),
+        window=form.window,
+        offset=form.offset,
     )
 
 
@@ -205,7 +236,8 @@ def _check_takes(form: MeasureForm, path: Path, taken: Sequence[str], kind: str,
     for word, given in (("of", form.of), ("condition", form.condition)):
         if given is not None and word not in taken:
             reader.error((*path, word), f"`{form.agg}` takes no `{word}`", "remove it", key=True)
-    if "of" in taken and form.of is None and form.condition is None and kind != "metric":
+    told = form.condition is None or "condition" in taken
+    if "of" in taken and form.of is None and told and kind != "metric":
         reader.error(path, f"`{form.agg}` needs `of`: the field that is measured", "such as `of: latency_ms`")
     if taken == ["condition"] and form.condition is None:
         hint = "such as `condition: \"error != ''\"`"
@@ -295,7 +327,10 @@ def _matcher_content(matchers: Iterable[Matcher] | None) -> object:
 def _measure_content(measure: Measure) -> object:
     condition = measure.condition.source if measure.condition else None
     where = _matcher_content(measure.where)
-    return [measure.name, measure.agg, measure.of, dict(measure.options), measure.on, where, condition]
+    content = [measure.name, measure.agg, measure.of, dict(measure.options), measure.on, where, condition]
+    if measure.window is None and not measure.offset:
+        return content  # as it was before measures had any, so that windows outlive an update of Fireline
+    return [*content, measure.window and written(measure.window), written(measure.offset)]
 
 
 def _level_content(level: Level) -> object:
