@@ -10,16 +10,16 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, groupby, takewhile
+from itertools import accumulate, takewhile
 from operator import attrgetter, itemgetter
 
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, Fields, pane_of
 from fireline.engine.admission import Admission, Refusal
-from fireline.engine.ingest_order import Span, in_turn
+from fireline.engine.ingest_order import Span, in_order, in_turn
 from fireline.engine.ingest_plans import EVERYWHERE, Plan, Target, lanes_of
-from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, timeline_of, together
+from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, runs_of, together
 from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
 
 __all__ = ["LIVE", "DeadLetter", "Ingest", "Ingested", "Record", "SourceRef"]
@@ -121,25 +121,47 @@ class Ingest:
         whose partials were not acknowledged may be given again: it is not counted twice, and sent again in full.
         Records that are not live may name the recording they belong to in a header: each has a timeline of its own.
         """
+        form = self._formats.get(source.topic, self._decode)
         if source.timeline == LIVE:
-            return self._batch(source, records, unit)
-        runs = groupby(records, key=lambda record: timeline_of(record, source.timeline))
-        parts = [part for name, some in runs for part in self._in_turn(replace(source, timeline=name), list(some))]
+            return self._batch(source, records, form.rows([record.value for record in records]), unit)
+        return self.recorded(source, records, form.rows([record.value for record in records]))
+
+    def recorded(self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None]) -> Ingested:
+        """`batch` for records that are not live and were decoded already: `rows` are what their source's `rows` gave.
+
+        Whoever plays one recording under several sets of rules decodes it once. Rows are not changed.
+        """
+        runs = runs_of(records, source.timeline)
+        parts = [
+            part
+            for name, run in runs
+            for part in self._in_turn(replace(source, timeline=name), records[run], rows[run])
+        ]
         if parts:
             self._let_go(source, parts[-1].commit)
         return together(parts)
 
-    def _in_turn(self, source: SourceRef, records: Sequence[Arrived]) -> Iterator[Ingested]:
+    def _in_turn(self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None]) -> Iterator[Ingested]:
         """A recording's records, cut where an event comes for a pane that others have ended."""
+        newest = self._newest.get(source, 0.0)
+        if not in_order(rows, newest):
+            panes = {rule.pane for rule in self._rules.values()}
+            for run in in_turn(self._spans(source, records, rows), newest, panes):
+                yield self._batch(source, records[run], rows[run], 1.0)
+        else:
+            yield self._batch(source, records, rows, 1.0)
+
+    def _spans(self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None]) -> list[Span]:
+        """The lowest and the highest event time of each record."""
         form = self._formats.get(source.topic, self._decode)
         spans: list[Span] = []
-        for record, quick in zip(records, form.rows([record.value for record in records]), strict=True):
-            rows = (quick,) if quick is not None else self._slow(_Batch(source, 0.0, 1.0), form, record)
-            times = [at for _, at, _ in rows]
+        for record, quick in zip(records, rows, strict=True):
+            if quick is not None:
+                spans.append((quick[1], quick[1]))
+                continue
+            times = [at for _, at, _ in self._slow(_Batch(source, 0.0, 1.0), form, record)]
             spans.append((min(times), max(times)) if times else None)
-        panes = {rule.pane for rule in self._rules.values()}
-        for run in in_turn(spans, self._newest.get(source, 0.0), panes):
-            yield self._batch(source, records[run], 1.0)
+        return spans
 
     def _let_go(self, source: SourceRef, start: int) -> None:
         """Forget chunks of recordings that ended before the chunk in progress: they are complete."""
@@ -147,11 +169,13 @@ class Ingest:
             del self._chunks[held]
             self._newest.pop(held, None)
 
-    def _batch(self, source: SourceRef, records: Sequence[Arrived], unit: float) -> Ingested:
+    def _batch(
+        self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None], unit: float
+    ) -> Ingested:
         batch = _Batch(source, self._newest.get(source, 0.0), unit)
-        fresh, again = self._unseen(source, records)
-        for start, group in self._by_chunk(fresh):
-            self._advance(batch, start, group)
+        seen, again = self._seen(source, records)
+        for start, group in self._by_chunk(records, seen):
+            self._advance(batch, start, records[group], rows[group])
         chunk = self._chunks.get(source)
         if again and chunk is not None:
             self._emit(batch, chunk, list(chunk.cells))
@@ -162,23 +186,22 @@ class Ingest:
         refused = {refusal.rule.name: refusal.events for refusal in refusals if refusal.events}
         return Ingested(partials, batch.dead, commit, batch.events, batch.newest, refused, refusals)
 
-    def _unseen(self, source: SourceRef, records: Sequence[Arrived]) -> tuple[Sequence[Arrived], bool]:
-        """The records that are not counted yet, and whether some were: then all of the chunk is to be sent again."""
+    def _seen(self, source: SourceRef, records: Sequence[Arrived]) -> tuple[int, bool]:
+        """How many of the records are counted already, and whether all of the chunk is to be sent again for it."""
         chunk = self._chunks.get(source)
         if chunk is None or not records or records[0].offset >= chunk.next:
-            return records, False
+            return 0, False
         if records[0].offset <= chunk.start:
             del self._chunks[source]
-            return records, False
-        return [record for record in records if record.offset >= chunk.next], True
+            return 0, False
+        return bisect_left(records, chunk.next, key=_offset), True
 
-    def _by_chunk(self, records: Sequence[Arrived]) -> Iterator[tuple[int, Sequence[Arrived]]]:
-        """The records of each chunk with its start; offsets rise, and some may be missing."""
-        at = 0
+    def _by_chunk(self, records: Sequence[Arrived], at: int) -> Iterator[tuple[int, slice]]:
+        """The start of each chunk and which of the records are its, from place `at` on; some offsets may be missing."""
         while at < len(records):
             start = records[at].offset - records[at].offset % self._size
             end = bisect_left(records, start + self._size, at, key=_offset)
-            yield start, records[at:end]
+            yield start, slice(at, end)
             at = end
 
     def _refusals(self, records: Sequence[Arrived], unit: float) -> Sequence[Refusal]:
@@ -189,18 +212,18 @@ class Ingest:
                 lane.forget()
         return self._admission.report(self._rules, now)
 
-    def _advance(self, batch: _Batch, start: int, records: Sequence[Arrived]) -> None:
+    def _advance(self, batch: _Batch, start: int, records: Sequence[Arrived], rows: Sequence[Row | None]) -> None:
         """Take records of one chunk: collect by label set, fold, and send what they touched."""
         chunk = self._chunks.get(batch.source)
         if chunk is None or chunk.start != start:
             chunk = self._chunks[batch.source] = _Chunk(start, start)
         touched: dict[_Key, None] = {}
-        self._collect(batch, chunk, records)
+        self._collect(batch, self._rows(batch, chunk, records, rows))
         for plan in batch.touched:
-            rows, plan.rows = plan.rows, []
+            waiting, plan.rows = plan.rows, []
             for name in plan.refused:
-                self._admission.refuse(name, len(rows))
-            self._fold_plan(chunk, plan, rows, touched)
+                self._admission.refuse(name, len(waiting))
+            self._fold_plan(chunk, plan, waiting, touched)
         batch.touched.clear()
         chunk.next = records[-1].offset + 1
         for (target, pane), late in batch.late.items():
@@ -208,9 +231,8 @@ class Ingest:
         batch.late.clear()
         self._emit(batch, chunk, list(touched))
 
-    def _collect(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived]) -> None:
+    def _collect(self, batch: _Batch, rows: Sequence[Row]) -> None:
         """Put every event with its plan. This loop runs once an event, hence its local names and its flat shape."""
-        rows = self._rows(batch, chunk, records)
         batch.newest = max(batch.newest, max(map(_at, rows), default=0.0))
         lanes, touched = self._lanes, batch.touched
         for row in rows:
@@ -227,11 +249,11 @@ class Ingest:
                 touched.append(plan)
             waiting.append(row)
 
-    def _rows(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived]) -> list[Row]:
+    def _rows(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], quick: Sequence[Row | None]) -> list[Row]:
         """The events of the records that count; the others are dead letters."""
-        source = self._formats.get(batch.source.topic, self._decode)
-        found = list(source.rows([record.value for record in records]))
+        found = list(quick)
         if None in found:
+            source = self._formats.get(batch.source.topic, self._decode)
             records = list(records)
             slow = [(at, self._slow(batch, source, records[at])) for at, row in enumerate(found) if row is None]
             for at, some in reversed(slow):  # from the end, so that places before stay what they are

@@ -1,11 +1,27 @@
 """The order of a recording: where it must be cut, so that no verdict on it depends on where a batch ends."""
 
 from collections.abc import Collection, Iterator, Sequence
+from operator import itemgetter
 
+from fireline.domain.events import Row
 from fireline.domain.windows import pane_of
 
 Span = tuple[float, float] | None
 """The lowest and the highest event time of one record; None of a record without events."""
+
+
+_at = itemgetter(1)
+
+
+def in_order(rows: Sequence[Row | None], newest: float) -> bool:
+    """Whether no event is older than one before it, so that nothing need be cut; most recordings are so.
+
+    False also where that cannot be told at a glance. `newest` is the highest event time before them.
+    """
+    if None in rows:
+        return False
+    times = list(map(_at, rows))  # type: ignore[arg-type]  # none of it is None
+    return not times or (times[0] >= newest and times == sorted(times))
 
 
 def in_turn(spans: Sequence[Span], newest: float, panes: Collection[float]) -> Iterator[slice]:

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple, Protocol
 
 from fireline.engine.admission import Refusal
@@ -12,6 +14,8 @@ TIMELINE_HEADER = "fireline-timeline"
 """The header by which records of a recording name their timeline."""
 
 LONGEST_TIMELINE = 100
+
+_headers = attrgetter("headers")
 
 
 class Arrived(Protocol):
@@ -95,6 +99,18 @@ def timeline_of(record: Arrived, otherwise: str) -> str:
             named = (value or b"").decode(errors="replace")[:LONGEST_TIMELINE]
             return named if named and named != LIVE else otherwise
     return otherwise
+
+
+def runs_of(records: Sequence[Arrived], otherwise: str) -> list[tuple[str, slice]]:
+    """The stretches of records of one recording each, with its timeline, in order."""
+    if not any(map(_headers, records)):
+        return [(otherwise, slice(0, len(records)))] if records else []
+    runs, at = [], 0
+    for name, some in groupby(records, key=lambda record: timeline_of(record, otherwise)):
+        end = at + sum(1 for _ in some)
+        runs.append((name, slice(at, end)))
+        at = end
+    return runs
 
 
 def together(parts: Sequence[Ingested]) -> Ingested:
