@@ -21,6 +21,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from fireline.domain.ranges import SHARE
 from fireline.domain.windows import MeasureState
 from fireline.measures.columns import option
 from fireline.measures.pairing import Label, Pairing, PairingOptions, pairs_of, short
@@ -53,6 +54,7 @@ class Agreement(Pairing):
     """Halves that each say a label."""
 
     name = "agreement"
+    range = SHARE
     settings: type = Options
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:

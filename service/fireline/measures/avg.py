@@ -6,6 +6,7 @@ division, whatever the order of the events.
 
 from collections.abc import Mapping
 
+from fireline.domain.ranges import CALCULATED
 from fireline.domain.windows import MeasureState
 from fireline.measures.exact import total
 from fireline.measures.sum import Sum
@@ -20,6 +21,7 @@ class Avg(Sum):
     """An exact sum and a count."""
 
     name = "avg"
+    range = CALCULATED
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The mean."""

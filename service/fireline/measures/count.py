@@ -7,6 +7,7 @@ window from being judged. Error: none.
 from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import COUNTED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions
@@ -21,6 +22,7 @@ class Count:
     """Counts events."""
 
     name = "count"
+    range = COUNTED
     streams: tuple[Kind, ...] = ()
     needs = ""
     settings: type = NoOptions

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import REPORTED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions, field_column, numbers
@@ -12,6 +13,7 @@ class Extreme:
     """One end of a field's range; `_pick` chooses the end."""
 
     name = ""
+    range = REPORTED
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = NoOptions

@@ -7,6 +7,7 @@ largest, so that the answer does not depend on the order of arrival. Error: none
 from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import REPORTED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions, field_column, numbers
@@ -21,6 +22,7 @@ class Last:
     """The latest number; the state is `[event time, number]`, empty before the first."""
 
     name = "last"
+    range = REPORTED
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = NoOptions

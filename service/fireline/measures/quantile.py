@@ -16,6 +16,7 @@ from itertools import accumulate
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import CALCULATED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import field_column, numbers, option
@@ -38,6 +39,7 @@ class Quantile:
     """Both extremes, and counts by bucket in order; the state is `[min, max, bucket, count, bucket, count, ...]`."""
 
     name = "quantile"
+    range = CALCULATED
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = Options

@@ -6,6 +6,7 @@ share. Value when the window holds none: 0 (see `count`). Error: none.
 
 from collections.abc import Mapping
 
+from fireline.domain.ranges import AMOUNT
 from fireline.domain.windows import MeasureState
 from fireline.measures.count import Count
 
@@ -19,6 +20,7 @@ class Rate(Count):
     """Counts events and divides by the window."""
 
     name = "rate"
+    range = AMOUNT
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """Events a second."""

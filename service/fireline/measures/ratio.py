@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
 from fireline.domain.expressions import Condition, EvaluationFault
+from fireline.domain.ranges import SHARE
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions
@@ -30,6 +31,7 @@ class Ratio:
     """Hits among those that could be told; the state is `[hits, told]`."""
 
     name = "ratio"
+    range = SHARE
     streams: tuple[Kind, ...] = ()
     needs = "condition"
     settings: type = NoOptions

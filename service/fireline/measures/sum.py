@@ -7,6 +7,7 @@ inside (see `exact`), so the same events give the same sum however they were bat
 from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import CALCULATED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions, field_column, numbers
@@ -22,6 +23,7 @@ class Sum:
     """Sums a field exactly; the state is `[how many, *expansion]`."""
 
     name = "sum"
+    range = CALCULATED
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = NoOptions

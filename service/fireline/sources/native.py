@@ -56,6 +56,15 @@ _REQUIRED: Mapping[Kind, Mapping[str, str]] = {
 }
 _NUMERIC = ("confidence", "latency_ms", "cost_usd", "value", "score")
 
+FIELDS: Mapping[Kind, Mapping[str, str]] = {
+    kind: {
+        **({} if kind is Kind.ALERT else dict.fromkeys(_NUMERIC, "number")),
+        **{name: "text" for name, expected in required.items() if expected == _TEXT},
+    }
+    for kind, required in _REQUIRED.items()
+}
+"""The fields that are a `number` or a `text` wherever they are there; of all others nothing is known."""
+
 
 def shown(value: object) -> str:
     """A value for a person, cut to 60 characters."""
