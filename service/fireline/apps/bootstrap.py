@@ -22,12 +22,14 @@ from fireline.channels import CHANNELS
 from fireline.channels.console import ConsoleSettings
 from fireline.channels.slack import SlackSettings
 from fireline.domain.catalog import Person
+from fireline.domain.ranges import Ranged
 from fireline.domain.windows import Compares
 from fireline.engine.ports import Action, Channel
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES
 from fireline.sources import BODIES, FORMATS
+from fireline.sources.native import FIELDS
 from fireline.spec.loading import read_runbook
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
 
@@ -43,6 +45,7 @@ def plugins() -> Plugins:
                 takes_of="of" in family.needs.split(),
                 takes_condition="condition" in family.needs.split(),
                 lookbacks=family.lookbacks if isinstance(family, Compares) else None,
+                range=family.range if isinstance(family, Ranged) else None,
             )
             for name, family in FAMILIES.items()
         },
@@ -52,6 +55,7 @@ def plugins() -> Plugins:
         },
         channels=frozenset(CHANNELS),
         formats={name: FormatSchema(bodies=name in BODIES) for name in FORMATS},
+        fields={kind.value: fields for kind, fields in FIELDS.items()},
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
+from fireline.domain.ranges import Range
 from fireline.domain.windows import Lookback
 
 Lookbacks = Callable[[float, Mapping[str, object]], Sequence[Lookback]]
@@ -19,6 +20,7 @@ class MeasureSchema:
     options: type[BaseModel]
     takes_of: bool = False
     takes_condition: bool = False
+    range: Range | None = None
     lookbacks: Lookbacks | None = None
 
 
@@ -46,3 +48,5 @@ class Plugins:
     actions: Mapping[str, ActionSchema]
     channels: frozenset[str]
     formats: Mapping[str, FormatSchema]
+    fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By kind of event, the fields whose values are always a `number` or a `text`; of others nothing is known."""
