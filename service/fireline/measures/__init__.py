@@ -8,13 +8,17 @@ from collections.abc import Mapping
 
 from fireline.domain.windows import Family
 from fireline.measures.agreement import Agreement
+from fireline.measures.arms import Arms
 from fireline.measures.avg import Avg
 from fireline.measures.balance import Balance
+from fireline.measures.burn_rate import BurnRate
 from fireline.measures.calibration import Calibration
 from fireline.measures.cost_per import CostPer
 from fireline.measures.count import Count
 from fireline.measures.distinct import Distinct
 from fireline.measures.entropy import Entropy
+from fireline.measures.error_budget import ErrorBudget
+from fireline.measures.evaluation_drop import EvaluationDrop
 from fireline.measures.histogram_quantile import HistogramQuantile
 from fireline.measures.increase import Increase
 from fireline.measures.increase_rate import IncreaseRate
@@ -27,6 +31,7 @@ from fireline.measures.quantile import Quantile
 from fireline.measures.rate import Rate
 from fireline.measures.ratio import Ratio
 from fireline.measures.schema_change import SchemaChange
+from fireline.measures.spend_rate import SpendRate
 from fireline.measures.staleness import Staleness
 from fireline.measures.stddev import Stddev
 from fireline.measures.sum import Sum
@@ -55,6 +60,11 @@ _ALL: tuple[Family, ...] = (
     Staleness(),
     Agreement(),
     Calibration(),
+    BurnRate(),
+    ErrorBudget(),
+    SpendRate(),
+    EvaluationDrop(),
+    Arms(),
 )
 
 FAMILIES: Mapping[str, Family] = {family.name: family for family in _ALL}

@@ -19,6 +19,7 @@ from fireline.spec.oncall import read_oncall
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
 from fireline.spec.rules import Placed, read_rules
 from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
+from fireline.spec.slos import read_slos, slo_rule_names
 from fireline.spec.topics import read_topics
 
 __all__ = [
@@ -197,16 +198,19 @@ def _rules(
     findings.form(document)
     if document.root is None:
         return []
-    return read_rules(document, plugins, severities, findings)
+    slos = read_slos(document, plugins, severities, findings)
+    return [*read_rules(document, plugins, severities, findings), *(rule for slo in slos for rule in slo.rules)]
 
 
 def _rule_names(documents: Sequence[Document]) -> frozenset[str] | None:
     names: list[object] = []
     for document in documents:
-        rules = document.node(("rules",))
-        if not isinstance(rules, Items):
+        rules, made = document.node(("rules",)), slo_rule_names(document)
+        if made is None or not (isinstance(rules, Items) or (rules is None and made)):
             return None
-        names += [plain(document.node(("rules", index, "name"))) for index in range(len(rules.nodes))]
+        names += made
+        written = range(len(rules.nodes)) if rules is not None else ()
+        names += [plain(document.node(("rules", index, "name"))) for index in written]
     return _all_texts(names)
 
 

@@ -6,8 +6,8 @@ from pydantic import BaseModel
 
 from fireline.spec.catalog_forms import CatalogFile, SeveritiesFile
 from fireline.spec.oncall_forms import OnCallFile
-from fireline.spec.rule_forms import RulesFile
 from fireline.spec.runbook_forms import RunbookForm
+from fireline.spec.slo_forms import RulesFile
 from fireline.spec.topic_forms import TopicsFile
 
 FILES: Mapping[str, type[BaseModel]] = {
