@@ -4,8 +4,8 @@ condition.
 Unit: the field's, an outcome. With `condition` an outcome is an event that fulfils it (`error == ''`), so failed
 and repeated requests make what succeeded dearer; an event for which the condition cannot be told is no outcome.
 Without one, every event is an outcome: the cost of a request, with those that report no cost among the requests.
-None when no event of the window has a number in the field, and when there is no outcome to divide by: add a
-condition on the `sum` for that.
+None when no event of the window has a number in the field, and when there is no outcome to divide by: put a
+`ratio` beside it in the condition for that.
 
 Error: that of one rounded sum and one division, whatever the order of the events. What events do not report is
 missing from the sum; the signal says how many did not. Numbers beyond 1e150 are left out. The state is below 2 kB.

@@ -9,8 +9,8 @@ truth values, compared as labels are (1 and 1.0 are one). None when no event of 
 the past has fewer events than `min_past`: after a start it says nothing rather than call everything new.
 
 Error: none against a list, but that more than 128 unknown kinds are estimated with a standard error of 9 %. Against
-the past, none while window and past have fewer than 128 categories each; of more it is an estimate from a sample of
-them, and the signal says so. The state is below 5 kB.
+the past, none while window and past have fewer than 128 categories each. Of more it is an estimate from a sample of
+them, and there is no value when none of the window's is in it: for identifiers use `distinct`. The state is below 5 kB.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,9 +40,8 @@ class Options(Past):
     @model_validator(mode="after")
     def _one_past(self) -> "Options":
         if (self.known is None) is (self.trailing is None):
-            raise ValueError(
-                "either `known` or `trailing` says what is not new; write `known: [a, b]` or `trailing: 7d`"
-            )
+            raise ValueError("`known` or `trailing` says what is not new; write `known: [a, b]` or `trailing: 7d`")
+        self.refuse_without("trailing", {"min_past"})
         return self
 
 

@@ -6,7 +6,7 @@ entirely, whether a category was there before is known exactly, so beyond the bo
 sample of categories.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -36,6 +36,12 @@ class Past(BaseModel):
     unit: Unit = Field(
         default="share", description="the share of events that are new, how many, or how many kinds of them"
     )
+
+    def refuse_without(self, other: str, names: Set[str]) -> None:
+        """Raise ValueError when one of the settings `names` is given without the `other` that it belongs to."""
+        for name in sorted(names & self.model_fields_set):
+            if getattr(self, other) is None:
+                raise ValueError(f"`{name}` says something of `{other}`, which is not there; remove it")
 
 
 def lookbacks(window: float, options: Mapping[str, object]) -> Sequence[Lookback]:

@@ -14,7 +14,7 @@ past, an event counts when its shape was not there (`against: seen`), or when it
 window and is part of the past. None when the window has no events, and while the past has fewer than `min_past`.
 
 Error: none against a list, nor against the past with fewer than 128 shapes in it and in the window. Of more, `seen`
-is an estimate from a sample of shapes, which the signal says, and `common` has no value. The state is below 5 kB.
+is an estimate from a sample of shapes, and `common` has no value. The state is below 5 kB.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,9 +55,10 @@ class Options(Past):
     def _one_past(self) -> "Options":
         if (self.expected is None) is (self.trailing is None):
             raise ValueError(
-                "either `expected` or `trailing` says what is right;"
-                " write `expected: {price: number}` or `trailing: 1d`"
+                "`expected` or `trailing` says what is right; write `expected: {price: number}` or `trailing: 1d`"
             )
+        self.refuse_without("trailing", {"min_past", "against"})
+        self.refuse_without("expected", {"exact"})
         return self
 
 

@@ -3,8 +3,8 @@ index, the training data.
 
 Unit: seconds, event time less the field. The `q` of it, by itself 0.95: 19 of 20 events are fresher; `q: 1` is the
 oldest. The field holds seconds since the epoch, or milli-, micro- or nanoseconds (told apart by their size), or an
-RFC 3339 text; a text without an offset is taken as UTC. Texts of digits, zero, negative numbers and other values
-are left out. A time after the event gives a negative age: its producer's clock is ahead. None when no event of the
+RFC 3339 text; a text without an offset is taken as UTC. Texts of digits, times before 1970 and other values are
+left out. A time after the event gives a negative age: its producer's clock is ahead. None when no event of the
 window has a time in it.
 
 Error: at most 1 % of the age, as with `quantile`; `q: 0` and `q: 1` are exact. The state is that of `quantile`: it
@@ -71,6 +71,7 @@ def _instant(value: object) -> float | None:
 def _parsed(text: str) -> float | None:
     try:
         then = datetime.fromisoformat(text)
-        return (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
+        seconds = (then if then.tzinfo else then.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return seconds if seconds > 0 else None  # the year 1 is how some languages write that there is no time
