@@ -3,14 +3,16 @@
 import asyncio
 import json
 import logging
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 
 from fireline.adapters.embedded_broker import PARTITIONS, EmbeddedBroker
 from fireline.adapters.kafka import KafkaPublisher, Outgoing, Producer, Refused
 from fireline.adapters.kafka_connection import Connection
-from fireline.adapters.kafka_ends import LogEnds
+from fireline.adapters.kafka_ends import LogEnds, LogNames
 from fireline.adapters.kafka_logs import Sparing
 from fireline.adapters.kafka_topics import Topic, ensure_topics, topic_generation, topics_of_fireline
 from fireline.domain.outcomes import Done, Failed, RetryLater
@@ -186,3 +188,30 @@ async def _until_sent(producer: Producer, record: Outgoing) -> None:
                 await asyncio.sleep(0.2)
             else:
                 return
+
+
+class _Unanswered:
+    """The answer of a client that waits for a controller that is gone."""
+
+    def result(self, within: float) -> object:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+
+
+async def test_a_client_without_an_answer_is_not_asked_for_the_names_of_logs_again(monkeypatch):
+    made = []
+
+    class Client:
+        def __init__(self, words: object) -> None:
+            made.append(self)
+            self.dead = len(made) == 1
+
+        def describe_topics(self, topics: object, **_: object) -> dict[str, object]:
+            answer = SimpleNamespace(result=lambda _: SimpleNamespace(topic_id="x"))
+            return {"t": _Unanswered() if self.dead else answer}
+
+    monkeypatch.setattr("fireline.adapters.kafka_ends.AdminClient", Client)
+    names = LogNames(Connection("127.0.0.1:1"))
+    with pytest.raises(Unavailable):
+        await names.names(["t"])
+    assert [await names.names(["t"]) for _ in range(2)] == [{"t": "x"}] * 2
+    assert len(made) == 2, "one that answers is kept"

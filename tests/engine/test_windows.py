@@ -1,5 +1,6 @@
 """Long windows of panes, read by way of remembered blocks."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -72,7 +73,7 @@ def test_panes_that_rest_are_bytes_and_the_same_as_before():
     cells = {pane: Cell(pane, 1, pane + 0.25, ([0.1, 1e-9, pane], None, {"a": pane})) for pane in range(5)}
     for pane, cell in cells.items():
         settled.put(pane, cell)
-    settled.rest(before=4)
+    settled.cool(before=4)
     assert {pane: type(held) for pane, held in settled.all().items()} == dict.fromkeys(range(4), bytes) | {4: Cell}
     assert {pane: settled.get(pane) for pane in settled} == cells
 
@@ -83,3 +84,33 @@ def test_panes_that_rest_are_bytes_and_the_same_as_before():
     settled.drop(3)
     assert sorted(settled) == [0, 1, 4]
     assert (len(settled), 2 in settled, settled.get(3)) == (3, False, None)
+
+
+def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
+    faults = []
+
+    class Failing(type(FAMILIES["count"])):
+        def merge(self, left, right):
+            if faults:
+                raise faults.pop()
+            return left + right
+
+    series = Series(rule(measures=rule().measures[:1], window=60.0, pane=1.0), (Failing(),), ("a",), EntityState(()))
+    for source in SOURCES:
+        series.put(7, Held(source, 0, 3, Cell(3, 0, 7.0, (3,))))
+    series.put(7, Held(SOURCES[0], 5, 6, Cell(1, 0, 7.0, (1,))))
+    assert series.window(7).states == (7,)
+    later = Held(SOURCES[0], 10, 12, Cell(2, 0, 7.5, (2,)))
+    faults.append(ValueError("a fault of a family"))
+    with pytest.raises(ValueError, match="of a family"):
+        series.put(7, later)
+    assert series.window(7).states == (7,)
+    series.put(7, later)
+    assert series.window(7).states == (9,)
+
+    faults.append(ValueError("a fault of a family"))
+    with pytest.raises(ValueError, match="of a family"):
+        series.settle(dict.fromkeys(SOURCES, 20))
+    series.settle(dict.fromkeys(SOURCES, 20))
+    assert not series.open
+    assert series.window(7).states == (9,)

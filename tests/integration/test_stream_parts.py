@@ -225,7 +225,7 @@ async def test_records_that_were_read_already_are_left_out_and_taking_over_start
 
 # evaluate
 def window(name: str) -> Series:
-    return Series(rule(), (), (name,), EntityState((("service", name),)))
+    return Series(rule(measures=()), (), (name,), EntityState((("service", name),)))
 
 
 class Counting:

@@ -28,6 +28,9 @@ LONGEST_REST = 1.0
 CATCH_UP = 30.0
 """Seconds that a partition just taken over may read on before it is judged as it is."""
 
+CAUGHT_UP = 1.0
+"""Seconds behind the logs within which a worker that took a partition over has caught up."""
+
 UNSEEN = 20.0
 """Seconds without a look (the process was stopped, or its machine) after which that time counts for nothing."""
 
@@ -48,7 +51,7 @@ class Part:
 
     `rests_until` is when it may be judged again, on the monotonic clock. `end` is where the log ended when it was taken
     over and `waits_until` when to judge at the latest: windows that are still being filled again would say that what
-    fired is over.
+    fired is over. `current` is whether they are as far as they were, and events that waited meanwhile have been read.
     """
 
     number: int
@@ -62,11 +65,7 @@ class Part:
     waits_until: float = 0.0
     read_until: float = 0.0
     rests_until: float = 0.0
-
-    @property
-    def current(self) -> bool:
-        """Whether the windows are again as far as they were when the partition was taken over."""
-        return self.offset >= self.end or time.monotonic() >= self.waits_until
+    current: bool = False
 
 
 class EvaluateSide:
@@ -126,16 +125,24 @@ class EvaluateSide:
             part.evaluation.apply(record.value or b"", now)
         part.offset = batch.end
         part.read_until = fresh[-1].timestamp / 1000.0
-        if part.current and time.monotonic() >= part.rests_until:
+        if self._current(part, now) and time.monotonic() >= part.rests_until:
             self._judge(part, now)
 
     def judge_due(self) -> None:
         """Judge what time alone brings: a `for` that is over, silence, a window that empties."""
         now = self._look()
         for part in self.parts.values():
+            if not self._current(part, now) or time.monotonic() < part.rests_until:
+                continue
             wake = part.evaluation.next_wake()
-            if wake is not None and wake <= now and part.current and time.monotonic() >= part.rests_until:
+            if wake is not None and wake <= now:
                 self._judge(part, now)
+
+    def _current(self, part: Part, now: float) -> bool:
+        if not part.current:
+            caught_up = part.offset >= part.end and self.behind(now) < CAUGHT_UP
+            part.current = caught_up or time.monotonic() >= part.waits_until
+        return part.current
 
     @property
     def left_out(self) -> Counter[str]:

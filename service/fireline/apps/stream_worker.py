@@ -24,6 +24,10 @@ from fireline.engine.watching import WatchAnswer
 log = logging.getLogger("fireline.stream")
 
 
+MARK = 5.0
+"""Seconds after which one record that is not given to us is taken for the mark that ends a transaction."""
+
+
 class Stalled(Exception):  # noqa: N818
     """Consumption stands still; only a new process is known to help."""
 
@@ -86,6 +90,7 @@ class StreamWorker:
         self._watchdog = Watchdog(rhythm.patience)
         self._known_ends: Mapping[Place, int] = {}
         self._ends_at = 0.0
+        self._stands: dict[Place, tuple[int, float]] = {}
         self._told = Report(name, self.ingest, self.evaluate, self._lane, self._clock.now())
         self.evaluate.behind = self.behind
 
@@ -252,6 +257,9 @@ class StreamWorker:
             raise
         if any(at > self._known_ends.get(place, at) for place, at in positions.items()):
             self._same = False
+        for place, at in positions.items():
+            if self._stands.get(place, (-1, 0.0))[0] != at:
+                self._stands[place] = at, time.monotonic()
         stalled = self._watchdog.observe(time.monotonic(), self._positions(), self._known_ends)
         if stalled and self.ingest.flows and not self._lane.full:
             raise Stalled(f"nothing was read for {self._rhythm.patience:.0f} s although there is more: {stalled}")
@@ -278,7 +286,7 @@ class StreamWorker:
 
     def _behind(self, place: Place, position: int, now: float) -> float:
         end = self._known_ends.get(place)
-        if end is not None and position >= end:
+        if end is not None and (position >= end or (position == end - 1 and self._at_a_mark(place, position))):
             return 0.0
         if place[0] == PARTIALS:
             part = self.evaluate.parts.get(place[1])
@@ -286,6 +294,11 @@ class StreamWorker:
         else:
             read_until = self.ingest.read_until.get(place, 0.0)
         return max(0.0, now - read_until) if read_until else UNKNOWN_LAG
+
+    def _at_a_mark(self, place: Place, position: int) -> bool:
+        """Whether the last record of a log has not come for long: the end of a transaction takes an offset, too."""
+        stands_at, since = self._stands.get(place, (-1, 0.0))
+        return stands_at == position and time.monotonic() - since >= MARK
 
     def _answer(self, answers: list[WatchAnswer]) -> None:
         with self._store.transaction() as tx:

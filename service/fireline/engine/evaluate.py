@@ -13,7 +13,8 @@ from fireline.domain.windows import Family, pane_of
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Held, Series
-from fireline.engine.windows_checkpoint import Snapshot, Still, pack_header, packed, still, unpack, unpack_header
+from fireline.engine.windows_checkpoint import Header, Snapshot, Still, packed, still, unpack
+from fireline.engine.windows_missed import Reached, judge_missed
 from fireline.engine.windows_reading import answer, read
 from fireline.engine.windows_timeline import Timeline
 
@@ -40,6 +41,9 @@ class Evaluation:
     passes, at the end of every pane that changed, so that no verdict depends on how the recording was cut into batches;
     a pane in progress is judged when nothing arrives any more (or by `finish`).
 
+    A live window that was over before it was read (the worker was away, or lagged) is judged too, pane by pane as of
+    their ends, once everything before that has been read: a fault that came and went meanwhile is still told.
+
     Counters for telemetry: `malformed` payloads and windows, `stale` rows (of other rules or versions of rules),
     `expired` rows (older than any window), `refused` rows (over a rule's `max_entities`), `faults` of measure families.
     """
@@ -58,6 +62,7 @@ class Evaluation:
         self._changed: dict[tuple[str, str, Values], None] = {}
         self._passed: list[Signal] = []
         self._handed: dict[tuple[str, str, Values], None] = {}
+        self._reached = Reached()
 
     @property
     def untold(self) -> bool:
@@ -92,7 +97,8 @@ class Evaluation:
             self._passed += self._pass(timeline)  # before anything of this payload is seen, whoever applies how many
         if partial.start >= self._high.get(partial.source, partial.start):
             self._high[partial.source] = partial.start
-            at = now if timeline.name == LIVE else timeline.high  # before this batch, which may leap over a gap
+            # in a recording the time before this batch, which may leap over a gap
+            at = self._reached.back_to(now) if timeline.name == LIVE else timeline.high
             for entry in partial.entries:
                 self._put(timeline, partial, entry, at)
         # else a chunk that was complete before a later one came: nothing of it can be new
@@ -132,9 +138,15 @@ class Evaluation:
             return
         if changed:
             self._changed[timeline.name, rule.name, values] = None
-            timeline.touch(series, entry.pane, new=new)
-            if values is None and timeline.name != LIVE:
-                self._changed.update({(timeline.name, rule.name, s.entity): None for s in timeline.seeing(series)})
+            self._noted(timeline, series, entry.pane, new=new)
+
+    def _noted(self, timeline: Timeline, series: Series, pane: int, *, new: bool) -> None:
+        """Something of a pane changed: who is to be judged on it, and when."""
+        timeline.touch(series, pane, new=new)
+        if timeline.name == LIVE:
+            self._reached.note(series, pane)
+        elif series.entity is None:
+            self._changed.update({(timeline.name, s.rule.name, s.entity): None for s in timeline.seeing(series)})
 
     def _series(self, timeline: Timeline, rule: Rule, values: Values) -> Series:
         entity = tuple(zip(rule.by, values or (), strict=values is not None))
@@ -149,9 +161,11 @@ class Evaluation:
     def judge(self, now: float, behind: float = 0.0) -> list[Signal]:
         """Judge the entities that changed or whose time came. Ids are deterministic.
 
-        `behind` is by how many seconds this worker lags the log: silence is not counted for that long.
+        `behind` is by how many seconds this worker lags the log: silence is not counted for that long, and windows
+        that lie that far back are judged when it has caught up.
         """
         signals, self._passed = self._passed, []
+        self._reached.advance(now, behind)
         for timeline in self._timelines.values():
             if timeline.name == LIVE:
                 for series in timeline.due(now):
@@ -175,22 +189,32 @@ class Evaluation:
         """Judge what a recording's last panes show, although no event came to end them."""
         return _ordered([s for t in self._timelines.values() if t.name != LIVE for s in self._judge_rest(t)])
 
+    def _judge_missed(self, series: Series, pool: Series | None, now: float) -> list[Signal]:
+        reached = self._reached.back_to(now)
+        signals, faults = judge_missed(series, now, reached, lambda pane, end: read(series, pool, pane, end))
+        self.faults += faults
+        return signals
+
     def _judge_rest(self, timeline: Timeline) -> list[Signal]:
         return [s for series in timeline.due(timeline.high) for s in self._judge(timeline, series, timeline.high)]
 
     def _judge(
         self, timeline: Timeline, series: Series, now: float, behind: float = 0.0, *, arrived: bool = True
     ) -> Sequence[Signal]:
-        rule = series.rule
+        rule, before, signals = series.rule, series.state, list[Signal]()
+        pool = timeline.pool(rule.name)
+        if series.unseen is not None:
+            signals += self._judge_missed(series, pool, now)
         now = max(now, series.judged)
         newest = series.seen = timeline.pane(series, now, arrived=arrived)
-        self.faults += (reading := read(series, timeline.pool(rule.name), newest, now)).faults
-        state, signals = series.state, tuple[Signal, ...]()
+        self.faults += (reading := read(series, pool, newest, now)).faults
+        state = series.state
         if series.entity is not None:
-            state, signals = judge(rule, state, reading.shown, now, behind)
-        before = series.state
-        said = signals or (state is not before and (state.levels, state.severity) != (before.levels, before.severity))
-        if said or timeline.name != LIVE:  # in a recording, when it was judged is part of what a restart resumes at
+            state, said = judge(rule, state, reading.shown, now, behind)
+            signals += said
+        moved = state is not before and (state.levels, state.severity) != (before.levels, before.severity)
+        if signals or moved or timeline.name != LIVE:
+            # in a recording, when it was judged is part of what a restart resumes at
             self._changed[timeline.name, rule.name, series.entity] = None
         series.state, series.judged = state, now
         self._rest(timeline, series, reading.shown, now, behind=behind)
@@ -200,7 +224,8 @@ class Evaluation:
         """Drop what is too old, and set when to look again; an entity of which nothing is left is forgotten."""
         rule = series.rule
         key = (timeline.name, rule.name, series.entity)
-        if series.prune(self._oldest(rule, now)):
+        oldest = self._oldest(rule, self._reached.back_to(now) if timeline.name == LIVE else now)
+        if series.prune(oldest):
             self._changed[key] = None
         empty = not series.settled and not series.open
         waits = rule.no_data is not None and series.entity is not None
@@ -212,10 +237,10 @@ class Evaluation:
         times = [timeline.shows(pane, rule.pane) for pane in slides if pane is not None]
         if (due := next_due(rule, series.state, reading, now)) is not None:
             times.append(due)
-        if behind > 0.0 and waits:
+        if series.unseen is not None or (behind > 0.0 and waits):
             times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
         if not empty and not times:
-            kept = max(series.panes()) + 2 - self._oldest(rule, now)
+            kept = max(series.panes()) + 2 - oldest
             times.append(now + kept * rule.pane)  # by then the last pane is too old
         timeline.set_wake(series, min(times, default=None))
 
@@ -224,6 +249,7 @@ class Evaluation:
         for timeline in self._timelines.values():
             timeline.touched += seconds
         timeline = self._timeline(LIVE)
+        self._reached.leap(seconds)
         for series in timeline.all():
             series.leap(seconds)
             timeline.revisit(series)
@@ -281,7 +307,8 @@ class Evaluation:
 
     def header(self) -> bytes:
         """What the checkpoint keeps beside the windows: chunks seen per source, and times of the timelines."""
-        return pack_header(self._high, {name: timeline.high for name, timeline in self._timelines.items()})
+        times = {name: timeline.high for name, timeline in self._timelines.items()}
+        return Header(self._high, times, self._reached.at).packed()
 
     def saved(self) -> None:
         """The checkpoint of the last `changes()` is durable."""
@@ -289,11 +316,11 @@ class Evaluation:
 
     def restore(self, windows: Mapping[str, bytes | None], header: bytes) -> None:
         """Start from a checkpoint; windows of rules that changed or went are dropped, firing states are kept."""
+        times: Mapping[str, float] = {}
         try:
-            self._high, times = unpack_header(header)
+            self._high, times, self._reached.at = Header.of(header)
         except BadPayload:
             self.malformed += 1
-            times = {}
         for name, high in times.items():
             self._timeline(name).high = high
         for key, held in windows.items():

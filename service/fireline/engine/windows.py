@@ -54,8 +54,8 @@ class Series:
 
     `newest` is the event time of the newest sample it was judged on, None before the first. `judged` is when it was
     judged last and `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
-    `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it, and
-    `awaited` the one at whose end it is judged on what came late.
+    `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it,
+    `awaited` the one at whose end it is judged on what came late, and `unseen` the oldest that changed since.
     """
 
     rule: Rule
@@ -67,6 +67,7 @@ class Series:
     seen: int | None = None
     arrived: int | None = None
     awaited: int | None = None
+    unseen: int | None = None
     wake: float | None = None
     settled: Settled = field(default_factory=Settled)
     open: dict[int, tuple[Held, ...]] = field(default_factory=dict)
@@ -93,6 +94,12 @@ class Series:
         self._touch(pane)
         return True
 
+    def missed(self, before: int) -> list[int]:
+        """The panes before `before` that changed since the entity was judged, and those in between; in order."""
+        if self.unseen is None or self.unseen >= before:
+            return []
+        return sorted({pane for pane in self.panes() if self.unseen <= pane < before})
+
     def settle(self, high: Mapping[SourceRef, int]) -> None:
         """Fold chunks that a later one of their source has superseded, `high` being the newest chunk of each.
 
@@ -102,16 +109,19 @@ class Series:
             for held in chunks:
                 if held.start < high.get(held.source, held.start):
                     self._settle(pane, held.cell)
-            self.open[pane] = tuple(held for held in chunks if held.start >= high.get(held.source, held.start))
+                    self.open[pane] = tuple(other for other in self.open[pane] if other is not held)
             if not self.open[pane]:
                 del self.open[pane]
-        self.settled.rest(before=self.arrived if self.arrived is not None else 0)
+        self.settled.cool(before=self.arrived if self.arrived is not None else 0)
 
     def _settle(self, pane: int, cell: Cell) -> None:
-        kept = self.settled.get(pane)
-        self.settled.put(pane, cell if kept is None else join(kept, cell, self.families))
-        if self._rest is not None and pane == self._rest.newest:
-            self._rest = self._rest._replace(cell=self._join(self._rest.cell, cell))
+        """Nothing changes when a family cannot merge: the chunk then stays one in progress, and counts once."""
+        kept, rest = self.settled.get(pane), self._rest
+        settled = cell if kept is None else join(kept, cell, self.families)
+        if rest is not None and pane == rest.newest:
+            rest = rest._replace(cell=self._join(rest.cell, cell))
+        self.settled.put(pane, settled)
+        self._rest = rest
 
     def _touch(self, pane: int) -> None:
         """Forget what was remembered merged with this pane."""

@@ -69,8 +69,7 @@ Snapshot = Mapping[tuple[str, str, Values], Still | None]
 
 def still(series: Series) -> Still:
     """The series as it is now."""
-    times = None if series.state.timeline == LIVE else _times(series)
-    return Still(series.rule, series.state, series.newest, series.settled.all(), dict(series.open), times)
+    return Still(series.rule, series.state, series.newest, series.settled.all(), dict(series.open), _times(series))
 
 
 def packed(snapshot: Snapshot) -> dict[str, bytes | None]:
@@ -98,10 +97,15 @@ def _pack(held: Still) -> bytes:
     return orjson.dumps(body if held.times is None else {**body, "times": held.times})
 
 
-def _times(series: Series) -> list[float | None]:
-    """When the entity was judged and is to be judged: where time passes by the events, that is part of the windows."""
+def _times(series: Series) -> list[float | None] | None:
+    """When the entity was judged and is to be judged: where time passes by the events, that is part of the windows.
+
+    Live, all that is kept is what was not judged yet.
+    """
+    if series.state.timeline == LIVE:
+        return None if series.unseen is None else [None, None, None, None, None, series.unseen]
     judged = series.judged if math.isfinite(series.judged) else None
-    return [judged, series.seen, series.arrived, series.awaited, series.wake]
+    return [judged, series.seen, series.arrived, series.awaited, series.wake, series.unseen]
 
 
 def unpack(key: str, packed: bytes, rules: Mapping[str, Rule], families: Mapping[str, Family]) -> Unpacked:
@@ -144,7 +148,8 @@ def _fill(series: Series, body: Mapping[str, list[list[object]]]) -> None:
 
 def _resume(series: Series, times: Sequence[float | None]) -> None:
     """Set what `_times` gave; of checkpoints without it, and live, nothing is known."""
-    judged, series.seen, series.arrived, series.awaited, series.wake = times or (None,) * 5  # type: ignore[assignment]  # as written
+    known = (*times, *(None,) * (6 - len(times)))
+    judged, series.seen, series.arrived, series.awaited, series.wake, series.unseen = known  # type: ignore[assignment]  # as written
     series.judged = -math.inf if judged is None else float(judged)
 
 
@@ -157,17 +162,26 @@ def _state(rule: Rule, values: Values, timeline: str, packed: Mapping[str, objec
     return EntityState(**fields)  # type: ignore[arg-type]  # a wrong name or number of fields raises TypeError
 
 
-def pack_header(high: Mapping[SourceRef, int], times: Mapping[str, float]) -> bytes:
-    """The newest chunk of each source, and the time of each timeline."""
-    chunks = [[_source(source), start] for source, start in high.items()]
-    return orjson.dumps({"v": 1, "chunks": chunks, "times": times})
+class Header(NamedTuple):
+    """What belongs to no window: the newest chunk of each source, the time of each timeline, how far live was read."""
 
+    high: dict[SourceRef, int]
+    times: dict[str, float]
+    reached: float | None
 
-def unpack_header(header: bytes) -> tuple[dict[SourceRef, int], dict[str, float]]:
-    """Read a header back; raises BadPayload."""
-    try:
-        body = orjson.loads(header)
-        high = {_to_source(source): int(start) for source, start in body["chunks"]}
-        return high, {str(name): float(high) for name, high in body["times"].items()}
-    except (TypeError, ValueError, KeyError, AttributeError) as fault:
-        raise BadPayload(f"{type(fault).__name__}: {fault}") from fault
+    def packed(self) -> bytes:
+        """It as bytes."""
+        chunks = [[_source(source), start] for source, start in self.high.items()]
+        return orjson.dumps({"v": 1, "chunks": chunks, "times": self.times, "reached": self.reached})
+
+    @classmethod
+    def of(cls, packed: bytes) -> "Header":
+        """Read a header back; raises BadPayload."""
+        try:
+            body = orjson.loads(packed)
+            high = {_to_source(source): int(start) for source, start in body["chunks"]}
+            reached = body.get("reached")
+            times = {str(name): float(high) for name, high in body["times"].items()}
+            return cls(high, times, None if reached is None else float(reached))
+        except (TypeError, ValueError, KeyError, AttributeError) as fault:
+            raise BadPayload(f"{type(fault).__name__}: {fault}") from fault

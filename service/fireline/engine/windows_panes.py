@@ -56,7 +56,7 @@ class Settled:
         self._cold.pop(pane, None)
         self._warm.pop(pane, None)
 
-    def rest(self, before: int) -> None:
+    def cool(self, before: int) -> None:
         """Keep the panes before this one as bytes: nothing is expected to come for them."""
         for pane in [pane for pane in self._warm if pane < before]:
             self._cold[pane] = frozen(self._warm.pop(pane))
