@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from fireline import __version__
-from fireline.apps import cli_dead_letters, cli_incidents, cli_oncall, cli_routes, cli_runs, cli_topics
+from fireline.apps import cli_dead_letters, cli_incidents, cli_oncall, cli_routes, cli_rule_tests, cli_runs, cli_topics
 
 app = typer.Typer(
     name="fireline",
@@ -99,6 +99,9 @@ def check(
     Exits 1 when there is an error; warnings alone exit 0.
     """
     raise typer.Exit(load("checking").run(rules=rules, runbooks=runbooks, as_json=as_json, github=github))
+
+
+app.command("test", rich_help_panel="Author")(cli_rule_tests.run_tests)
 
 
 @app.command(rich_help_panel="Author")

@@ -27,9 +27,12 @@ __all__ = [
     "FormatSchema",
     "Loaded",
     "MeasureSchema",
+    "Placed",
     "Plugins",
+    "RulesAlone",
     "UnreadableRunbook",
     "load",
+    "load_rules",
     "read_runbook",
 ]
 
@@ -104,6 +107,35 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         topics=topics,
     )
     return Loaded(configuration, findings.sorted())
+
+
+@dataclass(frozen=True, slots=True)
+class RulesAlone:
+    """Files of rules without the house around them: the sound rules, the severities, and all problems."""
+
+    rules: tuple[Placed, ...]
+    severities: tuple[Severity, ...]
+    response: Response
+    problems: tuple[Problem, ...]
+
+
+def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> RulesAlone:
+    """Read files of rules, and directories of them, for their tests: no catalog and no schedules are needed.
+
+    The severities are those of `rules_dir`, else the usual ones. Never raises for what is in the files.
+    """
+    findings = Findings()
+    own = rules_dir / SEVERITIES
+    severities, response = _severities(_Files(rules_dir, {SEVERITIES: _read(own)} if own.is_file() else {}), findings)
+    documents: dict[str, Document] = {}
+    for path in paths:
+        if path.is_dir():
+            found = _read_all(path, findings)
+            documents.update({d.file: d for name, d in found.documents.items() if name not in _NOT_RULES})
+        else:
+            documents[path.as_posix()] = _read(path)
+    rules = [rule for document in documents.values() for rule in _rules(document, plugins, severities, findings)]
+    return RulesAlone(tuple(rules), tuple(severities or ()), response, findings.sorted())
 
 
 def _read_all(directory: Path, findings: Findings, without: frozenset[str] = frozenset()) -> _Files:
