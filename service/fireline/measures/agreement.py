@@ -2,17 +2,18 @@
 
 Unit: 0 to 1. Predictions and feedback are paired by `request_id`, in whatever order, batch or partition they arrive;
 both must lie in the window, so it has to be longer than labels take. With `within`, a label that is dated later than
-that after its prediction is not paired. Feedback that names no service or model is offered to every entity of the rule.
-A half that comes twice counts once: the earlier with `within`, else the one whose text is smaller.
+that after its prediction is not paired. Feedback that names no service or model is offered to every entity of the
+rule. A half that comes twice counts once: the earlier with `within`, else the one whose text is smaller.
 
-`score: accuracy` is the share of pairs whose halves say the same. Of the label named by `positive`, `precision` is the
-share of those predicted so that are so, `recall` the share of those that are so that were predicted so, and `f1` their
-harmonic mean, 2 tp / (2 tp + fp + fn). None with fewer than `min_pairs` pairs, and where what is divided by is zero:
-precision when nothing was predicted positive, recall when nothing is.
+`score: accuracy` is the share of pairs whose halves say the same. Of the label named by `positive`, `precision` is
+the share of those predicted so that are so, `recall` the share of those that are so that were predicted so, and `f1`
+their harmonic mean, 2 tp / (2 tp + fp + fn). None with fewer than `min_pairs` pairs, and where what is divided by is
+zero: precision when nothing was predicted positive, recall when nothing is.
 
-Error: none up to `sample` requests in the window. Beyond that, requests are sampled by a hash of their id, the same for
-both halves and for every worker, and the signal says so; with the default of 4,096 the standard error of accuracy is
-below 0.8 percentage points. Those of precision and recall rest on fewer pairs: where 1 in 100 is positive, on about 40.
+Error: none up to `sample` requests in the window. Beyond that, requests are sampled by a hash of their id, the same
+for both halves and for every worker, and the signal says so; with the default of 4,096 the standard error of accuracy
+is below 0.8 percentage points. Those of precision and recall rest on fewer pairs: where 1 in 100 is positive, on
+about 40.
 """
 
 from collections import Counter
@@ -64,7 +65,7 @@ class Agreement(Pairing):
             return None
         positive = options.get("positive")
         if not isinstance(positive, str):
-            return sum(predicted == label for predicted, label in pairs) / len(pairs)
+            return _share(sum(bool(predicted == label) for predicted, label in pairs), len(pairs))
         wanted = short(positive)
         counts = Counter((predicted == wanted, label == wanted) for predicted, label in pairs)
         hits, false, missed = counts[True, True], counts[True, False], counts[False, True]

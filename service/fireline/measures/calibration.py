@@ -1,10 +1,10 @@
 """`calibration`: how far a model's confidence is from how often it is right, by later feedback labels.
 
 Unit: 0 to 1; 0 is perfect. Predictions and feedback are paired as by [`agreement`](#agreement). `score: ece` is the
-expected calibration error (Naeini, Cooper, Hauskrecht, AAAI 2015): confidences are put into `bins` of equal width over
-0 to 1, and it is the mean, weighted by how many pairs each bin holds, of the distance between a bin's mean confidence
-and the share of it that was right. `score: brier` is the Brier score (1950): the mean of (confidence - right)^2, with
-right being 1 or 0; it is small only for a model that is both calibrated and sharp.
+expected calibration error (Naeini, Cooper, Hauskrecht, AAAI 2015): confidences are put into `bins` of equal width
+over 0 to 1, and it is the mean, weighted by how many pairs each bin holds, of the distance between a bin's mean
+confidence and the share of it that was right. `score: brier` is the Brier score (1950): the mean of (confidence -
+right)^2, with right being 1 or 0; it is small only for a model that is both calibrated and sharp.
 
 The field `confidence` says how sure the model is of what it predicts. With `positive` it is the probability of that
 label instead, whatever is predicted, and `right` is whether the label is that one. Predictions whose confidence is no
@@ -22,6 +22,7 @@ from typing import Literal
 from pydantic import Field
 
 from fireline.domain.events import field_of
+from fireline.domain.ranges import SHARE
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import numbers, option
@@ -55,6 +56,7 @@ class Calibration(Pairing):
     """Halves that say `[label, confidence]`, and labels."""
 
     name = "calibration"
+    range = SHARE
     settings: type = Options
 
     def _predicted(self, row: Fields, measure: Measure) -> object:

@@ -112,7 +112,8 @@ class Pairing:
         for value, at in zip(values, times, strict=True):
             if isinstance(value, tuple):
                 which, request, said = value
-                key, half = _key(request), [at, said] if timed else said
+                key = _key(request)
+                half: Any = [at, said] if timed else said
                 halves[which][key] = min(half, halves[which].get(key, half))
         return _sampled(0, int(option(options, "sample", SAMPLE)), halves["p"], halves["f"])
 
