@@ -97,6 +97,15 @@ def test_nobody_is_told_of_what_is_older_than_the_reach(seconds):
 def test_the_past_of_a_new_worker_says_nothing():
     flow = Flow(SHORT)
     assert flow.send(T + 60, (T + 5, 500)) == []
+    flow.evaluation.begin(T + 55)
+    assert flow.send(T + 60, (T + 5, 501)) == []
+
+
+def test_the_first_event_ever_is_told_although_nobody_was_there_to_read_it():
+    flow = Flow(SHORT)
+    flow.evaluation.begin(T)
+    taken_over(flow)
+    assert [signal.state.value for signal in flow.send(T + 60, (T + 5, 500), (T + 60, 1))] == ["firing", "clear"]
 
 
 def test_a_clock_that_was_set_forward_does_not_raise_the_past():

@@ -257,6 +257,9 @@ class Counting:
     def saved(self):
         self.dirty, self.saves = {}, self.saves + 1
 
+    def begin(self, now):
+        pass
+
     def restore(self, windows, header):
         self.restored = dict(windows)
 

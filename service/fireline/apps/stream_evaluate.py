@@ -51,7 +51,8 @@ class Part:
 
     `rests_until` is when it may be judged again, on the monotonic clock. `end` is where the log ended when it was taken
     over and `waits_until` when to judge at the latest: windows that are still being filled again would say that what
-    fired is over. `current` is whether they are as far as they were, and events that waited meanwhile have been read.
+    fired is over. `current` is whether they are as far as they were, and events that waited meanwhile have been read;
+    `kept` whether there is a checkpoint at all.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Part:
     read_until: float = 0.0
     rests_until: float = 0.0
     current: bool = False
+    kept: bool = True
 
 
 class EvaluateSide:
@@ -215,7 +217,7 @@ class EvaluateSide:
         now = self._clock.now()
         for part, found in taken:
             part.evaluation.saved()
-            part.saved, part.saved_at = found.offset, now
+            part.saved, part.saved_at, part.kept = found.offset, now, True
         return len(taken)
 
     @property
@@ -262,9 +264,12 @@ class EvaluateSide:
         if kept is not None:
             evaluation.restore(kept.windows, kept.header)
             offset = max(kept.offset, begin)
+        else:
+            evaluation.begin(self._clock.now())
         evaluation.adopt(told)
         waits_until = time.monotonic() + CATCH_UP
-        return Part(number, claim, generation, evaluation, offset, offset, self._clock.now(), end, waits_until)
+        now, has = self._clock.now(), kept is not None
+        return Part(number, claim, generation, evaluation, offset, offset, now, end, waits_until, kept=has)
 
     def _taken(self, part: Part) -> "_Taken | None":
         if not part.current:
@@ -272,7 +277,7 @@ class EvaluateSide:
         if part.evaluation.untold:
             self._judge(part, self._look())
         changes = part.evaluation.snapshot()
-        if not changes and part.offset == part.saved:
+        if not changes and part.offset == part.saved and part.kept:
             return None
         return _Taken(part.number, part.generation, part.offset, part.evaluation.header(), changes)
 

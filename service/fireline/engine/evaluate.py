@@ -314,6 +314,10 @@ class Evaluation:
         """The checkpoint of the last `changes()` is durable."""
         self._handed.clear()
 
+    def begin(self, now: float) -> None:
+        """Start without a checkpoint: what comes from now on is told, also when nobody reads it in time."""
+        self._reached.at = now
+
     def restore(self, windows: Mapping[str, bytes | None], header: bytes) -> None:
         """Start from a checkpoint; windows of rules that changed or went are dropped, firing states are kept."""
         times: Mapping[str, float] = {}
