@@ -58,8 +58,12 @@ _NUMERIC = ("confidence", "latency_ms", "cost_usd", "value", "score")
 
 FIELDS: Mapping[Kind, Mapping[str, str]] = {
     kind: {
-        **({} if kind is Kind.ALERT else dict.fromkeys(_NUMERIC, "number")),
-        **{name: "text" for name, expected in required.items() if expected == _TEXT},
+        **{
+            name: {_TEXT: "text", _NUMBER: "number"}[expected]
+            for name, expected in required.items()
+            if expected != _LABEL
+        },
+        **({"confidence": "number", "latency_ms": "number", "cost_usd": "number"} if kind is Kind.PREDICTION else {}),
     }
     for kind, required in _REQUIRED.items()
 }

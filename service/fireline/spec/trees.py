@@ -230,6 +230,8 @@ class _Reader:
             return self._member()
         op = self._next()
         of = self._unary()
+        if op.text == "-" and isinstance(of, Literal) and type(of.value) is float:
+            return Literal(-of.value, op.start, of.end)
         return Unary(op.text, of, op.start, of.end)
 
     def _member(self) -> Tree:
@@ -301,3 +303,27 @@ def _text(token: _Token) -> Tree:
 
 def _number(token: _Token) -> Tree:
     return Literal(float(token.text), token.start, token.end)
+
+
+def plain(tree: Tree) -> str:
+    """It as a text that is the same for two trees that say the same."""
+    inner = [plain(part) for part in parts(tree)]
+    match tree:
+        case Literal():
+            said = repr(tree.value)
+        case Name():
+            said = tree.name
+        case Unary():
+            said = f"{tree.op}({inner[0]})"
+        case Binary():
+            said = f"({inner[0]} {tree.op} {inner[1]})"
+        case Choice():
+            said = f"({inner[0]} ? {inner[1]} : {inner[2]})"
+        case Call():
+            of = f"{inner.pop(0)}." if tree.of is not None else ""
+            said = f"{of}{tree.function}({', '.join(inner)})"
+        case Listed():
+            said = f"[{', '.join(inner)}]"
+        case Opaque():
+            said = f"?{tree.start}[{', '.join(inner)}]"
+    return said
