@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from fireline.domain.windows import Family
 from fireline.measures.agreement import Agreement
+from fireline.measures.anomaly import Anomaly
 from fireline.measures.arms import Arms
 from fireline.measures.avg import Avg
 from fireline.measures.balance import Balance
@@ -22,11 +23,14 @@ from fireline.measures.evaluation_drop import EvaluationDrop
 from fireline.measures.histogram_quantile import HistogramQuantile
 from fireline.measures.increase import Increase
 from fireline.measures.increase_rate import IncreaseRate
+from fireline.measures.jensen_shannon import JensenShannon
+from fireline.measures.ks import Ks
 from fireline.measures.last import Last
 from fireline.measures.max import Max
 from fireline.measures.min import Min
 from fireline.measures.missing import Missing
 from fireline.measures.new_categories import NewCategories
+from fireline.measures.psi import Psi
 from fireline.measures.quantile import Quantile
 from fireline.measures.rate import Rate
 from fireline.measures.ratio import Ratio
@@ -35,6 +39,8 @@ from fireline.measures.spend_rate import SpendRate
 from fireline.measures.staleness import Staleness
 from fireline.measures.stddev import Stddev
 from fireline.measures.sum import Sum
+from fireline.measures.total_variation import TotalVariation
+from fireline.measures.wasserstein import Wasserstein
 
 _ALL: tuple[Family, ...] = (
     Count(),
@@ -58,6 +64,11 @@ _ALL: tuple[Family, ...] = (
     NewCategories(),
     SchemaChange(),
     Staleness(),
+    Psi(),
+    Ks(),
+    JensenShannon(),
+    Wasserstein(),
+    TotalVariation(),
     Agreement(),
     Calibration(),
     BurnRate(),
@@ -65,6 +76,7 @@ _ALL: tuple[Family, ...] = (
     SpendRate(),
     EvaluationDrop(),
     Arms(),
+    Anomaly(),
 )
 
 FAMILIES: Mapping[str, Family] = {family.name: family for family in _ALL}

@@ -11,9 +11,12 @@ A state is `[min, max, bucket, count, bucket, count, ...]` in the order of the b
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 import numpy as np
+from numpy.typing import NDArray
+
+from fireline.measures.columns import numbers
 
 _PER_OCTAVE = 35
 _BORDERS = [0.5 * 2.0 ** (k / _PER_OCTAVE) for k in range(_PER_OCTAVE)]
@@ -21,6 +24,7 @@ _BORDER_ARRAY = np.array(_BORDERS)
 _FACTOR = 2.0 ** (1 / _PER_OCTAVE)
 _SHIFT = 1100  # above the lowest exponent of a double, so that every bucket of a positive number is above zero
 _FEW = 50  # up to so many numbers, half as many buckets, it is faster to put them in one by one
+_MANY = 2**53  # of one bucket
 _BATCH = 48  # from about this many numbers on, NumPy is faster
 
 
@@ -40,6 +44,21 @@ def merged(left: State, right: State) -> State:
     both = _put_in(small, large) if len(small) <= _FEW else _put_together(small, large)
     both[0], both[1] = min(left[0], right[0]), max(left[1], right[1])
     return both
+
+
+def is_state(value: object) -> bool:
+    """Whether something read from a file is a state that is not empty."""
+    if not isinstance(value, list) or len(value) < 4 or len(value) % 2 or len(numbers(value)) < len(value):
+        return False
+    places, counts = value[2::2], value[3::2]
+    if any(type(n) is not int for n in places + counts) or not all(0 < n < _MANY for n in counts):
+        return False
+    return (
+        value[0] <= value[1]
+        and _bucket(value[0]) == places[0]
+        and _bucket(value[1]) == places[-1]
+        and all(low < high for low, high in pairwise(places))
+    )
 
 
 def _bucket(value: float) -> int:
@@ -103,3 +122,10 @@ def middle(place: int) -> float:
     exponent, step = divmod(abs(place) - 1, _PER_OCTAVE)
     low = math.ldexp(_BORDERS[step], exponent - _SHIFT)
     return math.copysign(low * 2.0 * _FACTOR / (1.0 + _FACTOR), place)
+
+
+def middles(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`middle` of many."""
+    exponents, steps = np.divmod(np.abs(places).astype(np.int64) - 1, _PER_OCTAVE)
+    lows = np.ldexp(_BORDER_ARRAY[steps], exponents - _SHIFT)
+    return np.asarray(np.sign(places) * lows * 2.0 * _FACTOR / (1.0 + _FACTOR), dtype=np.float64)
