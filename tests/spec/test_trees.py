@@ -58,7 +58,7 @@ CONDITIONS = st.recursive(
     lambda inner: (
         st.builds("{} {} {}".format, inner, st.sampled_from(["&&", "||"]), inner)
         | inner.map("!({})".format)
-        | st.builds("({}) ? {} : ({})".format, inner, inner, inner)
+        | st.builds("({}) ? ({}) : ({})".format, inner, inner, inner)
     ),
     max_leaves=6,
 )
