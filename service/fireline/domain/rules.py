@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fireline.domain.calendars import Hours
 from fireline.domain.events import Kind
 from fireline.domain.expressions import Condition, Template
 from fireline.domain.rule_tests import AcceptedMutant, RuleTest
@@ -52,7 +53,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One severity of a rule. Durations in seconds. Without `until` the level clears when `when` no longer holds."""
+    """One severity of a rule. Durations in seconds. Without `until` the level clears when `when` no longer holds.
+
+    Outside its `hours` it is clear, whatever is measured.
+    """
 
     severity: str
     when: Condition
@@ -60,6 +64,7 @@ class Level:
     until: Condition | None = None
     keep_firing_for: float = 0.0
     min_samples: int = 1
+    hours: Hours | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,13 @@ class NoData:
 
     after: float
     severity: str
+    hours: Hours | None = None
+
+
+HEARTBEATS = "heartbeats"
+"""The measure that counts the heartbeats of a rule's sender, over `MISSED` of their intervals."""
+MISSED = 3
+"""So many heartbeats that did not come are a dead sender."""
 
 
 class Mode(StrEnum):
@@ -84,6 +96,7 @@ class Rule:
     `service` gives the service an entity belongs to (a template over the entity's labels); `owner` is a team and is
     None where the service's owner answers. `hash` is the content hash of what decides its windows and verdicts. `reach`
     is how many seconds back its measures look: at least `window`, and more when one of them looks further back.
+    `heartbeat` is how often its senders give a sign of life, in seconds; None when they do not.
     """
 
     name: str
@@ -98,6 +111,7 @@ class Rule:
     summary: Template
     owner: str | None = None
     no_data: NoData | None = None
+    heartbeat: float | None = None
     runbooks: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
     mode: Mode = Mode.ACTIVE

@@ -11,12 +11,14 @@ from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
 from fireline.domain.topics import Topic
 from fireline.spec import codes
+from fireline.spec.calendars import Calendars, read_calendars
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
 from fireline.spec.crosschecks import World, check
 from fireline.spec.documents import MAX_BYTES, START, Document, Fault, Items, plain, read_document
 from fireline.spec.findings import Findings
 from fireline.spec.oncall import read_oncall
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
+from fireline.spec.rule_reader import Known
 from fireline.spec.rules import Placed, read_rules
 from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
 from fireline.spec.slos import read_slos, slo_rule_names
@@ -37,7 +39,8 @@ __all__ = [
 ]
 
 CATALOG, ONCALL, SEVERITIES, TOPICS = "catalog.yaml", "oncall.yaml", "severities.yaml", "topics.yaml"
-_NOT_RULES = frozenset({CATALOG, ONCALL, SEVERITIES, TOPICS})
+CALENDARS = "calendars.yaml"
+_NOT_RULES = frozenset({CALENDARS, CATALOG, ONCALL, SEVERITIES, TOPICS})
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _NOT_RUNBOOKS = frozenset({"templates"})
 
@@ -76,7 +79,8 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
     oncall = _oncall(rule_files, catalog, findings)
     topics = _topics(rule_files, plugins, catalog, findings)
     documents = [d for name, d in rule_files.documents.items() if name not in _NOT_RULES]
-    rules = [rule for document in documents for rule in _rules(document, plugins, severities, findings)]
+    known = Known(plugins, severities, _calendars(rule_files, findings))
+    rules = [rule for document in documents for rule in _rules(document, known, findings)]
     runbooks = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings))]
     world = World(
         rules=rules,
@@ -111,10 +115,10 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
 
 @dataclass(frozen=True, slots=True)
 class RulesAlone:
-    """Files of rules without the house around them: the sound rules, the severities, and all problems."""
+    """Files of rules without the house around them: the sound rules, what they may name, and all problems."""
 
     rules: tuple[Placed, ...]
-    severities: tuple[Severity, ...]
+    known: Known
     response: Response
     problems: tuple[Problem, ...]
 
@@ -122,11 +126,12 @@ class RulesAlone:
 def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> RulesAlone:
     """Read files of rules, and directories of them, for their tests: no catalog and no schedules are needed.
 
-    The severities are those of `rules_dir`, else the usual ones. Never raises for what is in the files.
+    Severities and calendars are those of `rules_dir`, else the usual ones. Never raises for what is in the files.
     """
     findings = Findings()
-    own = rules_dir / SEVERITIES
-    severities, response = _severities(_Files(rules_dir, {SEVERITIES: _read(own)} if own.is_file() else {}), findings)
+    own = {name: _read(rules_dir / name) for name in (SEVERITIES, CALENDARS) if (rules_dir / name).is_file()}
+    house = _Files(rules_dir, own)
+    severities, response = _severities(house, findings)
     documents: dict[str, Document] = {}
     for path in paths:
         if path.is_dir():
@@ -134,8 +139,9 @@ def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> Rule
             documents.update({d.file: d for name, d in found.documents.items() if name not in _NOT_RULES})
         else:
             documents[path.as_posix()] = _read(path)
-    rules = [rule for document in documents.values() for rule in _rules(document, plugins, severities, findings)]
-    return RulesAlone(tuple(rules), tuple(severities or ()), response, findings.sorted())
+    known = Known(plugins, severities, _calendars(house, findings))
+    rules = [rule for document in documents.values() for rule in _rules(document, known, findings)]
+    return RulesAlone(tuple(rules), known, response, findings.sorted())
 
 
 def _read_all(directory: Path, findings: Findings, without: frozenset[str] = frozenset()) -> _Files:
@@ -224,14 +230,20 @@ def _topics(files: _Files, plugins: Plugins, catalog: Entries | None, findings: 
     return read_topics(document, plugins, catalog, findings)
 
 
-def _rules(
-    document: Document, plugins: Plugins, severities: Sequence[Severity] | None, findings: Findings
-) -> list[Placed]:
+def _calendars(files: _Files, findings: Findings) -> Calendars | None:
+    document = files.get(CALENDARS)
+    if document is None:
+        return {}
+    findings.form(document)
+    return None if document.root is None else read_calendars(document, findings)
+
+
+def _rules(document: Document, known: Known, findings: Findings) -> list[Placed]:
     findings.form(document)
     if document.root is None:
         return []
-    slos = read_slos(document, plugins, severities, findings)
-    return [*read_rules(document, plugins, severities, findings), *(rule for slo in slos for rule in slo.rules)]
+    slos = read_slos(document, known, findings)
+    return [*read_rules(document, known, findings), *(rule for slo in slos for rule in slo.rules)]
 
 
 def _rule_names(documents: Sequence[Document]) -> frozenset[str] | None:

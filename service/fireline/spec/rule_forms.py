@@ -51,8 +51,13 @@ class LevelForm(Part):
     when: str = Field(description="a CEL condition over the measures, such as `p99 > 800.0 && n >= 50`")
     for_: Duration = Field(0.0, alias="for", description="how long it must hold")
     until: str | None = Field(None, description="a CEL condition that must hold before it clears")
-    keep_firing_for: Duration = Field(0.0, description="how long it goes on firing after it cleared")
-    min_samples: int = Field(1, ge=0, description="with fewer events the verdict is unknown")
+    clear_after: Duration | None = Field(None, description="how long it must be over before it clears")
+    keep_firing_for: Duration | None = Field(None, description="another word for `clear_after`, that of Prometheus")
+    min_samples: int | None = Field(
+        None, ge=0, description="with fewer events the verdict is unknown; 1 where neither it nor the rule says so"
+    )
+    during: str | None = Field(None, description="a calendar: the level counts only while it is open")
+    outside: str | None = Field(None, description="a calendar: the level counts only while it is closed")
 
 
 class NoDataForm(Part):
@@ -60,6 +65,15 @@ class NoDataForm(Part):
 
     after: PositiveDuration = Field(description="a duration, such as 5m")
     severity: str = Field(description="a severity level")
+    during: str | None = Field(None, description="a calendar: silence means something only while it is open")
+    outside: str | None = Field(None, description="a calendar: silence means something only while it is closed")
+
+
+class HeartbeatForm(Part):
+    """Heartbeats of whoever sends the events: while they come, silence is no traffic; without them it is dead."""
+
+    where: dict[str, Labels] = Field(description="which heartbeat events: matchers by label", min_length=1)
+    every: PositiveDuration = Field(description="how often one comes; after three that did not, the sender is dead")
 
 
 class RuleForm(Part):
@@ -82,6 +96,11 @@ class RuleForm(Part):
         None, min_length=1, description="a template; by itself the `service` or `model` of `by`, else of `where`"
     )
     no_data: NoDataForm | None = Field(None, description="what silence means; without it silence says nothing")
+    heartbeat: HeartbeatForm | None = Field(None, description="tells no traffic from a dead sender, for `no_data`")
+    min_samples: int | None = Field(None, ge=0, description="that of levels which name none")
+    clear_after: Duration | None = Field(None, description="that of levels which name none")
+    during: str | None = Field(None, description="a calendar: the rule counts only while it is open")
+    outside: str | None = Field(None, description="a calendar: the rule counts only while it is closed")
     summary: str | None = Field(None, min_length=1, description="a template over labels and `measures`, for people")
     description: str = Field("", description="what the rule is for, for its readers")
     runbooks: list[str] = Field(default_factory=list, description="runbooks that are asked for when it fires")

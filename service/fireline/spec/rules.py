@@ -2,25 +2,27 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import BaseModel
 
-from fireline.domain.catalog import Severity
+from fireline.domain.calendars import Hours
 from fireline.domain.events import Kind
 from fireline.domain.rule_tests import RuleTest
-from fireline.domain.rules import Level, Match, Matcher, Measure, Mode, NoData, Rule
+from fireline.domain.rules import HEARTBEATS, MISSED, Level, Match, Matcher, Measure, Mode, NoData, Rule
 from fireline.spec.documents import Document, Entries, Items, Path
 from fireline.spec.durations import written
-from fireline.spec.expressions import read_condition, read_template, try_types
+from fireline.spec.expressions import read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.names import Tree, leaves
-from fireline.spec.panes import pane_fault
-from fireline.spec.plugins import Plugins
+from fireline.spec.panes import pane_fault, pane_for
 from fireline.spec.reading import read_model, validated
-from fireline.spec.rule_forms import LevelForm, MeasureForm, RuleForm
+from fireline.spec.rule_forms import MeasureForm, RuleForm
+from fireline.spec.rule_levels import read_levels, read_no_data
+from fireline.spec.rule_reader import Known, Reader
 from fireline.spec.rule_tests import Tested, read_accepted, read_tests
 from fireline.spec.stretches import Fault, Looks, faults, fitting_pane, furthest, looks_of, warning
 from fireline.spec.templates import JinjaTemplate, compile_template
@@ -30,31 +32,16 @@ _PARTS = ("rules", "slos")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A rule and where it stands."""
+    """A rule, where it stands, and what it may name."""
 
     rule: Rule
     document: Document
     path: Path
+    known: Known
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """One rule being read: everything that its parts need."""
-
-    document: Document
-    path: Path
-    plugins: Plugins
-    severities: Sequence[Severity] | None
-    findings: Findings
-
-    def error(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
-        self.findings.error(self.document, (*self.path, *path), message, hint, key=key)
-
-
-def read_rules(
-    document: Document, plugins: Plugins, severities: Sequence[Severity] | None, findings: Findings
-) -> list[Placed]:
-    """The sound rules of one file; the faults of the others are noted. No severities: they could not be read."""
+def read_rules(document: Document, known: Known, findings: Findings) -> list[Placed]:
+    """The sound rules of one file; the faults of the others are noted."""
     root = document.root
     if not isinstance(root, Entries):
         findings.error(document, (), "a mapping with `rules:` was expected", "begin the file with `rules:`")
@@ -69,41 +56,30 @@ def read_rules(
                 document, ("rules",), "a list of rules was expected", "write `rules:` and then `- name: ...`"
             )
         return []
-    found = (_read(document, ("rules", index), plugins, severities, findings) for index in range(len(rules.nodes)))
+    found = (_read(document, ("rules", index), known, findings) for index in range(len(rules.nodes)))
     return [placed for placed in found if placed is not None]
 
 
-def _read(
-    document: Document, path: Path, plugins: Plugins, severities: Sequence[Severity] | None, findings: Findings
-) -> Placed | None:
+def _read(document: Document, path: Path, known: Known, findings: Findings) -> Placed | None:
     form = read_model(document, RuleForm, findings, path)
-    return None if form is None else compiled(form, document, path, plugins, severities, findings=findings)
+    return None if form is None else compiled(form, Reader(document, path, known, findings))
 
 
-def compiled(
-    form: RuleForm,
-    document: Document,
-    path: Path,
-    plugins: Plugins,
-    severities: Sequence[Severity] | None,
-    *,
-    findings: Findings,
-) -> Placed | None:
+def compiled(form: RuleForm, reader: Reader) -> Placed | None:
     """The rule of a form that stands at `path`, or was made of what stands there; None when it has faults."""
-    before = findings.count()
-    rule = _rule(form, _Reader(document, path, plugins, severities, findings))
-    return Placed(rule, document, path) if rule is not None and findings.count() == before else None
+    before = reader.findings.count()
+    rule = _rule(form, reader)
+    sound = rule is not None and reader.findings.count() == before
+    return Placed(rule, reader.document, reader.path, reader.known) if rule is not None and sound else None
 
 
-def _rule(form: RuleForm, reader: _Reader) -> Rule | None:
+def _rule(form: RuleForm, reader: Reader) -> Rule | None:
     where = _matchers(form.where, ("where",), reader)
     _check_by(form, reader)
     measures = tuple(_measure(name, measure, form, reader) for name, measure in form.measures.items())
+    measures += _heartbeats(form, reader)
     pane, reach = _panes(form, measures, reader)
-    levels = _levels(form, reader)
-    no_data = NoData(form.no_data.after, form.no_data.severity) if form.no_data else None
-    if form.no_data:
-        _check_severity(form.no_data.severity, ("no_data", "severity"), reader)
+    levels, no_data = read_levels(form, reader), read_no_data(form, reader)
     service, summary = _service(form, reader), _summary(form, reader)
     if service is None or summary is None:
         return None
@@ -121,6 +97,7 @@ def _rule(form: RuleForm, reader: _Reader) -> Rule | None:
         summary=summary,
         owner=form.owner,
         no_data=no_data,
+        heartbeat=form.heartbeat.every if form.heartbeat else None,
         runbooks=tuple(form.runbooks),
         group_by=tuple(form.group_by),
         mode=Mode(form.mode),
@@ -135,7 +112,23 @@ def _rule(form: RuleForm, reader: _Reader) -> Rule | None:
     return _hashed(rule)
 
 
-def _panes(form: RuleForm, measures: Sequence[Measure], reader: _Reader) -> tuple[float, float]:
+def _heartbeats(form: RuleForm, reader: Reader) -> tuple[Measure, ...]:
+    """A measure that counts heartbeats, so that they travel and are kept as everything else."""
+    if form.heartbeat is None:
+        return ()
+    if form.no_data is None:
+        hint = "such as `no_data: {after: 5m, severity: degraded}`"
+        reader.error(("heartbeat",), "`heartbeat` says nothing without `no_data`", hint, key=True)
+    if HEARTBEATS in form.measures or HEARTBEATS in form.by:
+        hint = "rename the measure or label"
+        reader.error(("heartbeat",), f"the heartbeats are counted as `{HEARTBEATS}`, which is taken", hint, key=True)
+    where = _matchers(form.heartbeat.where, ("heartbeat", "where"), reader)
+    pane = form.pane or pane_for(form.window)
+    window = math.ceil(MISSED * form.heartbeat.every / pane - 1e-9) * pane
+    return (Measure(HEARTBEATS, "count", on=Kind.HEARTBEAT, where=where, window=window),)
+
+
+def _panes(form: RuleForm, measures: Sequence[Measure], reader: Reader) -> tuple[float, float]:
     """The length of a pane, and how far back the rule's measures look; seconds."""
     schemas = reader.plugins.measures
     found = [looks_of(measure, form.window, schemas.get(measure.agg)) for measure in measures]
@@ -156,7 +149,7 @@ def _at(fault: Fault, form: RuleForm) -> Path:
     return (*path, fault.word) if fault.word in form.measures[fault.measure].model_fields_set else path
 
 
-def _check_by(form: RuleForm, reader: _Reader) -> None:
+def _check_by(form: RuleForm, reader: Reader) -> None:
     for index, name in enumerate(form.by):
         if name in form.by[:index]:
             reader.error(("by", index), f"`{name}` is in `by` twice")
@@ -167,12 +160,12 @@ def _check_by(form: RuleForm, reader: _Reader) -> None:
             reader.error(("group_by", index), f"`{name}` is not a label of `by`", suggestion(name, form.by))
 
 
-def _matchers(where: Mapping[str, Sequence[str]], path: Path, reader: _Reader) -> tuple[Matcher, ...]:
+def _matchers(where: Mapping[str, Sequence[str]], path: Path, reader: Reader) -> tuple[Matcher, ...]:
     found = (_matcher(label, values, (*path, label), reader) for label, values in where.items())
     return tuple(matcher for matcher in found if matcher is not None)
 
 
-def _matcher(label: str, values: Sequence[str], path: Path, reader: _Reader) -> Matcher | None:
+def _matcher(label: str, values: Sequence[str], path: Path, reader: Reader) -> Matcher | None:
     kinds = {_how(value): None for value in values}
     if len(kinds) > 1:
         reader.error(path, f"`{label}` mixes kinds of values", "all plain, all `!value`, all `~regex` or all `!~regex`")
@@ -195,7 +188,7 @@ def _how(value: str) -> Match:
     return next(how for how, mark in _MARKS.items() if value.startswith(mark))
 
 
-def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: _Reader) -> Measure:
+def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: Reader) -> Measure:
     path: Path = ("measures", name)
     schema = reader.plugins.measures.get(form.agg)
     options = dict(form.model_extra or {})
@@ -221,7 +214,7 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: _Reader) -> M
     )
 
 
-def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, reader: _Reader) -> dict[str, object]:
+def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, reader: Reader) -> dict[str, object]:
     fields = [info.alias or name for name, info in model.model_fields.items()]
     for name in given:
         if name not in fields:
@@ -232,7 +225,7 @@ def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, re
     return checked.model_dump() if checked is not None else {}
 
 
-def _check_takes(form: MeasureForm, path: Path, taken: Sequence[str], kind: str, reader: _Reader) -> None:
+def _check_takes(form: MeasureForm, path: Path, taken: Sequence[str], kind: str, reader: Reader) -> None:
     for word, given in (("of", form.of), ("condition", form.condition)):
         if given is not None and word not in taken:
             reader.error((*path, word), f"`{form.agg}` takes no `{word}`", "remove it", key=True)
@@ -244,37 +237,7 @@ def _check_takes(form: MeasureForm, path: Path, taken: Sequence[str], kind: str,
         reader.error(path, f"`{form.agg}` needs `condition`: what an event must fulfil to count", hint)
 
 
-def _levels(form: RuleForm, reader: _Reader) -> tuple[Level, ...]:
-    known = leaves([*form.measures, *form.by])
-    levels = [_level(name, level, form, known, reader) for name, level in form.severity.items()]
-    ranks = {severity.name: severity.rank for severity in reader.severities or ()}
-    found = [level for level in levels if level is not None]
-    return tuple(sorted(found, key=lambda level: ranks.get(level.severity, 0)))
-
-
-def _level(name: str, level: LevelForm, form: RuleForm, known: Tree, reader: _Reader) -> Level | None:
-    _check_severity(name, ("severity", name), reader, key=True)
-    path: Path = (*reader.path, "severity", name)
-    when = read_condition(reader.document, (*path, "when"), level.when, reader.findings, known)
-    until = read_condition(reader.document, (*path, "until"), level.until, reader.findings, known)
-    for word, condition in (("when", when), ("until", until)):
-        if condition is not None:
-            place = (*path, word)
-            try_types(reader.document, place, condition, reader.findings, numbers=form.measures, texts=form.by)
-    if when is None:
-        return None
-    return Level(name, when, level.for_, until, level.keep_firing_for, level.min_samples)
-
-
-def _check_severity(name: str, path: Path, reader: _Reader, *, key: bool = False) -> None:
-    if reader.severities is None:
-        return
-    known = [severity.name for severity in reader.severities]
-    if name not in known:
-        reader.error(path, f"there is no severity `{name}`", suggestion(name, known), key=key)
-
-
-def _service(form: RuleForm, reader: _Reader) -> JinjaTemplate | None:
+def _service(form: RuleForm, reader: Reader) -> JinjaTemplate | None:
     if form.service is not None:
         path = (*reader.path, "service")
         return read_template(reader.document, path, form.service, reader.findings, leaves(form.by))
@@ -288,7 +251,7 @@ def _service(form: RuleForm, reader: _Reader) -> JinjaTemplate | None:
     return None
 
 
-def _summary(form: RuleForm, reader: _Reader) -> JinjaTemplate | None:
+def _summary(form: RuleForm, reader: Reader) -> JinjaTemplate | None:
     if form.summary is None:
         labels = " ".join(f"{name}={{{{ {name} }}}}" for name in form.by)
         return compile_template(f"{form.name} {labels}".strip())
@@ -297,7 +260,7 @@ def _summary(form: RuleForm, reader: _Reader) -> JinjaTemplate | None:
     return read_template(reader.document, path, form.summary, reader.findings, known)
 
 
-def _tests(form: RuleForm, reader: _Reader) -> tuple[RuleTest, ...]:
+def _tests(form: RuleForm, reader: Reader) -> tuple[RuleTest, ...]:
     severities = {*form.severity, *([form.no_data.severity] if form.no_data else [])}
     tested = Tested(form.by, form.measures, severities)
     return read_tests(reader.document, (*reader.path, "tests"), form.tests, tested, reader.findings)
@@ -313,7 +276,7 @@ def _hashed(rule: Rule) -> Rule:
         "pane": rule.pane,
         "measures": [_measure_content(measure) for measure in rule.measures],
         "levels": [_level_content(level) for level in rule.levels],
-        "no_data": [rule.no_data.after, rule.no_data.severity] if rule.no_data else None,
+        "no_data": _no_data_content(rule.no_data),
         "max_entities": rule.max_entities,
     }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -335,4 +298,18 @@ def _measure_content(measure: Measure) -> object:
 
 def _level_content(level: Level) -> object:
     until = level.until.source if level.until else None
-    return [level.severity, level.when.source, level.for_, until, level.keep_firing_for, level.min_samples]
+    content = [level.severity, level.when.source, level.for_, until, level.keep_firing_for, level.min_samples]
+    return content if level.hours is None else [*content, _hours_content(level.hours)]
+
+
+def _no_data_content(no_data: NoData | None) -> object:
+    if no_data is None:
+        return None
+    content = [no_data.after, no_data.severity]
+    return content if no_data.hours is None else [*content, _hours_content(no_data.hours)]
+
+
+def _hours_content(hours: Hours) -> object:
+    calendar = hours.calendar
+    spans = sorted([span.day, str(span.start), str(span.end)] for span in calendar.spans)
+    return [hours.inside, calendar.time_zone, spans, sorted(map(str, calendar.holidays))]

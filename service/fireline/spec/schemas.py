@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from fireline.spec.calendar_forms import CalendarsFile
 from fireline.spec.catalog_forms import CatalogFile, SeveritiesFile
 from fireline.spec.oncall_forms import OnCallFile
 from fireline.spec.runbook_forms import RunbookForm
@@ -13,6 +14,7 @@ from fireline.spec.topic_forms import TopicsFile
 FILES: Mapping[str, type[BaseModel]] = {
     "rules": RulesFile,
     "runbooks": RunbookForm,
+    "calendars": CalendarsFile,
     "catalog": CatalogFile,
     "oncall": OnCallFile,
     "severities": SeveritiesFile,

@@ -98,6 +98,8 @@ class SloForm(Part):
         None, ge=0, description="with fewer events in the long window nothing is said; by itself as many as it takes "
         "for one bad event not to fire alone"
     )  # fmt: skip
+    during: str | None = Field(None, description="a calendar: its alerts count only while it is open")
+    outside: str | None = Field(None, description="a calendar: its alerts count only while it is closed")
     owner: str | None = Field(None, description="a team of the catalog, where it is not the service's owner")
     service: str | None = Field(
         None, min_length=1, description="a template; by itself the `service` or `model` of `by`, else of `where`"

@@ -12,16 +12,15 @@ from fractions import Fraction
 
 from pydantic import ValidationError
 
-from fireline.domain.catalog import Severity
 from fireline.spec import codes
 from fireline.spec.documents import Document, Entries, Items, Path, plain
 from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.panes import pane_fault
-from fireline.spec.plugins import Plugins
 from fireline.spec.reading import read_model
 from fireline.spec.rule_forms import RuleForm
+from fireline.spec.rule_reader import Known, Reader
 from fireline.spec.rules import Placed, compiled
 from fireline.spec.slo_forms import WHOLE, AlertForm, SloForm
 from fireline.spec.slo_rules import EXHAUSTED, Alert, Objective, alert_rule, exhausted_rule, pane_of
@@ -54,23 +53,7 @@ class PlacedSlo:
     """The rules as they would be written in YAML."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    document: Document
-    path: Path
-    plugins: Plugins
-    severities: Sequence[Severity] | None
-    findings: Findings
-
-    def error(
-        self, path: Path, message: str, hint: str = "", *, key: bool = False, code: str = codes.WRONG_VALUE
-    ) -> None:
-        self.findings.error(self.document, (*self.path, *path), message, hint, key=key, code=code)
-
-
-def read_slos(
-    document: Document, plugins: Plugins, severities: Sequence[Severity] | None, findings: Findings
-) -> list[PlacedSlo]:
+def read_slos(document: Document, known: Known, findings: Findings) -> list[PlacedSlo]:
     """The sound objectives of one file as rules; the faults of the others are noted."""
     root = document.root
     slos = root.nodes.get("slos") if isinstance(root, Entries) else None
@@ -80,7 +63,7 @@ def read_slos(
         message = "a list of service objectives was expected"
         findings.error(document, ("slos",), message, "write `slos:` and then `- name: ...`")
         return []
-    readers = (_Reader(document, ("slos", n), plugins, severities, findings) for n in range(len(slos.nodes)))
+    readers = (Reader(document, ("slos", n), known, findings) for n in range(len(slos.nodes)))
     return [found for reader in readers if (found := _read(reader)) is not None]
 
 
@@ -103,7 +86,7 @@ def _names_of_alerts(slo: Mapping[str, object]) -> list[str]:
     return [*names, EXHAUSTED]
 
 
-def _read(reader: _Reader) -> PlacedSlo | None:
+def _read(reader: Reader) -> PlacedSlo | None:
     before = reader.findings.count()
     form = read_model(reader.document, SloForm, reader.findings, reader.path)
     if form is None:
@@ -121,17 +104,17 @@ def _read(reader: _Reader) -> PlacedSlo | None:
     return PlacedSlo(form.name, objective, alerts, placed, tuple(whole)) if len(placed) == len(rules) else None
 
 
-def _compiled(text: Mapping[str, object], reader: _Reader) -> Placed | None:
+def _compiled(text: Mapping[str, object], reader: Reader) -> Placed | None:
     try:
         form = RuleForm.model_validate(text)
     except ValidationError as error:  # what was read is sound, so this is a rule that no rule may be
         message = f"the rule `{text['name']}` cannot be made: {error.errors()[0]['msg']}"
         reader.error((), message, "write it as a rule")
         return None
-    return compiled(form, reader.document, reader.path, reader.plugins, reader.severities, findings=reader.findings)
+    return compiled(form, reader)
 
 
-def _shared(reader: _Reader) -> dict[str, object]:
+def _shared(reader: Reader) -> dict[str, object]:
     """What the objective says of its rules as it stands."""
     raw = plain(reader.document.node(reader.path))
     assert isinstance(raw, dict)
@@ -140,14 +123,14 @@ def _shared(reader: _Reader) -> dict[str, object]:
     }
 
 
-def _tests(text: Mapping[str, object], objective: Objective, reader: _Reader) -> dict[str, object]:
+def _tests(text: Mapping[str, object], objective: Objective, reader: Reader) -> dict[str, object]:
     raw = plain(reader.document.node((*reader.path, "tests")))
     own = str(text["name"]).removeprefix(f"{objective.name}_")
     tests = [dict(test) for test in raw if isinstance(test, dict)] if isinstance(raw, list) else []
     return {"tests": [test for test in tests if test.pop("alert", "fast_burn") == own]}
 
 
-def _objective(form: SloForm, reader: _Reader) -> Objective | None:
+def _objective(form: SloForm, reader: Reader) -> Objective | None:
     """What is to be achieved; None when it is not said in one way."""
     given = [word for word in _KINDS_OF_SLO if getattr(form, word) is not None]
     if len(given) != 1:
@@ -178,12 +161,12 @@ def _objective(form: SloForm, reader: _Reader) -> Objective | None:
     return Objective(form, period, form.objective, good) if all(conditions.values()) else None
 
 
-def _condition(leg: str, text: str, reader: _Reader) -> bool:
+def _condition(leg: str, text: str, reader: Reader) -> bool:
     path: Path = (*reader.path, "good") if leg == WHOLE else (*reader.path, "good", leg)
     return read_condition(reader.document, path, text, reader.findings) is not None
 
 
-def _counters(form: SloForm, period: float, reader: _Reader) -> Objective | None:
+def _counters(form: SloForm, period: float, reader: Reader) -> Objective | None:
     assert form.counters is not None
     if (form.counters.bad is None) == (form.counters.good is None):
         reader.error(
@@ -193,7 +176,7 @@ def _counters(form: SloForm, period: float, reader: _Reader) -> Objective | None
     return Objective(form, period, form.objective, {})
 
 
-def _alerts(form: SloForm, objective: Objective, reader: _Reader) -> tuple[Alert, ...]:
+def _alerts(form: SloForm, objective: Objective, reader: Reader) -> tuple[Alert, ...]:
     if form.alerts is None:
         found = tuple(_default_alerts(form, objective))
         if not found:
@@ -224,7 +207,7 @@ def _default_alerts(form: SloForm, objective: Objective) -> Iterator[Alert]:
             yield Alert(name, window, short, factor, form.severity.get(name, severity), 0.0, needed)
 
 
-def _alert(form: AlertForm, index: int, objective: Objective, reader: _Reader) -> Alert:
+def _alert(form: AlertForm, index: int, objective: Objective, reader: Reader) -> Alert:
     path: Path = ("alerts", index)
     if (form.factor is None) == (form.spends is None):
         reader.error(
@@ -268,7 +251,7 @@ def _exhausted(form: SloForm) -> Alert:
     return Alert(EXHAUSTED, period, period, 1.0, name, 0.0, _needed(form.min_samples, objective, 1.0))
 
 
-def _check_names(alerts: Sequence[AlertForm], reader: _Reader) -> None:
+def _check_names(alerts: Sequence[AlertForm], reader: Reader) -> None:
     for index, alert in enumerate(alerts):
         if alert.name == EXHAUSTED or alert.name in [other.name for other in alerts[:index]]:
             reader.error(
@@ -279,10 +262,10 @@ def _check_names(alerts: Sequence[AlertForm], reader: _Reader) -> None:
             )
 
 
-def _check_severities(form: SloForm, alerts: Sequence[Alert], reader: _Reader) -> None:
-    if reader.severities is None:
+def _check_severities(form: SloForm, alerts: Sequence[Alert], reader: Reader) -> None:
+    if reader.known.severities is None:
         return
-    known = [severity.name for severity in reader.severities]
+    known = [severity.name for severity in reader.known.severities]
     for index, alert in enumerate([*alerts, _exhausted(form)]):
         if alert.severity not in known:
             path: Path = ("severity", alert.name) if alert.name in form.severity else ("alerts", index, "severity")
@@ -292,7 +275,7 @@ def _check_severities(form: SloForm, alerts: Sequence[Alert], reader: _Reader) -
             reader.error(path, f"there is no severity `{alert.severity}`", hint, code=codes.UNKNOWN_NAME)
 
 
-def _check_tests(form: SloForm, alerts: Sequence[Alert], reader: _Reader) -> None:
+def _check_tests(form: SloForm, alerts: Sequence[Alert], reader: Reader) -> None:
     names = [*(alert.name for alert in alerts), EXHAUSTED]
     for index, test in enumerate(form.tests):
         if alerts and test.alert not in names:
