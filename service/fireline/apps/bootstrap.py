@@ -28,6 +28,7 @@ from fireline.engine.ports import Action, Channel
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES
+from fireline.measures.drift import Drift
 from fireline.sources import BODIES, FORMATS
 from fireline.sources.native import FIELDS
 from fireline.spec.loading import read_runbook
@@ -45,6 +46,7 @@ def plugins() -> Plugins:
                 takes_of="of" in family.needs.split(),
                 takes_condition="condition" in family.needs.split(),
                 lookbacks=family.lookbacks if isinstance(family, Compares) else None,
+                reference=family.reference if isinstance(family, Drift) else None,
                 range=family.range if isinstance(family, Ranged) else None,
             )
             for name, family in FAMILIES.items()

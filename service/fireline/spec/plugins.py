@@ -11,17 +11,24 @@ from fireline.domain.windows import Lookback
 Lookbacks = Callable[[float, Mapping[str, object]], Sequence[Lookback]]
 """The stretches of the past that a measure compares with, by its own window in seconds and its settings."""
 
+Referring = Callable[[str, object, Mapping[str, object]], Mapping[str, object]]
+"""What a field of a baseline adds to the settings of a measure, by its kind, its state there and the measure's settings.
+
+Raises ValueError saying why it cannot serve, and after a semicolon how to mend it.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class MeasureSchema:
     """A measure family: the model of its own settings, whether it measures a field or counts by a condition, and
-    what it compares with, if it does."""
+    what it compares with, if it does: the past, a baseline."""
 
     options: type[BaseModel]
     takes_of: bool = False
     takes_condition: bool = False
     range: Range | None = None
     lookbacks: Lookbacks | None = None
+    reference: Referring | None = None
 
 
 @dataclass(frozen=True, slots=True)
