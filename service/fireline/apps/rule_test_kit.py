@@ -72,7 +72,7 @@ def asked(paths: Sequence[Path], rules: Path | None) -> Asked:
 def kit_of(what: Asked) -> Kit:
     """Read the files, once a process."""
     loaded = load_rules(what.paths, what.rules, plugins())
-    severities = {severity.name: severity for severity in loaded.severities}
+    severities = {severity.name: severity for severity in loaded.known.severities or ()}
     return Kit(what, loaded, Bench(FAMILIES, Native(), severities, loaded.response))
 
 

@@ -16,14 +16,15 @@ START = 1_767_571_200.0
 class Series:
     """One event each `every` seconds (None: as the test has it), the first at `at`, `field` taking the values in turn.
 
-    None is a gap: no event at that time. `{n}` in a text among the fields stands for the place of the event in its
-    series, counted from 0, so that a prediction and its label can share a request id. `on` is the kind of the events
-    where it is not the rule's.
+    None is a gap: no event at that time. With `counts` there are so many events at each time, all alike. `{n}` in a text
+    among the fields stands for the number of the event in its series, counted from 0, so that a prediction and its
+    label can share a request id. `on` is the kind of the events where it is not the rule's.
     """
 
     fields: Mapping[str, object]
     field: str
-    values: tuple[float | None, ...]
+    values: tuple[float | None, ...] = ()
+    counts: tuple[int, ...] = ()
     every: float | None = None
     at: float = 0.0
     on: Kind | None = None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from typing import NamedTuple
 
 from fireline.domain.events import Kind
@@ -37,23 +38,28 @@ def arrivals(rule: Rule, test: RuleTest) -> list[Arrival]:
 def _given(test: RuleTest) -> Iterator[_Given]:
     for series in test.series:
         every = test.every if series.every is None else series.every
-        for index, value in enumerate(series.values):
-            if value is not None:
-                yield _Given(series.at + index * every, 0.0, series.on, _numbered(series, index, value))
+        for number, (index, more) in enumerate(_places(series)):
+            fields = {name: _filled(given, number) for name, given in series.fields.items()}
+            yield _Given(series.at + index * every, 0.0, series.on, {**fields, **more})
     for event in test.events:
         yield _Given(event.at, event.late, event.on, event.fields)
 
 
-def _numbered(series: Series, index: int, value: float) -> Mapping[str, object]:
-    return {**{name: _filled(given, index) for name, given in series.fields.items()}, series.field: value}
+def _places(series: Series) -> Iterator[tuple[int, Mapping[str, object]]]:
+    """For each event of a series the place of its time, and what the series adds to its fields."""
+    for index, value in enumerate(series.values):
+        if value is not None:
+            yield index, {series.field: value}
+    for index, count in enumerate(series.counts):
+        yield from repeat((index, {}), count)
 
 
-def _filled(given: object, index: int) -> object:
+def _filled(given: object, number: int) -> object:
     match given:
         case str() if _PLACE in given:
-            return given.replace(_PLACE, str(index))
+            return given.replace(_PLACE, str(number))
         case dict():
-            return {name: _filled(part, index) for name, part in given.items()}
+            return {name: _filled(part, number) for name, part in given.items()}
         case _:
             return given
 

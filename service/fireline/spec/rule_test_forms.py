@@ -1,5 +1,6 @@
 """The form of tests in rule files: events in Prometheus' series notation or one by one, and what they must lead to."""
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -49,9 +50,12 @@ def _expanded(word: str) -> list[float | None]:
 
 def _number(value: object) -> float:
     try:
-        return float(str(value))
+        number = float(str(value))
     except ValueError:
-        raise ValueError(f"`{str(value)[:40]}` is not a number") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"`{str(value)[:40]}` is not a number")
+    return number
 
 
 def instant(value: object) -> float:
@@ -97,10 +101,13 @@ class SeriesForm(Part):
     """Events of a test at regular times."""
 
     fields: dict[str, Any] = Field(
-        description="the fields of every event; `{n}` in a text is the event's place in the series, counted from 0"
+        description="the fields of every event; `{n}` in a text is the event's number in the series, from 0"
     )
     field: str = Field("value", description="the field that takes the values")
-    values: Points = Field(description="values in Prometheus' series notation")
+    values: Points | None = Field(None, description="values in Prometheus' series notation")
+    count: Points | None = Field(
+        None, description="in place of values: how many events there are at each time, in the same notation"
+    )
     every: PositiveDuration | None = Field(None, description="the time between two values, where it is not the test's")
     at: Duration = Field(0.0, description="when the first value comes")
     on: KindName | None = Field(None, description="the kind of event, where it is not the rule's")

@@ -19,7 +19,15 @@ from fireline.domain.rule_tests import (
 )
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
-from fireline.spec.rule_test_forms import AcceptForm, EventForm, ExpectForm, SeriesForm, SignalForm, TestForm
+from fireline.spec.rule_test_forms import (
+    MAX_POINTS,
+    AcceptForm,
+    EventForm,
+    ExpectForm,
+    SeriesForm,
+    SignalForm,
+    TestForm,
+)
 
 SAMPLES, REASON, SUMMARY = "samples", "reason", "summary"
 _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
@@ -79,7 +87,7 @@ def _test(form: TestForm, path: Path, reader: _Reader) -> RuleTest:
     return RuleTest(
         name=form.name,
         every=form.every,
-        series=tuple(map(_series, form.series)),
+        series=tuple(_series(part, (*path, "series", n), reader) for n, part in enumerate(form.series)),
         events=tuple(map(_event, form.events)),
         expect=tuple(_expectation(e, (*path, "expect", n), reader) for n, e in enumerate(form.expect)),
         signals=None if form.signals is None else _signals(form.signals, path, reader),
@@ -91,9 +99,25 @@ def _test(form: TestForm, path: Path, reader: _Reader) -> RuleTest:
     )
 
 
-def _series(form: SeriesForm) -> Series:
+def _series(form: SeriesForm, path: Path, reader: _Reader) -> Series:
     on = Kind(form.on) if form.on else None
-    return Series(form.fields, form.field, tuple(form.values), form.every, form.at, on)
+    if (form.values is None) == (form.count is None):
+        found = "neither" if form.values is None else "both"
+        reader.error(path, f"one of `values` and `count` was expected, found {found}", "such as `values: 80x200`")
+    return Series(
+        form.fields, form.field, tuple(form.values or ()), _counts(form, path, reader), form.every, form.at, on
+    )
+
+
+def _counts(form: SeriesForm, path: Path, reader: _Reader) -> tuple[int, ...]:
+    counts = [0.0 if count is None else count for count in form.count or ()]
+    if any(count < 0 or not count.is_integer() for count in counts):
+        reader.error((*path, "count"), "`count` says how many events there are: whole numbers were expected")
+        return ()
+    if sum(counts) > MAX_POINTS:
+        reader.error((*path, "count"), f"a series has at most {MAX_POINTS} events")
+        return ()
+    return tuple(map(int, counts))
 
 
 def _event(form: EventForm) -> SingleEvent:
