@@ -11,12 +11,24 @@ from fireline.domain.topics import Topic
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseBudget:
+    """How many pages one person may get in any `per` seconds or, where that is None, in one shift."""
+
+    pages: int
+    per: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
-    """How incidents behave. Seconds: `settle` clear before resolving, `reopen_within` of a resolve reopens."""
+    """How incidents behave. Seconds: `settle` clear before resolving, `reopen_within` of a resolve reopens.
+
+    `noise_budget` is what back-tests hold rules to; live, a page too many is sent all the same.
+    """
 
     settle: float = 60.0
     reopen_within: float = 1800.0
     lease: float = 3600.0
+    noise_budget: NoiseBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,24 +122,21 @@ class Ingest:
         Records that are not live may name the recording they belong to in a header: each has a timeline of its own.
         """
         form = self._formats.get(source.topic, self._decode)
+        rows = form.rows([record.value for record in records])
         if source.timeline == LIVE:
-            return self._batch(source, records, form.rows([record.value for record in records]), unit)
-        return self.recorded(source, records, form.rows([record.value for record in records]))
+            return self._batch(source, records, rows, unit)
+        runs = runs_of(records, source.timeline)
+        named = [(replace(source, timeline=name), run) for name, run in runs]
+        return self._let_go(
+            source, [part for own, run in named for part in self._in_turn(own, records[run], rows[run])]
+        )
 
     def recorded(self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None]) -> Ingested:
-        """`batch` for records that are not live and were decoded already: `rows` are what their source's `rows` gave.
+        """`batch` for records of one recording that were decoded already: `rows` are what `Source.rows` gave of them.
 
-        Whoever plays one recording under several sets of rules decodes it once. Rows are not changed.
+        Whoever plays a recording under several sets of rules decodes it once. Rows are not changed.
         """
-        runs = runs_of(records, source.timeline)
-        parts = [
-            part
-            for name, run in runs
-            for part in self._in_turn(replace(source, timeline=name), records[run], rows[run])
-        ]
-        if parts:
-            self._let_go(source, parts[-1].commit)
-        return together(parts)
+        return self._let_go(source, list(self._in_turn(source, records, rows)))
 
     def _in_turn(self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None]) -> Iterator[Ingested]:
         """A recording's records, cut where an event comes for a pane that others have ended."""
@@ -163,11 +160,13 @@ class Ingest:
             spans.append((min(times), max(times)) if times else None)
         return spans
 
-    def _let_go(self, source: SourceRef, start: int) -> None:
+    def _let_go(self, source: SourceRef, parts: Sequence[Ingested]) -> Ingested:
         """Forget chunks of recordings that ended before the chunk in progress: they are complete."""
+        start = parts[-1].commit if parts else 0
         for held in [s for s, chunk in self._chunks.items() if _place(s) == _place(source) and chunk.next < start]:
             del self._chunks[held]
             self._newest.pop(held, None)
+        return together(parts)
 
     def _batch(
         self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None], unit: float

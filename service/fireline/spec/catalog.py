@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fireline.domain.catalog import Person, Service, Severity, Target, Team
-from fireline.domain.configuration import Response
+from fireline.domain.configuration import NoiseBudget, Response
 from fireline.spec import codes
 from fireline.spec.catalog_forms import (
     CatalogFile,
@@ -70,7 +70,9 @@ def read_severities(document: Document, findings: Findings) -> tuple[tuple[Sever
         Severity(name=name, rank=rank, **level.model_dump())
         for rank, (name, level) in enumerate(form.severities.items())
     )
-    return levels or DEFAULT_SEVERITIES, Response(**form.response.model_dump())
+    noise = form.noise_budget
+    budget = None if noise is None else NoiseBudget(noise.pages, noise.per)
+    return levels or DEFAULT_SEVERITIES, Response(**form.response.model_dump(), noise_budget=budget)
 
 
 def _entries(form: CatalogFile) -> Entries:

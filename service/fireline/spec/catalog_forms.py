@@ -4,9 +4,9 @@ import re
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from fireline.spec.durations import Duration, PositiveDuration
+from fireline.spec.durations import PATTERN, Duration, PositiveDuration, positive_seconds
 from fireline.spec.reading import Name, Part, label
 from fireline.spec.runbook_forms import Day
 
@@ -111,6 +111,31 @@ class ResponseForm(Part):
     lease: PositiveDuration = Field(3_600.0, description="a fallback is held for so long, unless a step says otherwise")
 
 
+def _per(value: object) -> float | None:
+    if value == "shift":
+        return None
+    try:
+        return positive_seconds(value)
+    except ValueError as fault:
+        raise ValueError(f"{fault}; or write `shift`") from None
+
+
+Per = Annotated[
+    float | None,
+    BeforeValidator(_per),
+    WithJsonSchema(
+        {"anyOf": [{"const": "shift"}, {"type": "string", "pattern": PATTERN}], "examples": ["shift", "12h"]}
+    ),
+]
+
+
+class NoiseBudgetForm(Part):
+    """How many pages a person may get; back-tests fail when rules would have sent more."""
+
+    pages: int = Field(ge=0, description="at most so many pages a person")
+    per: Per = Field(None, description="in one `shift`, or in any stretch of so long, such as 12h")
+
+
 class SeveritiesFile(Part):
     """Severity levels, and how incidents behave."""
 
@@ -119,3 +144,4 @@ class SeveritiesFile(Part):
         description="levels from the worst to the mildest; `safety`, `outage`, `degraded`, `notice` when left out",
     )
     response: ResponseForm = Field(ResponseForm(), description="how incidents behave")
+    noise_budget: NoiseBudgetForm | None = Field(None, description="what back-tests hold rules to")

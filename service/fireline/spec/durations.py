@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 
 from fireline.domain.durations import LONGEST, PATTERN, UNITS, positive_seconds, seconds, written
 
-__all__ = ["LONGEST", "PATTERN", "UNITS", "Duration", "PositiveDuration", "seconds", "written"]
+__all__ = ["LONGEST", "PATTERN", "UNITS", "Duration", "PositiveDuration", "positive_seconds", "seconds", "written"]
 
 _SCHEMA = WithJsonSchema({"type": "string", "pattern": PATTERN, "examples": ["30s", "2m", "1h", "7d"]})
 Duration = Annotated[float, BeforeValidator(seconds), _SCHEMA]
