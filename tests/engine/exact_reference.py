@@ -12,18 +12,38 @@ from functools import cache
 
 import orjson
 
+from fireline.domain.durations import written
 from fireline.domain.events import Kind
 from fireline.domain.judging import EntityState, Reading, judge
 from fireline.domain.rules import Level, Match, Matcher, Measure, NoData, Rule, Signal
-from fireline.domain.windows import pane_of
+from fireline.domain.windows import Lookback, pane_of
 from fireline.engine.ingest import Record
-from fireline.measures import FAMILIES
+from fireline.measures import FAMILIES as SHIPPED
+from fireline.measures.sum import Sum
 from tests.engine.streams import Check, Text, above, equals
 
 T = 1_763_683_200.0
 LATENESS, FUTURE = 30.0, 300.0
 
 Entity = tuple[str, ...]
+
+
+class Rise(Sum):
+    """By how much a sum is above those of the stretches before; it has no value while the last one is not known."""
+
+    name = "rise"
+
+    def lookbacks(self, window, options):
+        """The stretch just before, and a longer one further back."""
+        return (Lookback(window, window), Lookback(20.0, window + 20.0))
+
+    def compare(self, state, others, window, options):
+        """The sum of what is known counts: one of a stretch without events is not."""
+        before, further = (None if other is None else self.read(other, window, options) for other in others)
+        return None if before is None else self.read(state, window, options) - before - (further or 0.0)
+
+
+FAMILIES = {**SHIPPED, "rise": Rise()}
 
 
 @dataclass(frozen=True)
@@ -132,6 +152,30 @@ def rules() -> dict[str, Rule]:
             where=(),
             measures=(NUMBERS[0], Measure("accuracy", "agreement")),
         ),
+        _rule(
+            "looking-back",
+            ("service",),
+            [Level("outage", above("further", 40.0)), Level("notice", Check("rise > 0", "rise"), min_samples=0)],
+            window=20.0,
+            pane=5.0,
+            measures=(
+                NUMBERS[0],
+                Measure("newest_mean", "avg", "value", window=10.0),
+                Measure("longer", "count", window=45.0),
+                Measure("before", "count", offset=25.0),
+                Measure("further", "avg", "value", window=30.0, offset=35.0),
+                Measure("rise", "rise", "value", window=15.0, offset=5.0),
+            ),
+        ),
+        _rule(
+            "right-before",
+            ("service",),
+            [Level("outage", Check("before < 0.6", "before"))],
+            on=Kind.PREDICTION,
+            where=(),
+            window=20.0,
+            measures=(NUMBERS[0], Measure("before", "agreement", window=40.0, offset=30.0)),
+        ),
     ]
     return {rule.name: rule for rule in made}
 
@@ -191,7 +235,7 @@ def _value(measure: Measure, window: float, events: Sequence[Sent], feedback: Se
             return _agreement(events, feedback)
         case _ if not plain:
             return None
-        case "sum":
+        case "sum" | "rise":
             return float(total)
         case "avg":
             return float(total) / len(plain)
@@ -202,7 +246,7 @@ def _value(measure: Measure, window: float, events: Sequence[Sent], feedback: Se
         case "ratio":
             return sum(number > 50.0 for number in plain) / len(plain)
         case _:
-            sketch = FAMILIES["quantile"]
+            sketch = SHIPPED["quantile"]
             return sketch.read(sketch.fold(plain, [at for at, _ in numbers], measure.options), window, measure.options)
 
 
@@ -214,16 +258,68 @@ class Seen:
     samples: int
     late: int
     newest: float | None
+    notes: tuple[str, ...] = ()
 
 
-def window(rule: Rule, own: Iterable[Sent], feedback: Iterable[Sent], last: int) -> Seen:
+def _pane(rule: Rule, sent: Sent) -> int:
+    return pane_of(sent.timestamp if sent.late else sent.at, rule.pane)
+
+
+@dataclass(frozen=True)
+class Events:
+    """What a rule counts of one entity: its events, all feedback, and the pane of the first event that it read."""
+
+    rule: Rule
+    own: Sequence[Sent]
+    feedback: Sequence[Sent]
+    since: int
+
+    def inside(self, last: int, seconds: float) -> tuple[list[Sent], list[Sent]]:
+        """The entity's events and the feedback in so many seconds of panes up to `last`; too late ones included."""
+        panes = range(last - round(seconds / self.rule.pane) + 1, last + 1)
+        return tuple([each for each in some if _pane(self.rule, each) in panes] for some in (self.own, self.feedback))
+
+    def value(self, measure: Measure, last: int, seconds: float, offset: float) -> float | None:
+        """A measure of the stretch of `seconds` that ended `offset` seconds before the end of pane `last`."""
+        last -= round(offset / self.rule.pane)
+        own, labels = self.inside(last, seconds)
+        own = [each for each in own if not each.late]
+        early = self.since >= last - round(seconds / self.rule.pane) + 1
+        given = own or (labels and measure.agg == "agreement")
+        if offset and (early or not given):
+            return None
+        return _value(measure, seconds, own, labels)
+
+    def measured(self, measure: Measure, last: int) -> tuple[float | None, str, str]:
+        """A measure's value, and what it says of where it looked, or lacked."""
+        seconds, offset = measure.window or self.rule.window, measure.offset
+        value, reach = self.value(measure, last, seconds, offset), seconds + offset
+        said = f"covers {written(seconds)}" + (f" that ended {written(offset)} earlier" if offset else "")
+        said = said if measure.window or offset else ""
+        if measure.agg == "rise" and value is not None:
+            before = self.value(measure, last, seconds, offset + seconds)
+            further = self.value(measure, last, 20.0, offset + seconds + 20.0)
+            value = None if before is None else value - before - (further or 0.0)
+        if measure.agg == "rise":
+            reach = offset + seconds + 40.0
+            said += f" and compares with 2 stretches of up to {written(reach)} earlier"
+        young = reach > seconds and self.since >= last - round(reach / self.rule.pane) + 1
+        if value is not None:
+            return value, f"{measure.name} {said}" if said else "", ""
+        lacks = f"{measure.name} has no value before the rule has been read for {written(reach)}"
+        return None, "", lacks if young else ""
+
+
+def window(events: Events, last: int) -> Seen:
     """What the window whose newest pane is `last` shows of an entity's events and of all feedback."""
-    panes = range(last - round(rule.window / rule.pane) + 1, last + 1)
-    counted = [each for each in own if not each.late and pane_of(each.at, rule.pane) in panes]
-    late = [each for each in own if each.late and pane_of(each.timestamp, rule.pane) in panes]
-    labels = [each for each in feedback if pane_of(each.at, rule.pane) in panes]
-    values = {m.name: _value(m, rule.window, counted, labels) for m in rule.measures}
-    return Seen(values, len(counted), len(late), max((each.at for each in counted), default=None))
+    rule = events.rule
+    own, _ = events.inside(last, rule.window)
+    counted = [each for each in own if not each.late]
+    measured = [events.measured(measure, last) for measure in rule.measures]
+    values = {measure.name: value for measure, (value, _, _) in zip(rule.measures, measured, strict=True)}
+    said, lacks = ([words[place] for words in measured if words[place]] for place in (1, 2))
+    newest = max((each.at for each in counted), default=None)
+    return Seen(values, len(counted), len(own) - len(counted), newest, (*lacks, *said))
 
 
 Looked = Mapping[tuple[str, Entity], Seen]
@@ -247,12 +343,15 @@ class Reference:
     def look(self, sent: Sequence[Sent], now: float, mine: Callable[[str, Entity], bool]) -> Looked:
         """What the window of every entity shows at `now`; `mine(rule, entity)` tells which are looked at."""
         feedback = [each for each in sent if each.kind == "feedback"]
-        return {
-            (name, entity): window(rule, own, feedback, pane_of(now, rule.pane))
-            for name, rule in self.rules.items()
-            for entity, own in entities(rule, sent).items()
-            if mine(name, entity)
-        }
+        looked: dict[tuple[str, Entity], Seen] = {}
+        for name, rule in self.rules.items():
+            own = {entity: events for entity, events in entities(rule, sent).items() if mine(name, entity)}
+            read = [each for events in own.values() for each in events]
+            read += feedback if any(measure.agg == "agreement" for measure in rule.measures) else []
+            since = min((_pane(rule, each) for each in read), default=0)
+            for entity, events in own.items():
+                looked[name, entity] = window(Events(rule, events, feedback, since), pane_of(now, rule.pane))
+        return looked
 
     def judge(self, looked: Looked, now: float) -> list[Signal]:
         """All signals at `now`."""
@@ -265,6 +364,6 @@ class Reference:
             story = self.stories[rule.name, entity] = Story(EntityState(labels))
         story.newest = max((at for at in (story.newest, seen.newest) if at is not None), default=None)
         start = (pane_of(now, rule.pane) - round(rule.window / rule.pane) + 1) * rule.pane
-        reading = Reading(seen.values, seen.samples, start, now, story.newest, seen.late)
+        reading = Reading(seen.values, seen.samples, start, now, story.newest, seen.late, seen.notes)
         story.state, signals = judge(rule, story.state, reading, now)
         return signals

@@ -18,7 +18,7 @@ def shown(family, *histograms):
     for pane, buckets in enumerate(histograms):
         state = QUANTILE.fold(list(QUANTILE.column(None, [{"buckets": buckets}], MEASURES[1])), [1.0], {})
         series.put(pane, Held(SourceRef("m", 0), pane, pane + 1, Cell(1, 0, pane * 10.0, (1, state))))
-    return read(series, None, len(histograms), 60.0)
+    return read(series, None, None, len(histograms), 60.0)
 
 
 BUCKETS = {"bounds": [250, 500, 750], "counts": [0, 1, 19, 0]}

@@ -25,9 +25,8 @@ from fireline.engine.ingest import Ingest, SourceRef
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.partials import decode
 from fireline.engine.windows_checkpoint import packed
-from fireline.measures import FAMILIES
 from fireline.sources.native import Native
-from tests.engine.exact_reference import Reference, Sent, T, probe_of, rules
+from tests.engine.exact_reference import FAMILIES, Reference, Sent, T, probe_of, rules
 
 END = T + 160.0
 CHUNK, SOURCES, TARGETS = 5, 3, 2
@@ -219,7 +218,7 @@ class Cluster:
         for (name, entity), seen in looked.items():
             told = probe_of(self.rules[name]).last.get(entity)
             if seen.samples or told is not None:
-                assert told == seen.values, (name, entity, self.now - T)
+                assert told == seen.values, (name, entity, self.now - T, told, seen.values)
 
     def handle(self, number, count):
         part = self.parts[number]

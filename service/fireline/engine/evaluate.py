@@ -16,6 +16,7 @@ from fireline.engine.windows import Held, Series
 from fireline.engine.windows_checkpoint import Header, Snapshot, Still, packed, still, unpack
 from fireline.engine.windows_missed import Reached, judge_missed
 from fireline.engine.windows_reading import answer, read
+from fireline.engine.windows_since import Since
 from fireline.engine.windows_timeline import Timeline
 
 _SOME = 4
@@ -63,6 +64,7 @@ class Evaluation:
         self._passed: list[Signal] = []
         self._handed: dict[tuple[str, str, Values], None] = {}
         self._reached = Reached()
+        self._since = Since(self._rules.values(), families)
 
     @property
     def untold(self) -> bool:
@@ -119,6 +121,7 @@ class Evaluation:
         if len(entry.cell.states) != len(rule.measures) or (values is not None and len(values) != len(rule.by)):
             self.malformed += 1
             return
+        self._since.note(timeline, rule.name, entry.pane)
         if entry.pane < self._oldest(rule, at):
             self.expired += 1
             return
@@ -155,8 +158,8 @@ class Evaluation:
         return series
 
     def _oldest(self, rule: Rule, at: float) -> int:
-        """The oldest pane of a rule that matters: to its window, which never goes back, or to an open watch."""
-        return pane_of(at - max(rule.window, self._watched.get(rule.name, 0.0)), rule.pane)
+        """The oldest pane of a rule that matters: to its measures, which never go back, or to an open watch."""
+        return pane_of(at - max(self._since.reach(rule), self._watched.get(rule.name, 0.0)), rule.pane)
 
     def judge(self, now: float, behind: float = 0.0) -> list[Signal]:
         """Judge the entities that changed or whose time came. Ids are deterministic.
@@ -189,9 +192,9 @@ class Evaluation:
         """Judge what a recording's last panes show, although no event came to end them."""
         return _ordered([s for t in self._timelines.values() if t.name != LIVE for s in self._judge_rest(t)])
 
-    def _judge_missed(self, series: Series, pool: Series | None, now: float) -> list[Signal]:
-        reached = self._reached.back_to(now)
-        signals, faults = judge_missed(series, now, reached, lambda pane, end: read(series, pool, pane, end))
+    def _judge_missed(self, timeline: Timeline, series: Series, now: float) -> list[Signal]:
+        reached, shown = self._reached.back_to(now), self._since.beside(timeline, series)
+        signals, faults = judge_missed(series, now, reached, lambda pane, end: read(series, *shown, pane, end))
         self.faults += faults
         return signals
 
@@ -202,12 +205,11 @@ class Evaluation:
         self, timeline: Timeline, series: Series, now: float, behind: float = 0.0, *, arrived: bool = True
     ) -> Sequence[Signal]:
         rule, before, signals = series.rule, series.state, list[Signal]()
-        pool = timeline.pool(rule.name)
         if series.unseen is not None:
-            signals += self._judge_missed(series, pool, now)
+            signals += self._judge_missed(timeline, series, now)
         now = max(now, series.judged)
         newest = series.seen = timeline.pane(series, now, arrived=arrived)
-        self.faults += (reading := read(series, pool, newest, now)).faults
+        self.faults += (reading := read(series, *self._since.beside(timeline, series), newest, now)).faults
         state = series.state
         if series.entity is not None:
             state, said = judge(rule, state, reading.shown, now, behind)
@@ -233,8 +235,7 @@ class Evaluation:
             timeline.remove(series)
             self._changed[key] = None
             return
-        slides = [shown.slides(series.seen) for shown in timeline.shown(series)] if series.seen is not None else ()
-        times = [timeline.shows(pane, rule.pane) for pane in slides if pane is not None]
+        times = [timeline.shows(pane, rule.pane) for pane in self._since.turns(timeline, series)]
         if (due := next_due(rule, series.state, reading, now)) is not None:
             times.append(due)
         if series.unseen is not None or (behind > 0.0 and waits):
@@ -271,11 +272,10 @@ class Evaluation:
             if timeline is None or watch.rule not in self._rules:
                 continue
             at = now if watch.timeline == LIVE else timeline.high
-            pool = timeline.pool(watch.rule)
             for series in timeline.of(watch.rule):
                 labels = dict(series.state.entity)
                 if series.entity is not None and all(labels.get(k) == v for k, v in watch.entity.items()):
-                    answers.append(answer(watch, series, pool, at))
+                    answers.append(answer(watch, series, *self._since.beside(timeline, series), at))
         return answers
 
     def verdicts(self) -> list[Verdict]:
@@ -308,7 +308,7 @@ class Evaluation:
     def header(self) -> bytes:
         """What the checkpoint keeps beside the windows: chunks seen per source, and times of the timelines."""
         times = {name: timeline.high for name, timeline in self._timelines.items()}
-        return Header(self._high, times, self._reached.at).packed()
+        return Header(self._high, times, self._reached.at, self._since.kept()).packed()
 
     def saved(self) -> None:
         """The checkpoint of the last `changes()` is durable."""
@@ -322,7 +322,8 @@ class Evaluation:
         """Start from a checkpoint; windows of rules that changed or went are dropped, firing states are kept."""
         times: Mapping[str, float] = {}
         try:
-            self._high, times, self._reached.at = Header.of(header)
+            self._high, times, self._reached.at, since = Header.of(header)
+            self._since.restore(since)
         except BadPayload:
             self.malformed += 1
         for name, high in times.items():
@@ -366,6 +367,7 @@ class Evaluation:
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules, as `restore` would."""
         self._rules = {rule.name: rule for rule in rules}
+        self._since.go_on(self._rules.values())
         for timeline in self._timelines.values():
             for series in list(timeline.all()):
                 self._replace(timeline, series)

@@ -5,7 +5,8 @@ settled. Runs of panes are remembered merged, in blocks of eight, sixty-four and
 costs a few dozen merges at most, and reading it again while only its newest pane changes costs one.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, span
 from fireline.engine.partials import Cell, SourceRef, Values, join
 from fireline.engine.windows_panes import Settled, frozen, thawed
+from fireline.engine.windows_stretches import Plan, Stretch, plan_of
 
 _RADIX = 8
 _LEVELS = 5  # 8^5 panes are more than any window has
@@ -56,6 +58,7 @@ class Series:
     judged last and `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
     `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it,
     `awaited` the one at whose end it is judged on what came late, and `unseen` the oldest that changed since.
+    `plan` says what its measures read; None when that is the rule's window alone.
     """
 
     rule: Rule
@@ -75,6 +78,12 @@ class Series:
     _middle: _Middle | None = None
     _rest: _Rest | None = None
     _pruned: int | None = None
+    plan: Plan | None = field(init=False)
+    _order: list[int] | None = None
+    _past: tuple[int, dict[Stretch, bytes | None]] | None = None
+
+    def __post_init__(self) -> None:
+        self.plan = plan_of(self.rule, self.families)
 
     def put(self, pane: int, held: Held) -> bool:
         """Take what is known of a chunk; False when as much was known already, or nothing else of this pane.
@@ -89,6 +98,8 @@ class Series:
                 self._settle(pane, before.cell)
             elif before.end >= held.end or before.cell == held.cell:
                 return False
+        if self._order is not None and pane not in self.open and pane not in self.settled:
+            self._order = [*self._order, pane] if pane > max(self._order, default=pane - 1) else None
         self.open[pane] = (*others, held)
         self.arrived = pane if self.arrived is None else max(self.arrived, pane)
         self._touch(pane)
@@ -130,6 +141,8 @@ class Series:
         self._unblock(pane)
 
     def _unblock(self, pane: int) -> None:
+        if self._past is not None and pane != self._past[0]:
+            self._past = None
         if self._middle is not None and self._middle.first <= pane <= self._middle.last:
             self._middle = None
         if self._blocks:
@@ -148,6 +161,18 @@ class Series:
         yield from self.settled
         yield from self.open
 
+    def ordered(self) -> list[int]:
+        """The panes with anything in them, in order."""
+        if self._order is None:
+            self._order = sorted({*self.settled, *self.open})
+        return self._order
+
+    def _within(self, first: int, last: int) -> bool:
+        """Whether there is anything in these panes."""
+        panes = self.ordered()
+        place = bisect_left(panes, first)
+        return place < len(panes) and panes[place] <= last
+
     def cell(self, pane: int) -> Cell | None:
         """All that is known of one pane."""
         found = self.settled.get(pane)
@@ -164,6 +189,8 @@ class Series:
         if level == 0:
             return self.cell(index)
         key = (level, index)
+        if self.plan is not None and not self._within(index * _RADIX**level, (index + 1) * _RADIX**level - 1):
+            return None  # it looks far back over time without events, and nothing is to be remembered of that
         if key in self._blocks:
             held = self._blocks[key]
             return None if held is None else thawed(held)
@@ -198,12 +225,19 @@ class Series:
         rest = self._rest
         if rest is None or rest.newest != newest:
             first = newest - span(self.rule.window, self.rule.pane) + 1
-            inside = [pane for pane in self.panes() if pane >= first and pane != newest]
+            inside = [pane for pane in self._from(first) if pane >= first and pane != newest]
             oldest = min((pane for pane in inside if pane < newest), default=None)
             ahead = min((pane for pane in inside if pane > newest), default=None)
             before = self._complete(oldest, newest - 1) if oldest is not None else None
             rest = self._rest = _Rest(newest, self._join(before, self.settled.get(newest)), oldest, ahead)
         return rest
+
+    def _from(self, first: int) -> Iterable[int]:
+        """The panes, at least those from `first` on."""
+        if self.plan is None:
+            return self.panes()
+        panes = self.ordered()
+        return panes[bisect_left(panes, first) :]
 
     def _complete(self, first: int, last: int) -> Cell | None:
         """`total`, with what it is made of remembered: its whole blocks change but every eighth pane."""
@@ -217,24 +251,44 @@ class Series:
         middle = None if held is None else thawed(held)
         return self._join(self._join(self.total(first, begin - 1), middle), self.total(end, last))
 
+    def stretch(self, stretch: Stretch, newest: int) -> Cell | None:
+        """The aggregate of a stretch of the past; all but the newest pane of it is remembered."""
+        if self._past is None or self._past[0] != newest:
+            self._past = (newest, {})
+        kept, last = self._past[1], stretch.last(newest)
+        if stretch not in kept:
+            made = self.total(stretch.first(newest), min(last, newest - 1))
+            kept[stretch] = None if made is None else frozen(made)
+        held = kept[stretch]
+        found = None if held is None else thawed(held)
+        return self._join(found, self.cell(newest)) if last == newest else found
+
     def slides(self, newest: int) -> int | None:
-        """The next newest pane whose window shows something else, although nothing arrives."""
+        """The next newest pane with which measures read something else, although nothing arrives."""
         _, _, oldest, ahead = self._resting(newest)
         if oldest is None and (newest in self.settled or newest in self.open):
             oldest = newest
-        if oldest is None:
-            return ahead
-        leaves = oldest + span(self.rule.window, self.rule.pane)
-        return leaves if ahead is None or leaves < ahead else ahead
+        leaves = None if oldest is None else oldest + span(self.rule.window, self.rule.pane)
+        past = None if self.plan is None else self.plan.slides(newest, self.ordered())
+        return min((pane for pane in (leaves, ahead, past) if pane is not None), default=None)
 
     def prune(self, before: int) -> bool:
         """Drop the panes before `before`; whether there were any."""
         if self._pruned is not None and before <= self._pruned:
             return False
         self._pruned = before
-        old = {pane for pane in self.panes() if pane < before}
+        old = self._before(before)
         for pane in old:
             self.settled.drop(pane)
             self.open.pop(pane, None)
             self._unblock(pane)
         return bool(old)
+
+    def _before(self, pane: int) -> list[int]:
+        if self.plan is None:  # few panes, which need no order
+            return list({each for each in self.panes() if each < pane})
+        panes = self.ordered()
+        old = panes[: bisect_left(panes, pane)]
+        if old:
+            self._order = panes[len(old) :]
+        return old

@@ -163,16 +163,21 @@ def _state(rule: Rule, values: Values, timeline: str, packed: Mapping[str, objec
 
 
 class Header(NamedTuple):
-    """What belongs to no window: the newest chunk of each source, the time of each timeline, how far live was read."""
+    """What belongs to no window: the newest chunk of each source, the time of each timeline, how far live was read.
+
+    `since` is the pane of the first event that rules read, as (timeline, rule, hash, pane).
+    """
 
     high: dict[SourceRef, int]
     times: dict[str, float]
     reached: float | None
+    since: Sequence[Sequence[str | int]] = ()
 
     def packed(self) -> bytes:
         """It as bytes."""
         chunks = [[_source(source), start] for source, start in self.high.items()]
-        return orjson.dumps({"v": 1, "chunks": chunks, "times": self.times, "reached": self.reached})
+        body = {"v": 1, "chunks": chunks, "times": self.times, "reached": self.reached, "since": self.since}
+        return orjson.dumps(body)
 
     @classmethod
     def of(cls, packed: bytes) -> "Header":
@@ -182,6 +187,7 @@ class Header(NamedTuple):
             high = {_to_source(source): int(start) for source, start in body["chunks"]}
             reached = body.get("reached")
             times = {str(name): float(high) for name, high in body["times"].items()}
-            return cls(high, times, None if reached is None else float(reached))
+            since = [(str(t), str(rule), str(hash_), int(pane)) for t, rule, hash_, pane in body.get("since", ())]
+            return cls(high, times, None if reached is None else float(reached), since)
         except (TypeError, ValueError, KeyError, AttributeError) as fault:
             raise BadPayload(f"{type(fault).__name__}: {fault}") from fault

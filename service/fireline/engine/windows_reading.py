@@ -11,6 +11,8 @@ from fireline.domain.windows import Caveats, Family, MeasureState, first_pane, p
 from fireline.engine.partials import Cell
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Series
+from fireline.engine.windows_past import Past, merged
+from fireline.engine.windows_stretches import Plan
 
 
 class Read(NamedTuple):
@@ -20,17 +22,24 @@ class Read(NamedTuple):
     faults: int = 0
 
 
-def read(series: Series, pool: Series | None, newest: int, now: float) -> Read:
-    """What the rule's window with this newest pane shows at `now`; `pool` holds halves that belong to no entity."""
+def read(series: Series, pool: Series | None, since: int | None, newest: int, now: float) -> Read:
+    """What the rule's window with this newest pane shows at `now`; `pool` holds halves that belong to no entity.
+
+    `since` is the pane of the first event that the rule read; only measures that look further back need it.
+    """
     rule = series.rule
     start = (newest - span(rule.window, rule.pane) + 1) * rule.pane
+    if pool is not None and (pool is series or not any(family.streams for family in series.families)):
+        pool = None
     try:
-        cell, shared = series.window(newest), None
-        if pool is not None and pool is not series and any(family.streams for family in series.families):
-            shared = pool.window(newest)
+        cell, shared = series.window(newest), pool.window(newest) if pool is not None else None
+        if series.plan is None:
+            values, notes, faults = _values(series, cell, shared, rule.window)
+        else:
+            past = Past(series, pool, newest, since, (cell, shared))
+            values, notes, faults = _values_apart(series, series.plan, past)
     except Exception:  # a family is a plugin: what it cannot merge has no value, and judging goes on
         return Read(_reading(series, None, {}, start, now), 1)
-    values, notes, faults = _values(series, cell, shared, rule.window)
     return Read(_reading(series, cell, values, start, now, notes=notes), faults)
 
 
@@ -61,14 +70,38 @@ def _values(
     for family, measure, state, other in zip(series.families, series.rule.measures, own, others, strict=True):
         try:
             value = None
-            merged = _merged(family, state, other)
-            value = family.read(merged, window, measure.options)
+            whole = merged(family, state, other)
+            value = family.read(whole, window, measure.options)
             if value is not None and _doubts(type(family)):
-                notes.extend(_caveat(family, measure, merged, window))
+                notes.extend(_caveat(family, measure, whole, window))
         except Exception:  # as above; a value that was read stays, although what was to be said of it is not known
             faults += 1
         values[measure.name] = value if value is not None and math.isfinite(value) else None
     return values, notes, faults
+
+
+def _values_apart(series: Series, plan: Plan, past: Past) -> tuple[dict[str, float | None], list[str], int]:
+    """As `_values`, where measures read other stretches than the rule's window: they say which, or what they lack."""
+    values: dict[str, float | None] = {}
+    notes: list[str] = []
+    said: list[str] = []
+    lacks: list[str] = []
+    faults = 0
+    for place, (look, measure) in enumerate(zip(plan.looks, series.rule.measures, strict=True)):
+        family, value = series.families[place], None
+        try:
+            if (state := past.state(place, look.own)) is not None:
+                value = past.value(place, look, state)
+                if value is not None and _doubts(type(family)):
+                    notes.extend(_caveat(family, measure, state, past.seconds(look)))
+        except Exception:  # as above
+            faults += 1
+        values[measure.name] = value if value is not None and math.isfinite(value) else None
+        if value is not None:
+            said += [look.said] if look.said else []
+        elif past.lacks(look):
+            lacks.append(look.lacks)
+    return values, [*lacks, *notes, *said], faults
 
 
 @cache
@@ -81,20 +114,22 @@ def _caveat(family: Family, measure: Measure, state: MeasureState, window: float
     return [f"{measure.name} {said}"] if said else []
 
 
-def _merged(family: Family, own: object, shared: object) -> object:
-    if shared is None or not family.streams:
-        return family.fold([], [], {}) if own is None else own
-    return shared if own is None else family.merge(own, shared)
+def answer(watch: Watch, series: Series, pool: Series | None, since: int | None, now: float) -> WatchAnswer:
+    """How the rule looks for one entity on the panes entirely after `watch.since`, within the watch's own window.
 
-
-def answer(watch: Watch, series: Series, pool: Series | None, now: float) -> WatchAnswer:
-    """How the rule looks for one entity on the panes entirely after `watch.since`, within the watch's own window."""
+    What measures compare with, and what they read with an offset, may lie before that.
+    """
     size = series.rule.pane
-    first = max(math.ceil(watch.since / size - 1e-9), first_pane(now, watch.window, size))
-    last = pane_of(now, size)
+    begin = math.ceil(watch.since / size - 1e-9)
+    first, last = max(begin, first_pane(now, watch.window, size)), pane_of(now, size)
+    lasted = max(now - watch.since, size)
     try:
         cell, shared = series.total(first, last), pool.total(first, last) if pool is not None else None
-        values, _, _ = _values(series, cell, shared, min(watch.window, max(now - watch.since, size)))
+        if series.plan is None:
+            values, _, _ = _values(series, cell, shared, min(watch.window, lasted))
+        else:
+            past = Past(series, pool, last, since, (cell, shared), begin, min(watch.window, lasted), lasted)
+            values, _, _ = _values_apart(series, series.plan, past)
     except Exception:  # a family is a plugin: what it cannot merge cannot be told
         cell, values = None, {}
     reading = _reading(series, cell, values, first * size, now)
