@@ -8,15 +8,17 @@ from fireline.spec.conditions import CelCondition, compile_condition
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.faults import SyntaxFault
 from fireline.spec.findings import Findings
+from fireline.spec.kinds import Kinds, kind_faults
 from fireline.spec.names import Tree, unknown_names
 from fireline.spec.templates import JinjaTemplate, compile_template
+from fireline.spec.trees import Opaque, tree_of, walk
 
 _TYPE_FAULTS = {
     "do not fit together": "measures are numbers, labels are texts",
     "not a valid regex": "",
     "not true or false": "compare it with something, as in `p99 > 800.0`",
 }
-_TRIALS = (0.0, 1.0, 1e9)
+_TRIALS = (0.5, 1e9)  # no zero: a division by it would be the fault of the trial
 
 
 def read_condition(
@@ -50,6 +52,14 @@ def read_template(
         return None
 
 
+def check_kinds(document: Document, path: Path, text: str, kinds: Kinds, findings: Findings) -> bool:
+    """Note where texts and numbers do not fit together within a condition; whether there was anything."""
+    faults = kind_faults(text, tree_of(text), kinds)
+    for fault in faults:
+        findings.inside(document, path, fault, code=codes.TYPE)
+    return bool(faults)
+
+
 def try_types(
     document: Document,
     path: Path,
@@ -59,9 +69,13 @@ def try_types(
     numbers: Iterable[str],
     texts: Iterable[str],
 ) -> None:
-    """Evaluate on made-up values, so that comparing a number with a text is found at load."""
-    labels = dict.fromkeys(texts, "x")
-    numbers = tuple(numbers)
+    """Check kinds, and evaluate on made-up values what no tree tells of, so that no fault waits for its first event."""
+    labels, numbers = dict.fromkeys(texts, "x"), tuple(numbers)
+    kinds = {**dict.fromkeys(labels, "text"), **dict.fromkeys(numbers, "number")}
+    tree = tree_of(condition.source)
+    understood = tree is not None and not any(isinstance(part, Opaque) for part in walk(tree))
+    if check_kinds(document, path, condition.source, kinds, findings) or understood:
+        return
     for value in _TRIALS:
         fault = _fault(condition, {**labels, **dict.fromkeys(numbers, value)})
         if fault is not None:

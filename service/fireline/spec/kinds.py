@@ -92,7 +92,8 @@ class _Checker:
     def _gives(self, tree: Binary) -> str | None:
         if tree.op in COMPARISONS or tree.op in {"&&", "||", "in"}:
             return "truth"
-        return self.kind(tree.left) or (self.kind(tree.right) if tree.op != "%" else None)
+        left, right = self.kind(tree.left), self.kind(tree.right)
+        return left if left == right or right is None else right if left is None else None
 
     def _wants(self, tree: Tree, wanted: str, op: str) -> Iterator[SyntaxFault]:
         kind = self.kind(tree)
@@ -154,7 +155,7 @@ class _Checker:
 
     def _called(self, tree: Call) -> Iterator[SyntaxFault]:
         if tree.of is None and tree.function not in _RESULTS:
-            near = difflib.get_close_matches(tree.function, _RESULTS, n=1)
+            near = difflib.get_close_matches(tree.function, _RESULTS, n=1, cutoff=0.75)
             hint = f"did you mean `{near[0]}`?" if near else "measure what it would calculate"
             yield self.fault(tree, f"there is no function `{tree.function}`", hint)
         if tree.function in _OF_TEXTS and tree.of is not None and self.kind(tree.of) in {"number", "truth"}:
@@ -184,7 +185,7 @@ def _mended(tree: Binary, left: str, right: str) -> str:
     for wanted, part in ((left, tree.right), (right, tree.left)):
         if isinstance(part, Literal) and (hint := _quoted(wanted, part)):
             return hint
-    return "measures are numbers, labels are texts"
+    return "compare numbers with numbers and texts with texts"
 
 
 def _quoted(wanted: str, part: Tree) -> str:

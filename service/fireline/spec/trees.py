@@ -8,6 +8,7 @@ and a text that cannot be read at all has no tree: whoever asks then claims noth
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ class _Token:
     end: int
 
 
+@lru_cache(4_096)
 def tree_of(text: str) -> Tree | None:
     """The tree of a condition; None when it cannot be read."""
     try:
