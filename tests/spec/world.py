@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.durations import seconds
+from fireline.domain.ranges import CALCULATED, COUNTED, SHARE
 from fireline.domain.windows import Lookback
 from fireline.spec.loading import ActionSchema, FormatSchema, Loaded, MeasureSchema, Plugins, load
 
@@ -60,10 +61,10 @@ class ApprovalOptions(Options):
 
 PLUGINS = Plugins(
     measures={
-        "count": MeasureSchema(Options),
-        "avg": MeasureSchema(Options, takes_of=True),
-        "quantile": MeasureSchema(QuantileOptions, takes_of=True),
-        "ratio": MeasureSchema(Options, takes_condition=True),
+        "count": MeasureSchema(Options, range=COUNTED),
+        "avg": MeasureSchema(Options, takes_of=True, range=CALCULATED),
+        "quantile": MeasureSchema(QuantileOptions, takes_of=True, range=CALCULATED),
+        "ratio": MeasureSchema(Options, takes_condition=True, range=SHARE),
         "increase": MeasureSchema(Options, takes_of=True),
         "burn_rate": MeasureSchema(BurnOptions, takes_condition=True),
         "error_budget": MeasureSchema(BurnOptions, takes_condition=True),
@@ -78,6 +79,7 @@ PLUGINS = Plugins(
     },
     channels=frozenset({"console", "slack"}),
     formats={"native": FormatSchema(bodies=True), "cloudevents": FormatSchema(bodies=True), "otlp": FormatSchema()},
+    fields={"metric": {"name": "text", "value": "number"}, "prediction": {"confidence": "number"}},
 )
 
 CATALOG = """\

@@ -17,6 +17,7 @@ from fireline.spec.documents import Document, Entries, Items, Path
 from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
+from fireline.spec.meaning_levels import check_meaning
 from fireline.spec.names import Tree, leaves
 from fireline.spec.panes import pane_fault, pane_for
 from fireline.spec.reading import read_model, validated
@@ -62,7 +63,11 @@ def read_rules(document: Document, known: Known, findings: Findings) -> list[Pla
 
 def _read(document: Document, path: Path, known: Known, findings: Findings) -> Placed | None:
     form = read_model(document, RuleForm, findings, path)
-    return None if form is None else compiled(form, Reader(document, path, known, findings))
+    if form is None:
+        return None
+    reader = Reader(document, path, known, findings)
+    check_meaning(form, reader)
+    return compiled(form, reader)
 
 
 def compiled(form: RuleForm, reader: Reader) -> Placed | None:
