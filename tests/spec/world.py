@@ -30,6 +30,16 @@ def _lookbacks(window: float, options: Mapping[str, object]) -> Sequence[Lookbac
     return (Lookback(window, window), Lookback(window, seconds(options["before"])))
 
 
+class DriftOptions(Options):
+    baseline: str | None = None
+
+
+def _reference(kind: str, state: object, options: Mapping[str, object]) -> Mapping[str, object]:
+    if kind != "numeric":
+        raise ValueError(f"`drift` compares numeric fields, and this one is {kind}; choose another measure")
+    return {"kind": kind, "reference": str(state)}
+
+
 class BurnOptions(Options):
     objective: float = Field(gt=0, lt=100)
 
@@ -69,6 +79,7 @@ PLUGINS = Plugins(
         "burn_rate": MeasureSchema(BurnOptions, takes_condition=True),
         "error_budget": MeasureSchema(BurnOptions, takes_condition=True),
         "spend_rate": MeasureSchema(SpendOptions, takes_of=True),
+        "drift": MeasureSchema(DriftOptions, takes_of=True, reference=_reference),
         "against": MeasureSchema(AgainstOptions, takes_of=True, lookbacks=_lookbacks),
     },
     actions={

@@ -126,7 +126,7 @@ class Files:
 
     def _paths(self) -> Iterator[Path]:
         for directory in (self.rules, self.runbooks):
-            yield from sorted(p for p in directory.rglob("*") if p.suffix in {".yaml", ".yml", ".j2"})
+            yield from sorted(p for p in directory.rglob("*") if p.suffix in {".yaml", ".yml", ".j2", ".json"})
 
 
 LATEST = "latest"

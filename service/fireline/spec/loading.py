@@ -11,6 +11,7 @@ from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
 from fireline.domain.topics import Topic
 from fireline.spec import codes
+from fireline.spec.baselines import FOLDER, Baselines
 from fireline.spec.calendars import Calendars, read_calendars
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
 from fireline.spec.crosschecks import World, check
@@ -79,7 +80,8 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
     oncall = _oncall(rule_files, catalog, findings)
     topics = _topics(rule_files, plugins, catalog, findings)
     documents = [d for name, d in rule_files.documents.items() if name not in _NOT_RULES]
-    known = Known(plugins, severities, _calendars(rule_files, findings))
+    baselines = Baselines(rules_dir / FOLDER)
+    known = Known(plugins, severities, _calendars(rule_files, findings), baselines)
     rules = [rule for document in documents for rule in _rules(document, known, findings)]
     runbooks = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings))]
     world = World(
@@ -97,6 +99,7 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
     if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
         return Loaded(None, findings.sorted())
     texts = {
+        **{f"rules/{name}": text for name, text in baselines.texts.items()},
         **{f"rules/{name}": document.text for name, document in rule_files.documents.items()},
         **{f"runbooks/{name}": document.text for name, document in runbook_files.documents.items()},
     }
@@ -126,7 +129,8 @@ class RulesAlone:
 def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> RulesAlone:
     """Read files of rules, and directories of them, for their tests: no catalog and no schedules are needed.
 
-    Severities and calendars are those of `rules_dir`, else the usual ones. Never raises for what is in the files.
+    Severities, calendars and baselines are those of `rules_dir`, else the usual ones. Never raises for what is in the
+    files.
     """
     findings = Findings()
     own = {name: _read(rules_dir / name) for name in (SEVERITIES, CALENDARS) if (rules_dir / name).is_file()}
@@ -139,7 +143,7 @@ def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> Rule
             documents.update({d.file: d for name, d in found.documents.items() if name not in _NOT_RULES})
         else:
             documents[path.as_posix()] = _read(path)
-    known = Known(plugins, severities, _calendars(house, findings))
+    known = Known(plugins, severities, _calendars(house, findings), Baselines(rules_dir / FOLDER))
     rules = [rule for document in documents.values() for rule in _rules(document, known, findings)]
     return RulesAlone(tuple(rules), known, response, findings.sorted())
 

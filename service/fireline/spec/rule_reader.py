@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from fireline.domain.catalog import Severity
 from fireline.spec import codes
+from fireline.spec.baselines import Baselines
 from fireline.spec.calendars import Calendars
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
@@ -18,6 +19,7 @@ class Known:
     plugins: Plugins
     severities: Sequence[Severity] | None
     calendars: Calendars | None = None
+    baselines: Baselines | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from fireline.spec.meaning_levels import check_meaning
 from fireline.spec.names import Tree, leaves
 from fireline.spec.panes import pane_fault, pane_for
 from fireline.spec.reading import read_model, validated
+from fireline.spec.references import Asking, referred
 from fireline.spec.rule_forms import MeasureForm, RuleForm
 from fireline.spec.rule_levels import read_levels, read_no_data
 from fireline.spec.rule_reader import Known, Reader
@@ -205,6 +206,7 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: Reader) -> Me
         kind = form.on or rule.on
         _check_takes(form, path, taken, kind, reader)
         options = _options(options, schema.options, path, reader)
+        options.update(referred(Asking(schema, options, form.of, kind), path, reader))
     condition_path = (*reader.path, *path, "condition")
     return Measure(
         name=name,
