@@ -71,6 +71,6 @@ def test_prints_its_rows(runs, name):
 
 
 def test_every_benchmark_is_run_here_or_says_why_not():
-    needs_more = {"bench_detection.py", "bench_latency.py"}  # real recordings; a Slack, and minutes
+    needs_more = {"bench_detection.py", "bench_latency.py", "bench_nab.py"}  # real recordings; a Slack, and minutes
 
     assert {path.name for path in FOLDER.glob("bench_*.py")} - set(RUNS) == needs_more

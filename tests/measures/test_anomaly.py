@@ -53,6 +53,14 @@ def test_the_spread_is_that_of_scipy_and_that_of_normal_noise():
         assert statistics.mean(found) == pytest.approx(1e-2, rel=0.07), "on average the standard deviation"
 
 
+def test_peaks_among_values_that_are_alike_are_usual_by_their_deviation():
+    peaks = [0.0] * 9 + [100.0]
+    assert told([100.0], [[value] for value in peaks]) == 1000.0
+    deviation = 100 / 9**0.5  # around the median, by one less
+    assert told([100.0], [[value] for value in peaks], spread="deviation") == pytest.approx(100 / deviation)
+    assert told([-5.0], [[3.0], [3.0], [3.0]], spread="deviation", least_share=0.0) == -1000.0
+
+
 def test_what_hardly_ever_changes_may_change_a_little():
     still = [100.0] * 7
     assert score(100.0, still) == 0.0

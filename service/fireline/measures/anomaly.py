@@ -7,12 +7,14 @@ weeks ago; without a period those that lie just before the window, one after the
 before and after each of them are taken too: three times as many, where the hour changes little from one to the next.
 `count` counts the events that have the field, whatever it holds.
 
-Unit: spreads. The score is (x - m) / s, with m the median of the earlier values and s = 1.4826 * b * MAD, MAD being
-the median of |h - m| over the earlier values h, 1.4826 what makes it the standard deviation of normally distributed
-ones, and b the correction for few of them (Croux and Rousseeuw, COMPSTAT 1992; 1.14 of seven). s is never less than
-`least_spread`, nor than `least_share` of |m|, so that what hardly ever changes may change a little. 0 is as usual,
-above 0 higher, below 0 lower; scores beyond 1000 are told as 1000. None when the window has no value, and until 3 of
-the earlier stretches have one: with `period: 1w` that takes three weeks.
+Unit: spreads. The score is (x - m) / s, with m the median of the earlier values. With `spread: mad` s is 1.4826 * b *
+MAD, MAD being the median of |h - m| over the earlier values h, 1.4826 what makes it the standard deviation of
+normally distributed ones, and b the correction for few of them (Croux and Rousseeuw, COMPSTAT 1992; 1.14 of seven);
+incidents among the earlier values do not hide a new one. With `spread: deviation` s is the root of the sum of (h -
+m)^2 by one less than there are: for values that are alike but for peaks, of which the MAD is next to nothing, so that
+every peak is an anomaly. s is never less than `least_spread`, nor than `least_share` of |m|, so that what hardly ever
+changes may change a little. 0 is as usual, above 0 higher, below 0 lower; scores beyond 1000 are told as 1000. None
+when the window has no value, and until 3 of the earlier stretches have one: with `period: 1w` that takes three weeks.
 
 Error: that of its stat (a quantile is within 1 %). The newest pane is still filling, so count and sum read low by up
 to its share of the window. Few earlier values tell little of a spread: of plain normal noise the score is beyond 5 in
@@ -73,6 +75,9 @@ class Options(BaseModel):
     periods: int = Field(default=_PERIODS, ge=_LEAST, le=60, description="how many earlier stretches")
     beside: int = Field(
         default=0, ge=0, le=5, description="how many stretches before and after each of them are taken too"
+    )
+    spread: Literal["mad", "deviation"] = Field(
+        default="mad", description="by the median distance, or by the standard deviation"
     )
     least_spread: float = Field(
         default=0.0, ge=0.0, allow_inf_nan=False, description="the least spread, in the unit of the field"
@@ -139,7 +144,7 @@ class Anomaly:
         if now is None or len(earlier) < _LEAST:
             return None
         least = option(options, "least_spread", 0.0), option(options, "least_share", _SHARE)
-        return score(now, earlier, *least)
+        return score(now, earlier, *least, robust=options.get("spread") != "deviation")
 
 
 def _value(state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
@@ -149,13 +154,28 @@ def _value(state: MeasureState, window: float, options: Mapping[str, object]) ->
     return 0.0 if options.get("stat") == "count" else None
 
 
-def score(now: float, earlier: Sequence[float], least_spread: float = 0.0, least_share: float = _SHARE) -> float:
-    """By how many robust spreads `now` is above the median of at least one `earlier` value; see the formula above."""
+def score(
+    now: float,
+    earlier: Sequence[float],
+    least_spread: float = 0.0,
+    least_share: float = _SHARE,
+    *,
+    robust: bool = True,
+) -> float:
+    """By how many spreads `now` is above the median of at least two `earlier` values; see the formula above."""
     middle = median(earlier)
-    few = _FEW[len(earlier)] if len(earlier) < len(_FEW) else len(earlier) / (len(earlier) - 0.8)
-    spread = _NORMAL * few * median(abs(value - middle) for value in earlier)
+    spread = _robust(earlier, middle) if robust else _deviation(earlier, middle)
     spread = max(spread, least_spread, least_share * abs(middle))
     distance = now - middle
     if abs(distance) >= _MOST * spread:
         return math.copysign(_MOST, distance) if distance else 0.0
     return distance / spread
+
+
+def _robust(earlier: Sequence[float], middle: float) -> float:
+    few = _FEW[len(earlier)] if len(earlier) < len(_FEW) else len(earlier) / (len(earlier) - 0.8)
+    return _NORMAL * few * median(abs(value - middle) for value in earlier)
+
+
+def _deviation(earlier: Sequence[float], middle: float) -> float:
+    return math.hypot(*(value - middle for value in earlier)) / math.sqrt(len(earlier) - 1)
