@@ -210,6 +210,15 @@ def test_saving_a_run_keeps_its_lease(store: DatabaseStore) -> None:
     assert not store.claim_run(1, "b", 1.0, 10.0)
 
 
+def test_a_run_is_leased_in_the_transaction_that_begins_it(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        tx.save_run(run(version=1), "started")
+        assert tx.claim_run(1, "a", 0.0, 10.0)
+    assert not store.claim_run(1, "b", 1.0, 10.0)
+    with store.transaction() as tx:
+        assert not tx.claim_run(1, "b", 1.0, 10.0)
+
+
 def test_routes(store: DatabaseStore) -> None:
     first = Route("fraud", {"primary": 100}, 1, 1.0, "person:ann", "why")
     second = Route("fraud", {"fallback": 100}, 2, 2.0, "run:1", "slow", Lease(60.0, {"primary": 100}, "run:1"))

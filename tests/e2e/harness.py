@@ -21,6 +21,10 @@ from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
 
 
+PATIENCE = 2.0
+"""How many times as long as a test expects is waited: machines are shared, and only what fails takes that long."""
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -29,7 +33,7 @@ def free_port() -> int:
 
 def eventually(what: str, found: Callable[[], object], seconds: float = 30.0, every: float = 0.1) -> object:
     """The first truthy answer of `found`; fails naming `what` when there is none in time."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE * seconds
     while time.monotonic() < end:
         answer = found()
         if answer:

@@ -72,6 +72,17 @@ async def test_an_outage_goes_to_the_fallback_is_verified_and_handed_back(w):
     assert published == [{"fallback": 100}, {"fallback": 75, "primary": 25}, {"primary": 100}]
 
 
+async def test_traffic_moves_after_two_writes_of_the_journal(w):
+    w.begin()
+    await w.runs.run_once()
+    lines = w.journal()
+    assert lines[1] == "do before: done; do reroute: begun, attempt 1", "what only reads needs no word before"
+    assert lines[2].startswith("do reroute: done; do verify: begun")
+    with w.store.reading() as tx:
+        begun = tx.journal(1)[1][2]
+    assert step_of(begun, "reroute").status is StepStatus.STARTED, "it is written down before anything is moved"
+
+
 @pytest.mark.postgres
 async def test_it_does_the_same_on_postgresql_with_two_responders(tmp_path, postgres_url):
     one = world(tmp_path, postgres_url)

@@ -78,6 +78,7 @@ class Around:
         self.action = action
         self.store = store
         self.mutates = action.mutates
+        self.at_once = getattr(action, "at_once", False)
 
     async def perform(self, options, context):
         self.store.boundary(f"before {context.step}")
@@ -171,8 +172,8 @@ async def test_a_crash_at_any_boundary_changes_nothing_in_the_end(tmp_path, verd
         seen[crashing.where] += 1
         check(w, f"crash {at}, {crashing.where}", verdicts)
         w.store.close()
-    assert seen["before a commit"] > 3
-    assert seen["after a commit"] > 3
+    assert seen["before a commit"] > 1
+    assert seen["after a commit"] > 1
 
 
 @pytest.mark.slow

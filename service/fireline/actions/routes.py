@@ -49,6 +49,7 @@ class RouteGet:
     """Reads a route."""
 
     mutates = False
+    at_once = True
 
     def __init__(self, ports: Ports) -> None:
         self._store = ports.store

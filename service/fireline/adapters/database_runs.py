@@ -66,6 +66,10 @@ class RunRows(Rows):
         """Give a lock back; another run's is left alone."""
         self._connection.execute(delete(locks).where(and_(locks.c.lock == lock, locks.c.run == run)))
 
+    def claim_run(self, run: int, owner: str, now: float, lease: float) -> bool:
+        """Lease a run, or renew one's own lease."""
+        return claim_run(self._connection, run, owner, now, lease)
+
     def count_runs(self, runbook: str, lock: str, since: float) -> int:
         """Runs of the runbook on this lock that started at or after `since`."""
         started = and_(runs.c.runbook == runbook, runs.c.lock == lock, runs.c.started_at >= since)

@@ -198,14 +198,21 @@ class Driver:
         if isinstance(rendered, Failed):
             await self._record(run, book, todo, rendered)
             return None
+        if todo.kind == "do" and step.status is StepStatus.PENDING and self._steps.at_once(entry.uses):
+            return await self._carry_on(running.begin(run, book, todo, rendered, self._clock.now()), book, todo)
         begun = await self._begun(run, book, todo, rendered)
-        if begun is None:
-            return None
-        outcome = await self._steps.perform(begun, book, todo, self._clock.now())
-        later = _still_waits(begun, todo, outcome, self._clock.now())
-        if later is not None:  # nothing new: not journaled, so that long waits stay cheap
-            return later
-        await self._record(begun, book, todo, outcome)
+        return None if begun is None else await self._carry_on(begun, book, todo)
+
+    async def _carry_on(self, begun: Run, book: Runbook, todo: Do) -> float | None:
+        """Do a step that has begun, and those after it that begin as it ends; when to look again, None for at once."""
+        following: tuple[Run, Do] | None = begun, todo
+        while following is not None:
+            begun, todo = following
+            outcome = await self._steps.perform(begun, book, todo, self._clock.now())
+            later = _still_waits(begun, todo, outcome, self._clock.now())
+            if later is not None:  # nothing new: not journaled, so that long waits stay cheap
+                return later
+            following = await self._record(begun, book, todo, outcome)
         return None
 
     async def _settled(self, run: Run, book: Runbook, todo: Do) -> bool:
@@ -276,9 +283,38 @@ class Driver:
         old, new = await self.change(run.id, begin, what)
         return None if old == new else new
 
-    async def _record(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> None:
-        what = f"{todo.kind} {todo.step}: {_told(outcome)}"
-        await self.change(run.id, lambda _, fresh: self._recording(fresh, book, todo, outcome), what)
+    async def _record(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> tuple[Run, Do] | None:
+        """Journal an outcome and, in the same write, that the next step begins; that step, None when none did."""
+
+        def work(tx: Transaction) -> tuple[Run, Do] | None:
+            before = tx.run(run.id)
+            assert before is not None, f"run {run.id} vanished"
+            if before.over:
+                return None
+            fresh = run if before.version == run.version else before  # one that is read at once begins in this write
+            recorded = self._recording(fresh, book, todo, outcome)
+            what = f"{todo.kind} {todo.step}: {_told(outcome)}"
+            following = self._following(tx, recorded, book) if recorded != fresh else None
+            if following is None:
+                self.save(tx, before, recorded, what)
+                return None
+            begun, following_todo = following
+            what += f"; do {following_todo.step}: begun, attempt {following_todo.attempt}"
+            return self.save(tx, before, begun, what), following_todo
+
+        return await asyncio.to_thread(self.transact, work)
+
+    def _following(self, tx: Transaction, run: Run, book: Runbook) -> tuple[Run, Do] | None:
+        """The run with its next step begun, where nothing stands against it; it takes another look to say what does."""
+        now = self._clock.now()
+        todo = running.plan(run, book, now)
+        if not isinstance(todo, Do) or todo.kind != "do" or step_of(run, todo.step).started_at is not None:
+            return None
+        entry = entry_of(book, todo.step)
+        if self._steps.holds(run, entry) is not True or starting.stopped(tx, run, book) is not None:
+            return None
+        rendered = self._steps.rendered(run, entry)
+        return None if isinstance(rendered, Failed) else (running.begin(run, book, todo, rendered, now), todo)
 
     def _recording(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> Run:
         entry, step = entry_of(book, todo.step), step_of(run, todo.step)

@@ -188,6 +188,10 @@ class Transaction(Protocol):
         """Give a lock back."""
         ...
 
+    def claim_run(self, run: int, owner: str, now: float, lease: float) -> bool:
+        """`Store.claim_run`, in this transaction: a run that is begun here is driven here."""
+        ...
+
     def count_runs(self, runbook: str, lock: str, since: float) -> int:
         """Runs of the runbook on this lock that started at or after `since`."""
         ...

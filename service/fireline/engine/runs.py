@@ -84,15 +84,17 @@ class Runs:
     def request(self, wanted: Wanted) -> Started:
         """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key."""
 
-        def work(tx: Transaction) -> Started:
+        def work(tx: Transaction) -> tuple[Started, bool]:
             current, now = self._settings.current, self._clock.now()
             started = starting.start(tx, current, wanted, now, self._responder.configured)
             for told in started.tell:
                 self._responder.handle_in(tx, told)
-            return started
+            run = started.run
+            ours = self._loop is not None and run is not None and run.status is RunStatus.RUNNING
+            return started, ours and run is not None and tx.claim_run(run.id, self._owner, now, self._lease)
 
-        started = self._driver.transact(work)
-        self.wake()
+        started, ours = self._driver.transact(work)
+        self.wake(begun=started.run.id if ours and started.run is not None else None)
         return started
 
     def approve(self, run: int, step: str | None, person: str, approved: bool, reason: str = "") -> Reply:
@@ -136,11 +138,18 @@ class Runs:
         self.wake()
         return reply
 
-    def wake(self) -> None:
-        """Have `run` look at once, from any thread."""
+    def wake(self, begun: int | None = None) -> None:
+        """Have `run` look at once, from any thread; or drive a run that was begun and leased here just now."""
         if self._loop is not None and not self._loop.is_closed():
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._wake.set)
+                if begun is None:
+                    self._loop.call_soon_threadsafe(self._wake.set)
+                else:
+                    self._loop.call_soon_threadsafe(self._take_on, begun)
+
+    def _take_on(self, number: int, *, leased: bool = True) -> None:
+        if number not in self._driving:
+            self._driving[number] = asyncio.create_task(self._driven(number, leased=leased), name=f"run-{number}")
 
     # driving
     async def run(self, stop: asyncio.Event) -> None:
@@ -182,17 +191,16 @@ class Runs:
         self._due = {number: due for number, due in self._due.items() if number in active}
         for number, version in active.items():
             seen, at = self._due.get(number, (None, 0.0))
-            if number not in self._driving and (at <= self._clock.now() or seen not in (None, version)):
-                task = asyncio.create_task(self._driven(number), name=f"run-{number}")
-                self._driving[number] = task
+            if at <= self._clock.now() or seen not in (None, version):
+                self._take_on(number, leased=False)
 
     def _active(self) -> dict[int, int]:
         with self._store.reading() as tx:
             return {run.id: run.version for run in tx.runs(active_only=True, limit=1000)}
 
-    async def _driven(self, number: int) -> None:
+    async def _driven(self, number: int, *, leased: bool = False) -> None:
         try:
-            await self.drive(number)
+            await self.drive(number, leased=leased)
         except (Unavailable, StaleVersion):
             self._due[number] = (None, self._clock.now() + AGAIN)
         except Exception:
@@ -202,10 +210,10 @@ class Runs:
             self._driving.pop(number, None)
             self._wake.set()
 
-    async def drive(self, number: int) -> float | None:
+    async def drive(self, number: int, *, leased: bool = False) -> float | None:
         """Take the run as far as it goes now. When to look again; None when it is over or somebody else drives it."""
         now = self._clock.now()
-        if not await asyncio.to_thread(self._store.claim_run, number, self._owner, now, self._lease):
+        if not leased and not await asyncio.to_thread(self._store.claim_run, number, self._owner, now, self._lease):
             self._due[number] = (None, now + AGAIN)
             return None
         try:

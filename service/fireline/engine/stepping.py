@@ -85,6 +85,10 @@ class Steps:
         """Whether the action changes anything outside; one that does not say so does."""
         return bool(getattr(self._actions.get(uses), "mutates", True))
 
+    def at_once(self, uses: str) -> bool:
+        """Whether the action only looks, and has its answer at once: that it began need not be known before."""
+        return bool(getattr(self._actions.get(uses), "at_once", False)) and not self.mutates(uses)
+
     async def perform(self, run: Run, runbook: Runbook, todo: Do, now: float) -> Outcome:
         """Do what was journaled as begun (or look again at what waits); any fault is an outcome."""
         step, entry = step_of(run, todo.step), entry_of(runbook, todo.step)
