@@ -14,30 +14,29 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from fireline.domain.expressions import Condition, EvaluationFault, Template
+from fireline.domain.calendars import next_change
+from fireline.domain.expressions import EvaluationFault, Template
 from fireline.domain.rules import Entity, Evidence, Level, Rule, Signal, State
+from fireline.domain.silence import SLACK, gone_quiet, own_lag, silence_of, why_over, why_silent
+from fireline.domain.telling import Reading, Told, counts, names_of, not_now, tell, tell_level
+
+__all__ = [
+    "EntityState",
+    "Held",
+    "Reading",
+    "Told",
+    "adopt",
+    "judge",
+    "late_share",
+    "leapt",
+    "names_of",
+    "next_due",
+    "tell",
+    "tell_level",
+]
 
 _DEFAULT_ORDER = ("safety", "outage", "degraded", "notice")
-_SLACK = 1e-6  # seconds: a deadline met to within rounding is met
 _APART = 0.001  # seconds between two episodes that would begin at the same time
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a window shows: the measures' values (None: no value), its samples, and its bounds in seconds.
-
-    `newest` is the event time of the entity's newest sample at all, also before the window; None when none is known.
-    `late` counts events that came too late to be samples. `notes` are what measures say of how far their values can
-    be trusted, as clauses for people: `p99 rests on 2 buckets`.
-    """
-
-    values: Mapping[str, float | None]
-    samples: int
-    start: float
-    end: float
-    newest: float | None
-    late: int = 0
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,37 +73,6 @@ class EntityState:
     reason: str = "not judged yet"
 
 
-class Told(NamedTuple):  # a tuple, because some are made whenever an entity is judged
-    """Whether something holds, None when that cannot be told, and why."""
-
-    holds: bool | None
-    why: str
-
-
-def tell(condition: Condition, values: Mapping[str, object]) -> Told:
-    """Whether a condition holds; it cannot be told when a name it refers to has no value."""
-    missing = [name for name in condition.variables if values.get(name) is None]
-    if missing:
-        return Told(None, f"`{condition.source}` cannot be told: {', '.join(sorted(missing))} has no value")
-    try:
-        holds = condition.holds(values)
-    except EvaluationFault as fault:
-        return Told(None, str(fault))
-    return Told(holds, f"`{condition.source}` {'holds' if holds else 'does not hold'}")
-
-
-def names_of(entity: Entity, reading: Reading) -> Mapping[str, object]:
-    """What conditions may name: the entity's labels and the measures."""
-    return {**dict(entity), **reading.values}
-
-
-def tell_level(level: Level, values: Mapping[str, object], samples: int, needed: int) -> Told:
-    """Whether the condition of a level holds, of which at least `needed` samples can tell."""
-    if samples < needed:
-        return Told(None, f"{samples} samples in the window, at least {needed} are needed")
-    return tell(level.when, values)
-
-
 def _over(level: Level, told: Told, values: Mapping[str, object], samples: int) -> Told:
     """Whether what fires is over: `until` holds or, without it, `when` does not."""
     if told.holds:
@@ -121,7 +89,7 @@ def _hold(level: Level, held: Held, over: Told, now: float) -> Held | None:
     if over.holds and not held.ending:
         held = replace(held, last=now, ending=True)  # nothing changed since it was judged last: until now it was not
     held = replace(held, last=min(held.last, now))  # not so when a clock that was ahead noted it
-    ended = over.holds is True and now - held.last >= level.keep_firing_for - _SLACK
+    ended = over.holds is True and now - held.last >= level.keep_firing_for - SLACK
     return None if ended else held
 
 
@@ -131,23 +99,10 @@ def _raise(rule: Rule, level: Level, held: Held | None, told: Told, *, now: floa
         return held
     if not told.holds:
         return None
-    if held is None or now - held.last > rule.window or held.since > now + _SLACK:
+    if held is None or now - held.last > rule.window or held.since > now + SLACK:
         # first, or so long untold that it is a new beginning, or noted by a clock that was ahead
         held = Held(now, event, now)
-    return replace(held, last=now, firing=now - held.since >= level.for_ - _SLACK)
-
-
-def _silence(rule: Rule, reading: Reading, now: float, behind: float) -> float | None:
-    """For how long the entity has been silent, None when it is not or silence means nothing."""
-    if rule.no_data is None or reading.newest is None:
-        return None
-    silent = now - reading.newest
-    return silent if silent - behind >= rule.no_data.after - _SLACK else None
-
-
-def _gone_quiet(rule: Rule, reading: Reading, now: float, behind: float) -> bool:
-    """Whether the window is empty, and not because we lag."""
-    return reading.samples == 0 and reading.newest is not None and now - behind - reading.newest > rule.window
+    return replace(held, last=now, firing=now - held.since >= level.for_ - SLACK)
 
 
 def _rank(rule: Rule, severity: str) -> float:
@@ -178,27 +133,40 @@ def _weigh(rule: Rule, state: EntityState, reading: Reading, now: float, behind:
     values = names_of(state.entity, reading)
     for level in rule.levels:
         before = state.levels.get(level.severity)
-        why = told = tell_level(level, values, reading.samples, level.min_samples)
+        in_hours = counts(level.hours, now)
+        why = told = _tell(level, values, reading.samples, now, in_hours=in_hours)
         if before is not None and before.firing:
-            why = _over(level, told, values, reading.samples)
+            why = _over(level, told, values, reading.samples) if in_hours else Told(True, told.why)
             held = _hold(level, before, why, now)
         else:
             held = _raise(rule, level, before, told, now=now, event=event)
         whys[level.severity] = why
         if held is not None:
             levels[level.severity] = held
-    silence = _silence(rule, reading, now, behind)
+    silence = silence_of(rule, reading, now, behind)
     firing = [name for name, held in levels.items() if held.firing] if levels else []
     if silence is not None and rule.no_data is not None:
-        return _silent(rule, levels, firing, silence)
+        return _silent(rule, levels, firing, silence, reading)
     top = firing[0] if firing else None
-    return _conclude(rule, state, levels, top, whys)
+    found = _conclude(rule, state, levels, top, whys)
+    lag = own_lag(rule, reading, now, behind)
+    return found._replace(reason=f"{found.reason}; {lag}") if lag else found
 
 
-def _silent(rule: Rule, levels: Mapping[str, Held], firing: list[str], silence: float) -> _Judgement:
+def _tell(level: Level, values: Mapping[str, object], samples: int, now: float, *, in_hours: bool) -> Told:
+    """Whether a level's condition holds, at this hour."""
+    if level.hours is None:
+        return tell_level(level, values, samples, level.min_samples)
+    if not in_hours:
+        return not_now(level.hours, level.when.source, now)
+    told = tell_level(level, values, samples, level.min_samples)
+    return told._replace(why=f"{told.why}, {level.hours}") if told.holds else told
+
+
+def _silent(rule: Rule, levels: Mapping[str, Held], firing: list[str], silence: float, reading: Reading) -> _Judgement:
     assert rule.no_data is not None
     severity = min([rule.no_data.severity, *firing], key=lambda name: _rank(rule, name))
-    reason = f"no data for {silence:.0f} s; an event was expected within {rule.no_data.after:.0f} s"
+    reason = why_silent(rule, reading, silence)
     verdict = State.UNKNOWN if severity in firing else State.FIRING
     return _Judgement(levels, severity, verdict, f"no data for {rule.no_data.after:g}s", reason)
 
@@ -235,7 +203,7 @@ def judge(
     after = _noted(state, found)
     if found.severity == state.severity:
         told = found.severity is None or found.verdict is not State.UNKNOWN or state.silent
-        if told or not _gone_quiet(rule, reading, now, behind):
+        if told or not gone_quiet(rule, reading, now, behind):
             return after, ()
         since = f" since {datetime.fromtimestamp(reading.newest or 0.0, UTC):%Y-%m-%d %H:%M:%S} UTC"
         found = found._replace(reason=f"no data{since}; {found.reason}")
@@ -245,7 +213,8 @@ def judge(
         after = _begin(rule, after, found, reading, now)
     elif found.severity is None:
         after = replace(after, severity=None, sequence=state.sequence + 1)
-        found = found if found.verdict is State.CLEAR else found._replace(reason=f"data is back; {found.reason}")
+        over = why_over(rule, reading, now)
+        found = found if found.verdict is State.CLEAR else found._replace(reason=f"{over}; {found.reason}")
     else:
         after = replace(after, severity=found.severity, sequence=state.sequence + 1)
     verdict = State.CLEAR if found.severity is None else State.FIRING
@@ -311,9 +280,11 @@ def next_due(rule: Rule, state: EntityState, reading: Reading, now: float) -> fl
         due.append(held.last + level.keep_firing_for if held.firing else held.since + level.for_)
     if rule.no_data is not None and reading.newest is not None:
         due.append(reading.newest + rule.no_data.after)
+        due += [next_change(rule.no_data.hours.calendar, now)] if rule.no_data.hours is not None else []
+    due += [next_change(level.hours.calendar, now) for level in rule.levels if level.hours is not None]
     if state.severity is not None and not state.silent and reading.newest is not None:
-        due.append(reading.newest + rule.window + 2 * _SLACK)  # from then on it fires on nothing, which is told
-    return min((at for at in due if at > now + _SLACK), default=None)
+        due.append(reading.newest + rule.window + 2 * SLACK)  # from then on it fires on nothing, which is told
+    return min((at for at in due if at > now + SLACK), default=None)
 
 
 def _signal(

@@ -192,7 +192,7 @@ def _summary(objective: Objective, span: str, alert: Alert) -> str:
         burn = f"measures.burn_{span}"
     what = "spends its budget" if objective.target is None else "burns its error budget"
     lasts = f"{{{{ ({_number(objective.period)} / {burn} if {burn} else {_number(objective.period)}) | duration }}}}"
-    legs = _told_legs(objective, span, "by leg", "round(1)")
+    legs = _told_legs(objective, span, "by leg", "round(1) | string")
     return (
         f"{_who(objective)}{objective.name} {what} {{{{ {burn} | round(1) }}}} times as fast as it may{legs}; "
         f"so the budget of {written(objective.period)} lasts {lasts}"
