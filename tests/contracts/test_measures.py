@@ -1,6 +1,7 @@
 """What every measure family must do, whoever wrote it: add a family to FAMILIES and it is held to this."""
 
 import itertools
+import math
 import random
 
 import orjson
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 
 from fireline.domain.events import Kind
 from fireline.domain.expressions import EvaluationFault
+from fireline.domain.ranges import Ranged
 from fireline.domain.rules import Measure
+from fireline.domain.windows import Caveats, Compares
 from fireline.measures import FAMILIES
 
 FIELDS = ("value", "confidence", "request_id", "prediction", "label")
@@ -35,11 +38,29 @@ EVENTS = st.lists(
                 "request_id": st.sampled_from([f"r{i}" for i in range(30)]),
                 "prediction": st.sampled_from(["a", "b"]),
                 "label": st.sampled_from(["a", "b"]),
+                "suite": st.sampled_from(["golden", "bias"]),
+                "version": st.sampled_from(["1", "2", 10]),
+                "score": VALUES,
             },
         ),
     ),
     max_size=120,
 )
+
+
+# what producers send when they send what nobody expects: other types, no numbers, other shapes, halves of characters
+ODD = [
+    *(None, True, False, 0, -0.0, 1, 2.5, -7, 5e-324, 1e-200, 1e149, 1e308, 10**30, -(10**30), 2**63),
+    *(math.nan, math.inf, -math.inf, 1.7e9, 1.7e12, 1.7e18, "", " ", "7", "nan", "a", "b", "\ud800", "x" * 300),
+    *("cumulative", "delta", "2025-11-20T23:58:30Z", "0001-01-01T00:00:00Z", [], {}, [None], {"a": {"b": [1]}}),
+    *({"bounds": [1, 2], "counts": [1, 2, 3]}, {"bounds": [2, math.nan], "counts": ["1", -1]}, {"bounds": 7}),
+]
+NAMES = (*FIELDS, "features", "buckets", "count", "sum", "min", "max", "temporality", "series", "start", "monotonic")
+NAMES += ("service", "model", "version", "suite", "name", "score", "error", "cost_usd")
+
+
+def odd_row(rng):
+    return {name: rng.choice(ODD) for name in NAMES if rng.random() < 0.6}
 
 
 class Unsure:
@@ -53,11 +74,35 @@ class Unsure:
         return confidence < 0.5
 
 
-OPTIONS = {"quantile": {"q": 0.9}, "agreement": {"sample": 16}}
+OPTIONS = {
+    "quantile": {"q": 0.9},
+    "agreement": {"sample": 16},
+    "arms": {"arm": "version", "treatment": "1", "min_count": 1},
+    "calibration": {"sample": 16, "min_pairs": 1},
+    "anomaly": {"stat": "quantile"},
+    "balance": {"class": "a"},
+    "new_categories": {"trailing": "1h", "min_past": 1},
+    **{
+        name: {"against": {"window": "1h"}, "min_count": 1}
+        for name in ("psi", "ks", "jensen_shannon", "wasserstein", "total_variation")
+    },
+    "schema_change": {"trailing": "1h", "min_past": 1},
+}
+
+
+def example_of(name):
+    """The measure of a family's example, and its own settings among what is written there."""
+    module = __import__(type(FAMILIES[name]).__module__, fromlist=["EXAMPLE"])
+    (example,) = yaml.safe_load(module.EXAMPLE)["measures"].values()
+    return example, {
+        k: v for k, v in example.items() if k not in {"agg", "of", "condition", "on", "where", "window", "offset"}
+    }
 
 
 def measure_of(name):
-    return Measure("m", name, options=OPTIONS.get(name, {}), condition=Unsure())
+    given = OPTIONS[name] if name in OPTIONS else example_of(name)[1]
+    options = FAMILIES[name].settings.model_validate(given).model_dump()
+    return Measure("m", name, options=options, condition=Unsure())
 
 
 def fold(family, measure, events):
@@ -127,8 +172,88 @@ def test_each_family_documents_itself_with_an_example_that_its_options_accept(na
     module = __import__(type(family).__module__, fromlist=["EXAMPLE"])
     for said in ("Unit:", "Error:"):
         assert said in module.__doc__
-    (example,) = yaml.safe_load(module.EXAMPLE)["measures"].values()
-    assert example.pop("agg") == name
-    own = {k: v for k, v in example.items() if k not in {"of", "condition", "on", "where"}}
+    example, own = example_of(name)
+    assert example["agg"] == name
     family.settings.model_validate(own)
     assert family.name == name
+
+
+def values_of(family, state, past, measure):
+    """Everything that the engine asks of a state."""
+    found = [family.read(state, 60.0, measure.options)]
+    if isinstance(family, Compares):
+        stretches = list(family.lookbacks(60.0, measure.options))
+        for others in ([None] * len(stretches), [past] * len(stretches), [state] * len(stretches)):
+            found.append(family.compare(state, others, 60.0, measure.options))
+    if isinstance(family, Caveats):
+        said = family.caveat(state, 60.0, measure.options)
+        assert said is None or said
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("many", [0, 1, 20])
+def test_junk_is_left_out_and_never_raises(name, many):
+    for seed in range(25):
+        check_junk(FAMILIES[name], measure_of(name), many, random.Random(seed))
+
+
+def check_junk(family, measure, many, rng):
+    states = []
+    for _ in range(2):
+        rows = [odd_row(rng) for _ in range(many)]
+        column = family.column(rng.choice(list(family.streams or Kind)), rows, measure)
+        assert len(column) == len(rows)
+        states.append(family.fold(list(column), [float(place) for place in range(many)], measure.options))
+    merged = family.merge(*states)
+    assert family.merge(states[1], states[0]) == merged
+    assert orjson.loads(orjson.dumps(merged)) == merged
+    for value in values_of(family, merged, states[0], measure):
+        assert value is None or math.isfinite(value)
+        if value is not None and isinstance(family, Ranged):
+            assert family.range.least <= value <= family.range.most
+
+
+# what 4,000 different events may leave, in bytes; a family that keeps more says why here
+BOUND = 6_000
+BOUNDS = {
+    "histogram_quantile": 20_000,  # 1,000 buckets
+    "agreement": 350_000,  # 4,096 requests, both halves
+    "calibration": 450_000,  # the same, and a confidence of each
+    "evaluation_drop": 25_000,  # 256 versions by suite and name
+}
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_a_state_does_not_grow_with_its_events(name):
+    family, measure = FAMILIES[name], measure_of(name)
+    state = family.fold([], [], measure.options)
+    rng = random.Random(6)
+    for batch in range(8):
+        rows = [different(batch * 500 + place, rng) for place in range(500)]
+        for kind in family.streams or (Kind.METRIC,):
+            column = family.column(kind, rows, measure)
+            state = family.merge(state, family.fold(column, [60.0 * rng.random() for _ in rows], measure.options))
+    assert len(orjson.dumps(state)) <= BOUNDS.get(name, BOUND)
+    values_of(family, state, state, measure)
+
+
+def different(place, rng):
+    """An event that shares as little as possible with any other."""
+    return {
+        "value": rng.lognormvariate(5, 1),
+        "confidence": rng.random(),
+        "request_id": f"r{place}",
+        "prediction": f"class {place}",
+        "label": f"class {place % 7}",
+        "model": f"m{place}",
+        "version": f"v{place}",
+        "suite": f"s{place}",
+        "name": f"n{place}",
+        "score": rng.random(),
+        "features": {f"f{place}": place},
+        "temporality": "cumulative",
+        "series": f"series {place}",
+        "start": float(place),
+        "buckets": {"bounds": [rng.random() * 10, 10 + rng.random()], "counts": [1, 2, 3]},
+    }

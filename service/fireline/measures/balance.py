@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from fireline.domain.events import Kind, text_of
+from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.categories import Counts, add, categories, counted, counts_in, key_of, smallest
@@ -54,6 +55,7 @@ class Balance:
     """Counts by class, all events included; the state is `{"n": events, "c": {hash: count}}`."""
 
     name = "balance"
+    range = AMOUNT
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = Options

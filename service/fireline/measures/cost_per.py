@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
 from fireline.domain.expressions import Condition
+from fireline.domain.ranges import CALCULATED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions, field_column, numbers
@@ -31,6 +32,7 @@ class CostPer:
     """An exact sum and three counts; the state is `[events, with a cost, outcomes, *expansion]`."""
 
     name = "cost_per"
+    range = CALCULATED
     streams: tuple[Kind, ...] = ()
     needs = "of condition"
     settings: type = NoOptions

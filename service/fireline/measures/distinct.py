@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import Range
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.categories import categories, key_of
@@ -37,6 +38,7 @@ class Distinct:
     """Hashes while they are few, in order; then registers, one character each. The state is that list or that text."""
 
     name = "distinct"
+    range = Range(1.0, exact=True)
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = NoOptions

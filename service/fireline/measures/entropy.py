@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import Range
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.categories import add, categories, counted, counts_in, smallest
@@ -43,6 +44,7 @@ class Entropy:
     """Counts by category, all events included; the state is `{"n": events, "c": {hash: count}}`."""
 
     name = "entropy"
+    range = Range(0.0, 7.02)  # bits of one more than `_MOST` groups
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = Options

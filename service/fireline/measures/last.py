@@ -4,7 +4,7 @@ Unit: the field's. None when no event of the window has a number in the field. O
 largest, so that the answer does not depend on the order of arrival. Error: none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from fireline.domain.events import Kind
 from fireline.domain.ranges import REPORTED
@@ -35,9 +35,8 @@ class Last:
         """The pair with the latest time that has a number."""
         clean = numbers(values)
         if len(clean) == len(values):
-            return list(max(zip(times, clean, strict=True), default=()))
-        usable = [(at, kept[0]) for at, value in zip(times, values, strict=True) if (kept := numbers([value]))]
-        return list(max(usable, default=()))
+            return _latest(zip(times, clean, strict=True))
+        return _latest((at, kept[0]) for at, value in zip(times, values, strict=True) if (kept := numbers([value])))
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """The later of both."""
@@ -49,3 +48,8 @@ class Last:
         """The number."""
         assert isinstance(state, list)
         return float(state[1]) if state else None
+
+
+def _latest(pairs: Iterable[tuple[float, float]]) -> list[float]:
+    """As floats: JSON writes no whole number beyond 64 bits."""
+    return [float(part) for part in max(pairs, default=())]

@@ -19,6 +19,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from fireline.domain.events import Kind, text_of
+from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, Lookback, MeasureState
 from fireline.measures.categories import categories, counted, key_of
@@ -49,6 +50,7 @@ class NewCategories:
     """Counts of categories that are not listed; the state is `{"n": events, "m": counted, "c": {hash: count}}`."""
 
     name = "new_categories"
+    range = AMOUNT
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = Options

@@ -50,8 +50,10 @@ def _key(request: str) -> str:
 
 
 def short(text: str) -> str:
-    """A label as it is kept: long ones by their hash."""
-    return text if len(text) <= _LONGEST else _key(text)
+    """A label as it is kept: long ones, and halves of characters that JSON cannot write, by their hash."""
+    if len(text) <= _LONGEST and (text.isascii() or text.encode(errors="replace").decode() == text):
+        return text
+    return _key(text)
 
 
 def _zeros(key: str) -> int:

@@ -23,6 +23,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from fireline.domain.events import Kind, field_of
+from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, Lookback, MeasureState
 from fireline.measures.categories import counted, counts_in
@@ -35,6 +36,8 @@ measures:
 
 _DEPTH = 4
 _AS_EXPECTED = ""
+Shape = tuple[tuple[str, str], ...]
+"""Dotted names and types, in the order in which they stand in the event."""
 Type = Literal["number", "text", "truth", "list", "object"]
 
 
@@ -66,19 +69,18 @@ class SchemaChange:
     """Counts of shapes that are not as listed; the state is `{"n": events, "m": counted, "c": {hash: count}}`."""
 
     name = "schema_change"
+    range = AMOUNT
     streams: tuple[Kind, ...] = ()
     needs = ""
     settings: type = Options
 
     def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
         """The shape of every event as a text; the empty text when it is as listed."""
-        inside, expected = measure.options.get("inside"), measure.options.get("expected")
-        ignore, exact = _names(measure.options.get("ignore")), bool(measure.options.get("exact"))
+        inside, ignore = measure.options.get("inside"), _names(measure.options.get("ignore"))
         parts = [field_of(row, inside) if isinstance(inside, str) else row for row in rows]
-        shapes = [dict(_shape(part, ignore)) if isinstance(part, Mapping) else {} for part in parts]
-        if not isinstance(expected, Mapping):
-            return [_text(shape) for shape in shapes]
-        return [_AS_EXPECTED if _fits(shape, expected, exact=exact) else _text(shape) for shape in shapes]
+        shapes = [tuple(_shape(part, ignore)) if isinstance(part, Mapping) else () for part in parts]
+        texts = {shape: _told(shape, measure.options) for shape in set(shapes)}
+        return [texts[shape] for shape in shapes]
 
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """Count the events of each shape that is not as listed."""
@@ -119,18 +121,7 @@ def _names(given: object) -> frozenset[str]:
     return frozenset(given) if isinstance(given, list) else frozenset()
 
 
-def _type(value: object) -> str:
-    match value:
-        case bool():
-            return "truth"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case list() | tuple():
-            return "list"
-        case _:
-            return "object"
+_TYPES = {bool: "truth", int: "number", float: "number", str: "text", list: "list", dict: "object"}
 
 
 def _shape(fields: Fields, ignore: frozenset[str], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
@@ -138,14 +129,17 @@ def _shape(fields: Fields, ignore: frozenset[str], prefix: str = "", depth: int 
         dotted = f"{prefix}{name}"
         if value is None or dotted in ignore:
             continue
-        yield dotted, _type(value)
+        yield dotted, _TYPES.get(type(value), "object")
         if isinstance(value, Mapping) and depth < _DEPTH:
             yield from _shape(value, ignore, f"{dotted}.", depth + 1)
 
 
-def _text(shape: Mapping[str, str]) -> str:
-    """Never empty: that would be a shape as listed."""
-    return "{" + ",".join(f"{name!r}:{kind}" for name, kind in sorted(shape.items())) + "}"
+def _told(shape: Shape, options: Mapping[str, object]) -> str:
+    """The shape as a text that does not depend on the order of the fields; the empty text when it is as listed."""
+    expected = options.get("expected")
+    if isinstance(expected, Mapping) and _fits(dict(shape), expected, exact=bool(options.get("exact"))):
+        return _AS_EXPECTED
+    return "{" + ",".join(f"{name!r}:{kind}" for name, kind in sorted(shape)) + "}"
 
 
 def _fits(shape: Mapping[str, str], expected: Mapping[str, object], *, exact: bool) -> bool:

@@ -17,6 +17,7 @@ from fractions import Fraction
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import field_column, numbers
@@ -44,6 +45,7 @@ class Stddev:
     """Exact sums of numbers and of squares; the state is `[how many, expansion, expansion of squares]`."""
 
     name = "stddev"
+    range = AMOUNT
     streams: tuple[Kind, ...] = ()
     needs = "of"
     settings: type = Options
