@@ -217,6 +217,8 @@ def check_junk(family, measure, many, rng):
 # what 4,000 different events may leave, in bytes; a family that keeps more says why here
 BOUND = 6_000
 BOUNDS = {
+    "increase": 10_000,  # 64 series, two points of each
+    "increase_rate": 10_000,  # the same
     "histogram_quantile": 20_000,  # 1,000 buckets
     "agreement": 350_000,  # 4,096 requests, both halves
     "calibration": 450_000,  # the same, and a confidence of each
