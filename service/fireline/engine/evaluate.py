@@ -101,6 +101,7 @@ class Evaluation:
             self._high[partial.source] = partial.start
             # in a recording the time before this batch, which may leap over a gap
             at = self._reached.back_to(now) if timeline.name == LIVE else timeline.high
+            self._since.note(timeline, partial.entries)
             for entry in partial.entries:
                 self._put(timeline, partial, entry, at)
         # else a chunk that was complete before a later one came: nothing of it can be new
@@ -121,7 +122,6 @@ class Evaluation:
         if len(entry.cell.states) != len(rule.measures) or (values is not None and len(values) != len(rule.by)):
             self.malformed += 1
             return
-        self._since.note(timeline, rule.name, entry.pane)
         if entry.pane < self._oldest(rule, at):
             self.expired += 1
             return
@@ -159,7 +159,9 @@ class Evaluation:
 
     def _oldest(self, rule: Rule, at: float) -> int:
         """The oldest pane of a rule that matters: to its measures, which never go back, or to an open watch."""
-        return pane_of(at - max(self._since.reach(rule), self._watched.get(rule.name, 0.0)), rule.pane)
+        return pane_of(
+            at - max(self._since.reach.get(rule.name, rule.window), self._watched.get(rule.name, 0.0)), rule.pane
+        )
 
     def judge(self, now: float, behind: float = 0.0) -> list[Signal]:
         """Judge the entities that changed or whose time came. Ids are deterministic.
@@ -209,14 +211,14 @@ class Evaluation:
             signals += self._judge_missed(timeline, series, now)
         now = max(now, series.judged)
         newest = series.seen = timeline.pane(series, now, arrived=arrived)
-        self.faults += (reading := read(series, *self._since.beside(timeline, series), newest, now)).faults
+        since = None if series.plan is None else self._since.pane(timeline, rule)
+        self.faults += (reading := read(series, timeline.pool(rule.name), since, newest, now)).faults
         state = series.state
         if series.entity is not None:
             state, said = judge(rule, state, reading.shown, now, behind)
             signals += said
         moved = state is not before and (state.levels, state.severity) != (before.levels, before.severity)
-        if signals or moved or timeline.name != LIVE:
-            # in a recording, when it was judged is part of what a restart resumes at
+        if signals or moved or timeline.name != LIVE:  # where a recording's judging resumes is part of its windows
             self._changed[timeline.name, rule.name, series.entity] = None
         series.state, series.judged = state, now
         self._rest(timeline, series, reading.shown, now, behind=behind)
@@ -235,7 +237,9 @@ class Evaluation:
             timeline.remove(series)
             self._changed[key] = None
             return
-        times = [timeline.shows(pane, rule.pane) for pane in self._since.turns(timeline, series)]
+        since, seen = self._since.pane(timeline, rule) if series.plan is not None else None, series.seen
+        slides = [shown.slides(seen, since) for shown in timeline.shown(series)] if seen is not None else []
+        times = [timeline.shows(pane, rule.pane) for pane in slides if pane is not None]
         if (due := next_due(rule, series.state, reading, now)) is not None:
             times.append(due)
         if series.unseen is not None or (behind > 0.0 and waits):

@@ -225,7 +225,8 @@ class Series:
         rest = self._rest
         if rest is None or rest.newest != newest:
             first = newest - span(self.rule.window, self.rule.pane) + 1
-            inside = [pane for pane in self._from(first) if pane >= first and pane != newest]
+            held = self.panes() if self.plan is None else self._from(first)
+            inside = [pane for pane in held if pane >= first and pane != newest]
             oldest = min((pane for pane in inside if pane < newest), default=None)
             ahead = min((pane for pane in inside if pane > newest), default=None)
             before = self._complete(oldest, newest - 1) if oldest is not None else None
@@ -233,9 +234,7 @@ class Series:
         return rest
 
     def _from(self, first: int) -> Iterable[int]:
-        """The panes, at least those from `first` on."""
-        if self.plan is None:
-            return self.panes()
+        """The panes from `first` on."""
         panes = self.ordered()
         return panes[bisect_left(panes, first) :]
 
@@ -263,21 +262,29 @@ class Series:
         found = None if held is None else thawed(held)
         return self._join(found, self.cell(newest)) if last == newest else found
 
-    def slides(self, newest: int) -> int | None:
-        """The next newest pane with which measures read something else, although nothing arrives."""
+    def slides(self, newest: int, since: int | None = None) -> int | None:
+        """The next newest pane with which measures read something else, although nothing arrives.
+
+        `since` is the pane of the rule's first event: what lies before a stretch makes it known.
+        """
         _, _, oldest, ahead = self._resting(newest)
         if oldest is None and (newest in self.settled or newest in self.open):
             oldest = newest
-        leaves = None if oldest is None else oldest + span(self.rule.window, self.rule.pane)
-        past = None if self.plan is None else self.plan.slides(newest, self.ordered())
-        return min((pane for pane in (leaves, ahead, past) if pane is not None), default=None)
+        turn = ahead
+        if oldest is not None:
+            leaves = oldest + span(self.rule.window, self.rule.pane)
+            turn = leaves if ahead is None or leaves < ahead else ahead
+        if self.plan is not None:
+            past = self.plan.slides(newest, since, self.ordered())
+            turn = past if turn is None or (past is not None and past < turn) else turn
+        return turn
 
     def prune(self, before: int) -> bool:
         """Drop the panes before `before`; whether there were any."""
         if self._pruned is not None and before <= self._pruned:
             return False
         self._pruned = before
-        old = self._before(before)
+        old = {pane for pane in self.panes() if pane < before} if self.plan is None else self._before(before)
         for pane in old:
             self.settled.drop(pane)
             self.open.pop(pane, None)
@@ -285,8 +292,7 @@ class Series:
         return bool(old)
 
     def _before(self, pane: int) -> list[int]:
-        if self.plan is None:  # few panes, which need no order
-            return list({each for each in self.panes() if each < pane})
+        """The panes before this one, which are about to be dropped."""
         panes = self.ordered()
         old = panes[: bisect_left(panes, pane)]
         if old:

@@ -59,16 +59,13 @@ class Plan:
     stretches: tuple[Stretch, ...]
     reach: float
 
-    def slides(self, newest: int, panes: Sequence[int]) -> int | None:
+    def slides(self, newest: int, since: int | None, panes: Sequence[int]) -> int | None:
         """The next newest pane with which a stretch shows something else; `panes` are those with anything in them."""
-        return min((at for stretch in self.stretches for at in _slides(stretch, newest, panes)), default=None)
-
-    def ripens(self, newest: int, since: int | None) -> int | None:
-        """The next newest pane with which enough is known of one more stretch."""
-        if since is None:
-            return None
-        ripe = (since + stretch.back + stretch.panes for stretch in self.stretches if stretch.back)
-        return min((pane for pane in ripe if pane > newest), default=None)
+        turns = [at for stretch in self.stretches for at in _slides(stretch, newest, panes)]
+        if since is not None:  # from then on enough is known of one more stretch
+            ripe = (since + stretch.back + stretch.panes for stretch in self.stretches if stretch.back)
+            turns += [at for at in ripe if at > newest]
+        return min(turns, default=None)
 
 
 def _slides(stretch: Stretch, newest: int, panes: Sequence[int]) -> Iterator[int]:
