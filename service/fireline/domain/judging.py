@@ -149,8 +149,11 @@ def _weigh(rule: Rule, state: EntityState, reading: Reading, now: float, behind:
         return _silent(rule, levels, firing, silence, reading)
     top = firing[0] if firing else None
     found = _conclude(rule, state, levels, top, whys)
-    lag = own_lag(rule, reading, now, behind)
-    return found._replace(reason=f"{found.reason}; {lag}") if lag else found
+    besides = [own_lag(rule, reading, now, behind)]
+    if found.verdict is State.CLEAR and state.severity is None:
+        besides += [whys[level.severity].why for level in rule.levels if not counts(level.hours, now)]
+    told = [each for each in besides if each]
+    return found._replace(reason="; ".join([found.reason, *told])) if told else found
 
 
 def _tell(level: Level, values: Mapping[str, object], samples: int, now: float, *, in_hours: bool) -> Told:
