@@ -5,19 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from fireline.domain.catalog import Service
-from fireline.domain.oncall import OnCall
+from fireline.domain.oncall import OnCall, Policy, TargetKind
 from fireline.domain.rota import gaps
-from fireline.domain.rules import Match, Matcher, Rule
+from fireline.domain.rules import Rule
 from fireline.spec import codes
 from fireline.spec.catalog import Entries as CatalogEntries
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.durations import written
 from fireline.spec.findings import Findings, suggestion
+from fireline.spec.rule_limits import any_of, check_entities, check_inputs
+from fireline.spec.rule_pairs import check_pairs
 from fireline.spec.rules import Placed
 from fireline.spec.runbooks import PlacedRunbook
 
-GIVEN = frozenset({"service", "severity"})
-"""Inputs that an incident gives to any runbook, beside the labels of its signal."""
 LOOK_AHEAD = timedelta(days=90)
 
 
@@ -42,6 +42,7 @@ def check(world: World, findings: Findings) -> None:
     _check_duplicates(world, findings)
     for placed in world.rules:
         _check_rule(placed, world, findings)
+    check_pairs(world.rules, findings)
     for runbook in world.runbooks:
         _check_runbook(runbook, world, findings)
     if world.catalog is not None:
@@ -75,6 +76,7 @@ def _check_rule(placed: Placed, world: World, findings: Findings) -> None:
         hint = suggestion(rule.owner, world.catalog.teams)
         findings.error(document, (*path, "owner"), f"there is no team `{rule.owner}`", hint, code=codes.UNKNOWN_NAME)
     _check_rule_service(placed, world, findings)
+    check_entities(placed, len(world.catalog.services) if world.catalog is not None else None, findings)
     runbooks = {each.runbook.name: each for each in world.runbooks}
     for index, name in enumerate(rule.runbooks):
         place = (*path, "runbooks", index)
@@ -82,7 +84,7 @@ def _check_rule(placed: Placed, world: World, findings: Findings) -> None:
             hint = suggestion(name, world.runbook_names)
             findings.error(document, place, f"there is no runbook `{name}`", hint, code=codes.UNKNOWN_NAME)
         elif name in runbooks:
-            _check_inputs(placed, place, runbooks[name], findings)
+            check_inputs(placed, place, runbooks[name], findings)
             _check_fallbacks(placed, place, runbooks[name], world, findings=findings)
 
 
@@ -98,22 +100,13 @@ def _check_rule_service(placed: Placed, world: World, findings: Findings) -> Non
             hint = suggestion(source, known)
             findings.error(placed.document, place, f"there is no service `{source}`", hint, code=codes.UNKNOWN_NAME)
         return
-    for name in _values(rule.where, "service"):
+    for name in any_of(rule.where, "service"):
         if name not in known:
             path = (*placed.path, "where", "service")
             hint = suggestion(name, known)
             findings.warning(
                 placed.document, path, f"the catalog has no service `{name}`", hint, code=codes.UNKNOWN_NAME
             )
-
-
-def _check_inputs(placed: Placed, place: Path, runbook: PlacedRunbook, findings: Findings) -> None:
-    given = GIVEN | set(placed.rule.by)
-    for name in runbook.required:
-        if name not in given:
-            message = f"nothing gives the input `{name}` of `{runbook.runbook.name}`"
-            hint = f"give it a default, or add `{name}` to `by`"
-            findings.error(placed.document, place, message, hint, code=codes.RUNBOOK_INPUT)
 
 
 def _check_fallbacks(placed: Placed, place: Path, runbook: PlacedRunbook, world: World, *, findings: Findings) -> None:
@@ -129,7 +122,7 @@ def _check_fallbacks(placed: Placed, place: Path, runbook: PlacedRunbook, world:
 def _services_of(rule: Rule, catalog: CatalogEntries) -> list[Service]:
     source = rule.service.source
     constant = [source] if isinstance(source, str) and "{{" not in source else []
-    found = (_service(name, catalog) for name in constant or _values(rule.where, "service"))
+    found = (_service(name, catalog) for name in constant or any_of(rule.where, "service"))
     return [service for service in found if service is not None]
 
 
@@ -139,10 +132,6 @@ def _service(name: str, catalog: CatalogEntries) -> Service | None:
 
 def _service_names(catalog: CatalogEntries) -> frozenset[str]:
     return frozenset(catalog.services).union(*(service.aliases for service in catalog.services.values()))
-
-
-def _values(matchers: Sequence[Matcher], label: str) -> tuple[str, ...]:
-    return tuple(value for m in matchers if m.label == label and m.how is Match.ANY_OF for value in m.values)
 
 
 def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> None:
@@ -182,6 +171,14 @@ def _check_policies(catalog: CatalogEntries, world: World, findings: Findings) -
             hint = suggestion(team.policy, world.oncall.policies)
             message = f"there is no escalation policy `{team.policy}`, so nobody of `{name}` would be paged"
             findings.error(world.catalog_document, path, message, hint, code=codes.UNKNOWN_NAME)
+        elif not _has_schedule(world.oncall.policies[team.policy]):
+            message = f"the policy `{team.policy}` of `{name}` asks no schedule, so nobody of them is on call by turns"
+            hint = "name one in its first level, as `schedule:...`"
+            findings.warning(world.catalog_document, ("teams", name, "policy"), message, hint, code=codes.NO_SCHEDULE)
+
+
+def _has_schedule(policy: Policy) -> bool:
+    return any(target.kind is TargetKind.SCHEDULE for level in policy.levels for target in level.targets)
 
 
 _WANTED: Mapping[int, tuple[tuple[str, str], ...]] = {

@@ -13,7 +13,7 @@ from fireline.spec.logic import Known, Said, Way, impossible, ways
 from fireline.spec.meaning import Noted, Written, check_divisions, check_parts, check_whole, note, written_at
 from fireline.spec.rule_forms import LevelForm, RuleForm
 from fireline.spec.rule_reader import Reader
-from fireline.spec.trees import Name, walk
+from fireline.spec.trees import names_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,7 @@ _ROOM = 'leave room between the two, or it flaps: as `when: "p99 > 800"` and `un
 
 def _common(level: _Level, until: Written, known: Known) -> Way | None:
     """The one way in which both hold at once, where they are about the same names; None of anything less plain."""
-    names = {part.name for part in walk(level.when.tree) if isinstance(part, Name)}
-    if not names.issuperset(part.name for part in walk(until.tree) if isinstance(part, Name)):
+    if not names_in(level.when.tree) >= names_in(until.tree):
         return None
     alone = [ways((Said(tree),), known) for tree in (level.when.tree, until.tree)]
     both = ways((Said(level.when.tree), Said(until.tree)), known)
@@ -115,8 +114,7 @@ def _both(way: Way | None, until: Written) -> str:
     """Where both hold at once, for people."""
     if way is None:
         return ""
-    names = sorted({part.name for part in walk(until.tree) if isinstance(part, Name)})
-    spans = [f"`{name}` is {said}" for name in names if (said := _span(way.numbers(name)))]
+    spans = [f"`{name}` is {said}" for name in sorted(names_in(until.tree)) if (said := _span(way.numbers(name)))]
     return f": both hold when {' and '.join(spans)}" if spans else ""
 
 
@@ -147,8 +145,7 @@ def _covers(high: _Level, low: _Level, facts: Facts) -> bool:
         return False
     if high.untold or low.untold or _hours(high) != _hours(low):
         return False
-    names = {part.name for part in walk(low.when.tree) if isinstance(part, Name)}
-    if not names.issuperset(part.name for part in walk(high.when.tree) if isinstance(part, Name)):
+    if not names_in(low.when.tree) >= names_in(high.when.tree):
         return False  # what the higher one rests on may have no value while the lower one fires
     known = facts.sampled(low.samples)
     if impossible(known, Said(low.when.tree)) or not impossible(

@@ -6,8 +6,8 @@ and a text that cannot be read at all has no tree: whoever asks then claims noth
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 
@@ -329,3 +329,34 @@ def plain(tree: Tree) -> str:
         case Opaque():
             said = f"?{tree.start}[{', '.join(inner)}]"
     return said
+
+
+def renamed(tree: Tree, names: Mapping[str, str]) -> Tree:
+    """It with other names; what is not among them stays."""
+
+    def new(part: Tree) -> Tree:
+        return renamed(part, names)
+
+    found = tree
+    match tree:
+        case Literal():
+            pass
+        case Name():
+            found = replace(tree, name=names.get(tree.name, tree.name))
+        case Unary():
+            found = replace(tree, of=new(tree.of))
+        case Binary():
+            found = replace(tree, left=new(tree.left), right=new(tree.right))
+        case Choice():
+            found = replace(tree, condition=new(tree.condition), then=new(tree.then), otherwise=new(tree.otherwise))
+        case Call():
+            of = None if tree.of is None else new(tree.of)
+            found = replace(tree, of=of, arguments=tuple(map(new, tree.arguments)))
+        case Listed() | Opaque():
+            found = replace(tree, parts=tuple(map(new, tree.parts)))
+    return found
+
+
+def names_in(tree: Tree) -> frozenset[str]:
+    """The names that it refers to."""
+    return frozenset(part.name for part in walk(tree) if isinstance(part, Name))
