@@ -41,14 +41,13 @@ def test_a_level_begins_when_its_hours_begin_and_ends_with_them():
     assert story.due == FRIDAY + 9 * HOUR
     assert story.at(9, 200) == [("firing", "outage")]
     assert story.signals[0].evidence.reason == "`top > 100.0` holds, during office"
-    assert story.due == FRIDAY + 17 * HOUR
     assert story.at(16.99, 50) == [], "above its `until`"
     assert story.at(17, 200) == [("clear", None)]
     assert story.signals[0].evidence.reason == "`top > 100.0` counts during office only, again from Mon 09:00"
 
 
 def test_for_counts_from_the_beginning_of_the_hours():
-    story = Story(rule(levels=(Level("outage", above("top", 100.0), for_=600.0, hours=DURING),)))
+    story = Story(rule(levels=(Level("outage", above("top", 100.0), for_=600.0, hours=DURING),), window=3600.0))
     story.at(8.9, 200)
     assert story.at(9, 200) == []
     assert story.due == FRIDAY + 9 * HOUR + 600
