@@ -76,7 +76,7 @@ def mutants(placed: Placed, known: Known) -> Iterator[Mutant]:
         if rule is None or rule.hash in hashes:
             continue
         hashes.add(rule.hash)
-        line = placed.document.place((*placed.path, *edit.path)).line
+        line = placed.document.place((*placed.path, *edit.path), key=True).line
         was, now = _text(edit.was), _text(edit.now)
         name = f"{'.'.join(map(str, edit.path))}: {edit.told or f'{was} -> {now}'}"
         yield Mutant(name, edit.kind, line, was, now, replace(rule, tests=placed.rule.tests))

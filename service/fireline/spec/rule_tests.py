@@ -17,6 +17,7 @@ from fireline.domain.rule_tests import (
     WantedNumber,
     WantedText,
 )
+from fireline.spec import codes
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.rule_test_forms import (
@@ -34,6 +35,7 @@ _NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _COMPARED = re.compile(rf"(<=|>=|<|>)\s*({_NUMBER})")
 _BETWEEN = re.compile(rf"({_NUMBER})\s*\.\.\s*({_NUMBER})")
 _ABOUT = re.compile(rf"({_NUMBER})\s*(?:\+-|±)\s*({_NUMBER})\s*(%?)")
+_EXPECTS = "write `expect:`, `signals:` or `pages:`"
 _HINT = "write a number, `>= 50`, `800..900`, `80 +- 5`, `80 +- 10%` or `none`"
 
 
@@ -52,8 +54,8 @@ class _Reader:
     findings: Findings
     tested: Tested
 
-    def error(self, path: Path, message: str, hint: str = "", *, key: bool = False) -> None:
-        self.findings.error(self.document, path, message, hint, key=key)
+    def error(self, path: Path, message: str, hint: str = "", *, key: bool = False, code: str = codes.INVALID) -> None:
+        self.findings.error(self.document, path, message, hint, key=key, code=code)
 
     def line(self, path: Path) -> int:
         return self.document.place(path).line
@@ -68,7 +70,11 @@ def read_tests(
     for index, form in enumerate(forms):
         place = (*path, index, "name")
         if form.name in names:
-            reader.error(place, f"there is a test `{form.name[:60]}` already, in line {names[form.name]}")
+            reader.error(
+                place,
+                f"there is a test `{form.name[:60]}` already, in line {names[form.name]}",
+                code=codes.DUPLICATE_NAME,
+            )
         names.setdefault(form.name, reader.line(place))
     return tuple(_test(form, (*path, index), reader) for index, form in enumerate(forms))
 
@@ -83,7 +89,7 @@ def read_accepted(document: Document, path: Path, forms: Iterable[AcceptForm]) -
 
 def _test(form: TestForm, path: Path, reader: _Reader) -> RuleTest:
     if not form.expect and form.signals is None and form.pages is None:
-        reader.error(path, f"the test `{form.name[:60]}` expects nothing", "write `expect:`, `signals:` or `pages:`")
+        reader.error(path, f"the test `{form.name[:60]}` expects nothing", _EXPECTS, code=codes.MISSING)
     return RuleTest(
         name=form.name,
         every=form.every,
@@ -112,10 +118,14 @@ def _series(form: SeriesForm, path: Path, reader: _Reader) -> Series:
 def _counts(form: SeriesForm, path: Path, reader: _Reader) -> tuple[int, ...]:
     counts = [0.0 if count is None else count for count in form.count or ()]
     if any(count < 0 or not count.is_integer() for count in counts):
-        reader.error((*path, "count"), "`count` says how many events there are: whole numbers were expected")
+        reader.error(
+            (*path, "count"),
+            "`count` says how many events there are: whole numbers were expected",
+            code=codes.WRONG_VALUE,
+        )
         return ()
     if sum(counts) > MAX_POINTS:
-        reader.error((*path, "count"), f"a series has at most {MAX_POINTS} events")
+        reader.error((*path, "count"), f"a series has at most {MAX_POINTS} events", code=codes.WRONG_VALUE)
         return ()
     return tuple(map(int, counts))
 
@@ -143,13 +153,15 @@ def _evidence(form: ExpectForm | SignalForm, path: Path, reader: _Reader) -> Map
     tested = reader.tested
     if form.severity is not None and form.severity not in tested.severities:
         hint = suggestion(form.severity, tested.severities)
-        reader.error((*path, "severity"), f"the rule has no level `{form.severity}`", hint)
+        reader.error((*path, "severity"), f"the rule has no level `{form.severity}`", hint, code=codes.UNKNOWN_NAME)
     if form.severity is not None and form.state == "clear":
         reader.error((*path, "severity"), "what is clear has no severity", "remove it, or expect `state: firing`")
     for name in form.entity:
         if name not in tested.by:
             hint = suggestion(name, tested.by)
-            reader.error((*path, "entity", name), f"`{name}` is not a label of `by`", hint, key=True)
+            reader.error(
+                (*path, "entity", name), f"`{name}` is not a label of `by`", hint, key=True, code=codes.UNKNOWN_NAME
+            )
     found = {name: _wanted(name, value, (*path, "evidence", name), reader) for name, value in form.evidence.items()}
     return {name: wanted for name, wanted in found.items() if wanted is not None}
 
@@ -161,12 +173,12 @@ def _wanted(name: str, value: object, path: Path, reader: _Reader) -> Wanted | N
         return WantedText(text.removeprefix("~"), part=text.startswith("~"))
     if name not in known and name != SAMPLES:
         hint = suggestion(name, [*known, SAMPLES, REASON, SUMMARY])
-        reader.error(path, f"`{name}` is no measure of the rule", hint, key=True)
+        reader.error(path, f"`{name}` is no measure of the rule", hint, key=True, code=codes.UNKNOWN_NAME)
         return None
     try:
         return wanted_number(value)
     except ValueError as fault:
-        reader.error(path, str(fault), _HINT)
+        reader.error(path, str(fault), _HINT, code=codes.WRONG_VALUE)
         return None
 
 
