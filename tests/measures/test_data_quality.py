@@ -148,10 +148,10 @@ def test_shapes_without_end_are_bounded():
 @pytest.mark.parametrize(
     ("agg", "given", "said"),
     [
-        ("new_categories", {}, "`known` or `trailing` says what is not new"),
-        ("new_categories", {"known": ["a"], "trailing": "1d"}, "`known` or `trailing` says what is not new"),
+        ("new_categories", {}, "nothing says what was there before"),
+        ("new_categories", {"known": ["a"], "trailing": "1d"}, "`known` and `trailing` both say"),
         ("new_categories", {"known": ["a"], "min_past": 5}, "`min_past` says something of `trailing`"),
-        ("schema_change", {"inside": "f"}, "`expected` or `trailing` says what is right"),
+        ("schema_change", {"inside": "f"}, "nothing says what was there before"),
         ("schema_change", {"expected": {"a": "text"}, "against": "common"}, "`against` says something of `trailing`"),
         ("schema_change", {"trailing": "1d", "exact": True}, "`exact` says something of `expected`"),
     ],

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.durations import seconds
 from fireline.domain.ranges import CALCULATED, COUNTED, SHARE
-from fireline.domain.windows import Lookback
+from fireline.domain.windows import Compares, Lookback
+from fireline.measures import FAMILIES
 from fireline.spec.loading import ActionSchema, FormatSchema, Loaded, MeasureSchema, Plugins, load
 
 TODAY = date(2026, 11, 21)
@@ -69,8 +70,25 @@ class ApprovalOptions(Options):
     of: str = "owner"
 
 
+OF_VALUES = ("balance", "cost_per", "distinct", "entropy", "stddev")
+OF_QUALITY = ("missing", "new_categories", "schema_change", "staleness")
+
+
+def as_shipped(name: str) -> MeasureSchema:
+    """A family as the loader is handed it, for faults of its own settings."""
+    family = FAMILIES[name]
+    words = family.needs.split()
+    return MeasureSchema(
+        family.settings,
+        takes_of="of" in words,
+        takes_condition="condition" in words,
+        lookbacks=family.lookbacks if isinstance(family, Compares) else None,
+    )
+
+
 PLUGINS = Plugins(
     measures={
+        **{name: as_shipped(name) for name in (*OF_VALUES, *OF_QUALITY)},
         "count": MeasureSchema(Options, range=COUNTED),
         "avg": MeasureSchema(Options, takes_of=True, range=CALCULATED),
         "quantile": MeasureSchema(QuantileOptions, takes_of=True, range=CALCULATED),

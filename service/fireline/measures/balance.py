@@ -41,11 +41,13 @@ class Options(BaseModel):
         default="largest", description="without `class`: which share, or `imbalance`, the largest by the smallest"
     )
     classes: list[Named] | None = Field(
-        default=None, min_length=2, max_length=_MOST, description="the classes there should be; others are left out"
+        default=None, max_length=_MOST, description="the classes there should be; others are left out"
     )
 
     @model_validator(mode="after")
     def _one_question(self) -> "Options":
+        if self.classes is not None and len(self.classes) < 2:
+            raise ValueError("`classes` compares at least two; for the share of one write `class: deny`")
         if self.class_ is not None and self.model_fields_set & {"which", "classes"}:
             raise ValueError("`class` asks for the share of one class; remove `which` and `classes`, or `class`")
         return self

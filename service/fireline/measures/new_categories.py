@@ -40,8 +40,7 @@ class Options(Past):
 
     @model_validator(mode="after")
     def _one_past(self) -> "Options":
-        if (self.known is None) is (self.trailing is None):
-            raise ValueError("`known` or `trailing` says what is not new; write `known: [a, b]` or `trailing: 7d`")
+        self.one_of("known", "known: [a, b]")
         self.refuse_without("trailing", {"min_past"})
         return self
 

@@ -56,10 +56,7 @@ class Options(Past):
 
     @model_validator(mode="after")
     def _one_past(self) -> "Options":
-        if (self.expected is None) is (self.trailing is None):
-            raise ValueError(
-                "`expected` or `trailing` says what is right; write `expected: {price: number}` or `trailing: 1d`"
-            )
+        self.one_of("expected", "expected: {price: number}")
         self.refuse_without("trailing", {"min_past", "against"})
         self.refuse_without("expected", {"exact"})
         return self

@@ -161,6 +161,7 @@ _TYPES = {
     "float_parsing": "a number",
     "int_parsing": "a whole number",
     "bool_type": "true or false",
+    "bool_parsing": "true or false",
     "list_type": "a list",
     "tuple_type": "a list",
     "dict_type": "a mapping",
