@@ -80,7 +80,7 @@ def _known(reference: str) -> Distribution | None:
 
 
 class Drift:
-    """A distance between the field in the window and in its reference; `_distance` is what tells families apart.
+    """A distance between the field in the window and in its reference; `distance` is what tells families apart.
 
     The state is that of `log_buckets` for numbers and of `category_counts` for categories; `[]` before the first value.
     """
@@ -91,10 +91,11 @@ class Drift:
     settings: type = Options
     kinds: tuple[str, ...] = ("numeric",)
 
-    def _distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+    def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+        """How far the two are apart; None when it has no value for them."""
         raise NotImplementedError
 
-    def _chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+    def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
         """About what two samples of one distribution `like` this give; `noise` is 1 / n + 1 / m of their sizes."""
         raise NotImplementedError
 
@@ -144,7 +145,7 @@ class Drift:
         reference = distribution(others[0]) if others else _baseline(options)
         if reference is None or reference.total < least:
             return None
-        return self._distance(reference, current, options)
+        return self.distance(reference, current, options)
 
     def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
         """What chance alone gives where values are few; and when numbers lie too close together for the sketch."""
@@ -158,7 +159,7 @@ class Drift:
         noise = 1 / current.total + (1 / reference.total if reference is not None else 0.0)
         if noise * _FEW < 1:
             return None
-        chance = self._chance(reference or current, noise, options)
+        chance = self.chance(reference or current, noise, options)
         if chance is None:
             return None
         than = f" and {reference.total:.0f}" if reference is not None else ""

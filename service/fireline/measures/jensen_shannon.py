@@ -44,11 +44,13 @@ class JensenShannon(Drift):
     settings: type = Options
     kinds = ("numeric", "categorical")
 
-    def _distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+    def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+        """The distance, or the divergence."""
         sides = shares(reference, current, int(option(options, "bins", 10)))
         return _formed(jensen_shannon(*sides), options) if sides[0] else None
 
-    def _chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+    def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+        """An eighth of what `psi` has, in the form that was asked for."""
         return _formed(noise * (bins_of(like, options) - 1) / 8, options)
 
 

@@ -40,7 +40,8 @@ class Ks(drift.Drift):
     range = SHARE
     settings: type = Options
 
-    def _distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+    def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+        """The statistic, or its p-value."""
         if not isinstance(reference, Numbers) or not isinstance(current, Numbers):
             return None
         statistic = kolmogorov_smirnov(reference, current)
@@ -48,7 +49,8 @@ class Ks(drift.Drift):
             return by_chance(statistic, reference.total, current.total)
         return statistic
 
-    def _chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+    def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+        """The mean of Kolmogorov's distribution; nothing of a p-value."""
         return None if options.get("result") == "p_value" else _MEAN * math.sqrt(noise)
 
 

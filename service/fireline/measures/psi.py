@@ -32,11 +32,13 @@ class Psi(Drift):
     settings: type = BinnedOptions
     kinds = ("numeric", "categorical")
 
-    def _distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+    def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+        """The index over bins or categories."""
         sides = shares(reference, current, int(option(options, "bins", 10)))
         return stability_index(*sides) if sides[0] else None
 
-    def _chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+    def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+        """(bins - 1) (1 / n + 1 / m): the mean of the chi-square distribution, which it nears."""
         return noise * (bins_of(like, options) - 1)
 
 

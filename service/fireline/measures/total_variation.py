@@ -30,10 +30,12 @@ class TotalVariation(Drift):
     settings: type = BinnedOptions
     kinds = ("numeric", "categorical")
 
-    def _distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+    def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+        """The distance over bins or categories."""
         sides = shares(reference, current, int(option(options, "bins", 10)))
         return total_variation(*sides) if sides[0] else None
 
-    def _chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+    def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+        """The mean of half the absolute differences of shares, as normal noise."""
         expected, _ = shares(like, like, int(option(options, "bins", 10)))
         return math.fsum(math.sqrt(share * (1 - share) * noise) for share in expected) / math.sqrt(2 * math.pi)

@@ -36,12 +36,14 @@ class Wasserstein(drift.Drift):
     range = AMOUNT
     settings: type = Options
 
-    def _distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+    def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
+        """The distance of the middles of buckets, normed if so asked."""
         if not isinstance(reference, Numbers) or not isinstance(current, Numbers):
             return None
         return _normed(wasserstein(reference, current), reference, options)
 
-    def _chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+    def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
+        """The mean distance of two normal noises about the distribution."""
         if not isinstance(like, Numbers):
             return None
         return _normed(math.sqrt(2 * noise / math.pi) * like.spread, like, options)
