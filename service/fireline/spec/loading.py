@@ -11,6 +11,7 @@ from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
 from fireline.domain.topics import Topic
 from fireline.spec import codes
+from fireline.spec.acceptance import settle
 from fireline.spec.baselines import FOLDER, Baselines
 from fireline.spec.calendars import Calendars, read_calendars
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
@@ -96,6 +97,8 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         today=today,
     )
     check(world, findings)
+    documents = [*rule_files.documents.values(), *runbook_files.documents.values()]
+    settle(documents, findings, dated=today is not None)
     if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
         return Loaded(None, findings.sorted())
     texts = {
