@@ -86,6 +86,7 @@ def _events(test: RuleTest) -> int:
 
 def run(paths: Sequence[Path], *, names: Sequence[str], as_json: bool, jobs: int, rules: Path | None) -> int:
     """Mutate the rules in `paths` (all rules when empty) that have tests; the exit code."""
+    mutants_of.cache_clear()
     found = choose(paths, rules, names, as_json=as_json)
     if found is None:
         return NOT_RUN

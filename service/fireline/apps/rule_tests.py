@@ -67,6 +67,7 @@ def choose(
     paths: Sequence[Path], rules: Path | None, names: Sequence[str], *, as_json: bool
 ) -> list[tuple[Asked, int, Placed]] | None:
     """The rules that are asked for, each with its place; None when there are none, which was told why."""
+    kit_of.cache_clear()  # what an earlier command of this process read may have changed
     try:
         kit = kit_of(asked(paths, rules))
         chosen = [(kit.asked, at, placed) for at, placed in kit.chosen(names)]
