@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from fireline import __version__
-from fireline.apps import cli_dead_letters, cli_incidents, cli_oncall, cli_routes, cli_rule_tests, cli_runs, cli_topics
+from fireline.apps import (
+    cli_checking,
+    cli_dead_letters,
+    cli_incidents,
+    cli_oncall,
+    cli_routes,
+    cli_rule_tests,
+    cli_runs,
+    cli_topics,
+)
 
 app = typer.Typer(
     name="fireline",
@@ -87,29 +96,9 @@ def demo(
     raise typer.Exit(load("demo").run(once=once, rules=rules, runbooks=runbooks, picture=picture))
 
 
-@app.command(rich_help_panel="Author")
-def check(
-    rules: RulesOption = None,
-    runbooks: RunbooksOption = None,
-    as_json: JsonOption = False,
-    github: Annotated[bool, typer.Option("--github", help="Print annotations for GitHub")] = False,
-) -> None:
-    """Check rules, runbooks, catalog and schedules: every fault of every file, where it is and how to mend it.
-
-    Exits 1 when there is an error; warnings alone exit 0.
-    """
-    raise typer.Exit(load("checking").run(rules=rules, runbooks=runbooks, as_json=as_json, github=github))
-
-
+app.command("check", rich_help_panel="Author")(cli_checking.check)
 app.command("test", rich_help_panel="Author")(cli_rule_tests.run_tests)
-
-
-@app.command(rich_help_panel="Author")
-def schema(
-    name: Annotated[str, typer.Argument(help="rules, runbooks, catalog, oncall, severities or topics")] = "rules",
-) -> None:
-    """Print the JSON Schema of one kind of file, for completion and checks in an editor."""
-    raise typer.Exit(load("checking").print_schema(name))
+app.command("schema", rich_help_panel="Author")(cli_checking.schema)
 
 
 @app.command(rich_help_panel="Author")

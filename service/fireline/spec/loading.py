@@ -98,7 +98,7 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
     )
     check(world, findings)
     documents = [*rule_files.documents.values(), *runbook_files.documents.values()]
-    settle(documents, findings, dated=today is not None)
+    settle(documents, findings, whole=today is not None)
     if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
         return Loaded(None, findings.sorted())
     texts = {
@@ -148,6 +148,7 @@ def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> Rule
             documents[path.as_posix()] = _read(path)
     known = Known(plugins, severities, _calendars(house, findings), Baselines(rules_dir / FOLDER))
     rules = [rule for document in documents.values() for rule in _rules(document, known, findings)]
+    settle(documents.values(), findings, whole=False)
     return RulesAlone(tuple(rules), known, response, findings.sorted())
 
 
