@@ -1,79 +1,94 @@
 """`fireline check` and `fireline schema`: faults of files for people, for programs and for GitHub."""
 
-import sys
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
-
-from rich.text import Text
 
 from fireline.adapters.clock import SystemClock
 from fireline.apps.bootstrap import plugins, settings_with
+from fireline.apps.checking_told import tell, tell_github, tell_json
 from fireline.apps.faults import Refused
-from fireline.apps.output import err, harmless, out, print_json, say
+from fireline.apps.output import err, out, print_json, say
+from fireline.apps.settings import Settings
 from fireline.domain.configuration import Configuration, Problem
-from fireline.spec.loading import load
+from fireline.spec.loading import Loaded, load, load_rules
 from fireline.spec.schemas import schemas
 
 FAULTY = 1
 
 
-def run(*, rules: Path | None, runbooks: Path | None, as_json: bool, github: bool) -> int:
-    """Check both directories; 0 when there is no error."""
+def run(
+    files: Sequence[Path] = (), *, rules: Path | None, runbooks: Path | None, form: str = "text", strict: bool = False
+) -> int:
+    """Check both directories, and tell of `files` alone where there are any; 0 when nothing stands in the way.
+
+    `form` is text, json or github; `strict` lets warnings stand in the way too. Raises Refused for files that are not
+    there.
+    """
     settings = settings_with(rules, runbooks)
     began = time.perf_counter()
-    today = datetime.fromtimestamp(SystemClock().now(), UTC).date()
-    loaded = load(settings.rules, settings.runbooks, plugins(), today=today)
+    loaded = load(settings.rules, settings.runbooks, plugins(), today=_today())
+    problems = _of(files, loaded, settings) if files else loaded.problems
     took = time.perf_counter() - began
-    errors = [p for p in loaded.problems if p.severity == "error"]
-    if as_json:
-        print_json({"ok": not errors, "problems": [_document(p) for p in loaded.problems]})
-    elif github:
-        _annotate(loaded.problems)
-    else:
-        _tell(loaded.problems, loaded.configuration, took)
-    return FAULTY if errors else 0
+    match form:
+        case "json":
+            tell_json(problems)
+        case "github":
+            tell_github(problems)
+        case _:
+            tell(problems, out())
+            _conclude(problems, None if files else loaded.configuration, files, took)
+    return FAULTY if any(strict or problem.severity == "error" for problem in problems) else 0
 
 
-def _tell(problems: Sequence[Problem], configuration: Configuration | None, took: float) -> None:
-    console = out()
-    for problem in problems:
-        place = Text(harmless(f"{problem.file}:{problem.line}:{problem.column}:"), style="bold")
-        kind = Text(f" {problem.severity}: ", style="red" if problem.severity == "error" else "yellow")
-        console.print(place + kind + Text(harmless(problem.message)))
-        if problem.hint:
-            say(f"  hint: {problem.hint}", "dim")
-    errors = sum(p.severity == "error" for p in problems)
-    if configuration is None:
-        say(f"{errors} errors, {len(problems) - errors} warnings", "red", to=err())
+def _today() -> date:
+    return datetime.fromtimestamp(SystemClock().now(), UTC).date()
+
+
+def _of(files: Sequence[Path], loaded: Loaded, settings: Settings) -> tuple[Problem, ...]:
+    """The problems of some files. They are checked with everything beside them; files of elsewhere as rules alone."""
+    if missing := [file for file in files if not file.exists()]:
+        raise Refused(f"there is no file {str(missing[0])!r}")
+    houses = [settings.rules.resolve(), settings.runbooks.resolve()]
+    inside = [file.resolve() for file in files if _within(file.resolve(), houses)]
+    outside = [file for file in files if not _within(file.resolve(), houses)]
+    found = [problem for problem in loaded.problems if _within(Path(problem.file).resolve(), inside)]
+    if outside:
+        found += load_rules(outside, settings.rules, plugins()).problems
+    return tuple(found)
+
+
+def _within(path: Path, roots: Sequence[Path]) -> bool:
+    return any(path == root or root in path.parents for root in roots)
+
+
+def _conclude(
+    problems: Sequence[Problem], configuration: Configuration | None, files: Sequence[Path], took: float
+) -> None:
+    errors = sum(problem.severity == "error" for problem in problems)
+    warnings = _many(len(problems) - errors, "warning")
+    if errors or (configuration is None and not files):
+        say(f"{_many(errors, 'error')}, {warnings}", "red", to=err())
         return
-    counts = (
-        f"{len(configuration.rules)} rules, {len(configuration.runbooks)} runbooks, "
-        f"{len(configuration.catalog.services)} services, {len(configuration.catalog.people)} people"
-    )
-    counts += f", {len(configuration.topics)} topics of others" if configuration.topics else ""
-    say(f"{counts}: sound, {len(problems)} warnings ({took * 1000:.0f} ms)", "green", to=err())
+    counts = _many(len(files), "file") if configuration is None else _counts(configuration)
+    say(f"{counts}: sound, {warnings} ({took * 1000:.0f} ms)", "green", to=err())
 
 
-def _annotate(problems: Sequence[Problem]) -> None:
-    for problem in problems:
-        text = problem.message + (f" ({problem.hint})" if problem.hint else "")
-        flat = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-        place = f"file={problem.file},line={problem.line},col={problem.column}"
-        sys.stdout.write(harmless(f"::{problem.severity} {place}::{flat}") + "\n")
+def _counts(configuration: Configuration) -> str:
+    counts = [
+        _many(len(configuration.rules), "rule"),
+        _many(len(configuration.runbooks), "runbook"),
+        _many(len(configuration.catalog.services), "service"),
+        f"{len(configuration.catalog.people)} people",
+    ]
+    if configuration.topics:
+        counts.append(f"{_many(len(configuration.topics), 'topic')} of others")
+    return ", ".join(counts)
 
 
-def _document(problem: Problem) -> dict[str, object]:
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "column": problem.column,
-        "severity": problem.severity,
-        "message": problem.message,
-        "hint": problem.hint,
-        "path": problem.path,
-    }
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def print_schema(name: str) -> int:

@@ -14,7 +14,6 @@ from fireline.spec.documents import Document
 from fireline.spec.findings import Findings, suggestion
 
 _COMMENT = re.compile(r"(?:^|(?<=\s))#\s*fireline:\s*accept\b\s*(?P<codes>[\w-]*(?:\s*,\s*[\w-]+)*)")
-_BY_DATE = frozenset({codes.REVIEW_OVERDUE, codes.SCHEDULE_GAP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +30,8 @@ class _Accepted:
         return Problem(self.file, self.line, self.column, message, hint, severity="warning", code=codes.ACCEPT)
 
 
-def settle(documents: Iterable[Document], findings: Findings, *, dated: bool) -> None:
-    """Take accepted warnings out, and note what accepts nothing; `dated` says whether dates were judged."""
+def settle(documents: Iterable[Document], findings: Findings, *, whole: bool) -> None:
+    """Take accepted warnings out, and note what accepts nothing, if the `whole` was judged."""
     accepted = [each for document in documents for each in _accepted(document)]
     if not accepted:
         return
@@ -45,18 +44,18 @@ def settle(documents: Iterable[Document], findings: Findings, *, dated: bool) ->
             kept.append(problem)
         if found is not None:
             used.add(found)
-    sound = findings.count() == 0
+    whole = whole and findings.count() == 0  # what is broken hides what would be found
     idle = (each for each in places.values() if each not in used)
-    findings.problems = [*kept, *(said for each in idle if (said := _said(each, sound, dated)) is not None)]
+    findings.problems = [*kept, *(said for each in idle if (said := _said(each, whole)) is not None)]
 
 
-def _said(accepted: _Accepted, sound: bool, dated: bool) -> Problem | None:
-    """What is wrong with a comment that accepted nothing; None when more may be found once errors are mended."""
+def _said(accepted: _Accepted, whole: bool) -> Problem | None:
+    """What is wrong with a comment that accepted nothing; None when not everything could be found."""
     code = accepted.code
     if code not in codes.CODES:
         hint = suggestion(code, codes.CODES) if code else "such as `# fireline: accept until-idle: why`"
         return accepted.warning(f"there is no code `{code}` to accept" if code else "`accept` names no code", hint)
-    if not sound or (not dated and code in _BY_DATE):
+    if not whole:
         return None
     return accepted.warning(f"line {accepted.of} has no `{code}` to accept", "remove the comment")
 
