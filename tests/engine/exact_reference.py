@@ -12,7 +12,7 @@ from functools import cache
 
 import orjson
 
-from fireline.domain.durations import written
+from fireline.domain.durations import spelled
 from fireline.domain.events import Kind
 from fireline.domain.judging import EntityState, Reading, judge
 from fireline.domain.rules import Level, Match, Matcher, Measure, NoData, Rule, Signal
@@ -168,6 +168,22 @@ def rules() -> dict[str, Rule]:
             ),
         ),
         _rule(
+            "few-lately",
+            ("service",),
+            [Level("outage", Check("lately < 2", "lately"), min_samples=0)],
+            window=10.0,
+            pane=5.0,
+            measures=(Measure("lately", "count", window=45.0),),
+        ),
+        _rule(
+            "long-ago",
+            ("service",),
+            [Level("notice", above("then", 0.0), min_samples=0)],
+            window=10.0,
+            pane=5.0,
+            measures=(Measure("then", "count", offset=40.0),),
+        ),
+        _rule(
             "right-before",
             ("service",),
             [Level("outage", Check("before < 0.6", "before"))],
@@ -294,7 +310,7 @@ class Events:
         """A measure's value, and what it says of where it looked, or lacked."""
         seconds, offset = measure.window or self.rule.window, measure.offset
         value, reach = self.value(measure, last, seconds, offset), seconds + offset
-        said = f"covers {written(seconds)}" + (f" that ended {written(offset)} earlier" if offset else "")
+        said = f"covers {spelled(seconds)}" + (f" that ended {spelled(offset)} earlier" if offset else "")
         said = said if measure.window or offset else ""
         if measure.agg == "rise" and value is not None:
             before = self.value(measure, last, seconds, offset + seconds)
@@ -302,11 +318,11 @@ class Events:
             value = None if before is None else value - before - (further or 0.0)
         if measure.agg == "rise":
             reach = offset + seconds + 40.0
-            said += f" and compares with 2 stretches of up to {written(reach)} earlier"
+            said += f" and compares with 2 stretches of up to {spelled(reach)} earlier"
         young = reach > seconds and self.since >= last - round(reach / self.rule.pane) + 1
         if value is not None:
             return value, f"{measure.name} {said}" if said else "", ""
-        lacks = f"{measure.name} has no value before the rule has been read for {written(reach)}"
+        lacks = f"{measure.name} has no value before the rule has been read for {spelled(reach)}"
         return None, "", lacks if young else ""
 
 

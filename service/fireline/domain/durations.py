@@ -38,3 +38,11 @@ def written(duration: float) -> str:
         if duration >= size and (duration / size).is_integer():
             return f"{duration / size:.0f}{unit}"
     return f"{duration:g}s"
+
+
+def spelled(duration: float) -> str:
+    """A duration for readers, in its largest unit and what is left over: `1w1h`, `1m10s`."""
+    unit, size = next(((unit, size) for unit, size in reversed(UNITS.items()) if size <= duration), ("s", 1.0))
+    whole = int(duration / size + 1e-9)
+    rest = round(duration - whole * size, 3)
+    return f"{whole}{unit}" + (written(rest) if rest else "")

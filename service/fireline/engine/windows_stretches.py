@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from fireline.domain.durations import written
+from fireline.domain.durations import spelled
 from fireline.domain.rules import Measure, Rule
 from fireline.domain.windows import Compares, Family, Lookback, reach, span
 
@@ -133,7 +133,7 @@ def _look(asked: _Asked, window: float, pane: float) -> Look:
     if own == (0, span(window, pane)):
         own = None
     others = tuple(_stretch(back.window, asked.offset + back.offset, pane) for back in asked.lookbacks)
-    far = written(reach(asked.window, asked.offset, asked.lookbacks))
+    far = spelled(reach(asked.window, asked.offset, asked.lookbacks))
     lacks = f"{asked.name} has no value before the rule has been read for {far}"
     return Look(own, asked.window, asked.compares, others, _said(asked, window), lacks)
 
@@ -143,14 +143,14 @@ def _stretch(window: float, offset: float, pane: float) -> Stretch:
 
 
 def _said(asked: _Asked, window: float) -> str:
-    parts = [f"covers {written(asked.window)}"] if asked.offset or asked.window != window else []
+    parts = [f"covers {spelled(asked.window)}"] if asked.offset or asked.window != window else []
     if asked.offset:
-        parts[0] += f" that ended {written(asked.offset)} earlier"
+        parts[0] += f" that ended {spelled(asked.offset)} earlier"
     backs = asked.lookbacks
     if len(backs) == 1:
-        ended = written(asked.offset + backs[0].offset)
-        parts.append(f"compares with {written(backs[0].window)} that ended {ended} earlier")
+        ended = spelled(asked.offset + backs[0].offset)
+        parts.append(f"compares with {spelled(backs[0].window)} that ended {ended} earlier")
     elif backs:
-        furthest = written(reach(0.0, asked.offset, backs))
+        furthest = spelled(reach(0.0, asked.offset, backs))
         parts.append(f"compares with {len(backs)} stretches of up to {furthest} earlier")
     return f"{asked.name} {' and '.join(parts)}" if parts else ""

@@ -20,6 +20,7 @@ from fireline.spec.findings import Findings, suggestion
 from fireline.spec.meaning_levels import check_meaning
 from fireline.spec.names import Tree, leaves
 from fireline.spec.panes import pane_fault, pane_for
+from fireline.spec.plugins import MeasureSchema
 from fireline.spec.reading import read_model, validated
 from fireline.spec.references import Asking, referred
 from fireline.spec.rule_forms import MeasureForm, RuleForm
@@ -145,9 +146,18 @@ def _panes(form: RuleForm, measures: Sequence[Measure], reader: Reader) -> tuple
     wrong = [*(each for each in found if isinstance(each, Fault)), *faults(form.window, pane, looks)]
     for each in wrong:
         reader.error(_at(each, form), each.message, each.hint)
-    if not wrong and (much := warning(pane, looks, form.max_entities if form.by else 1)) is not None:
+    if not wrong and (much := warning(pane, looks, _entities(form))) is not None:
         reader.findings.warning(reader.document, (*reader.path, *_at(much, form)), much.message, much.hint)
     return pane, furthest(form.window, looks)
+
+
+def _entities(form: RuleForm) -> int:
+    """How many entities the rule may have: labels that `where` says have so many values."""
+    most = 1
+    for name in form.by:
+        values = form.where.get(name, [])
+        most *= len(values) if values and all(_how(value) is Match.ANY_OF for value in values) else form.max_entities
+    return min(most, form.max_entities)
 
 
 def _at(fault: Fault, form: RuleForm) -> Path:
@@ -202,9 +212,8 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: Reader) -> Me
         hint = suggestion(form.agg, reader.plugins.measures)
         reader.error((*path, "agg"), f"there is no measure `{form.agg}`", hint)
     else:
-        taken = [word for word, takes in (("of", schema.takes_of), ("condition", schema.takes_condition)) if takes]
         kind = form.on or rule.on
-        _check_takes(form, path, taken, kind, reader)
+        _check_takes(form, path, schema, kind, reader)
         options = _options(options, schema.options, path, reader)
         options.update(referred(Asking(schema, options, form.of, kind), path, reader))
     condition_path = (*reader.path, *path, "condition")
@@ -232,12 +241,13 @@ def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, re
     return checked.model_dump() if checked is not None else {}
 
 
-def _check_takes(form: MeasureForm, path: Path, taken: Sequence[str], kind: str, reader: Reader) -> None:
+def _check_takes(form: MeasureForm, path: Path, schema: MeasureSchema, kind: str, reader: Reader) -> None:
+    taken = [word for word, takes in (("of", schema.takes_of), ("condition", schema.takes_condition)) if takes]
     for word, given in (("of", form.of), ("condition", form.condition)):
         if given is not None and word not in taken:
             reader.error((*path, word), f"`{form.agg}` takes no `{word}`", "remove it", key=True)
-    told = form.condition is None or "condition" in taken
-    if "of" in taken and form.of is None and told and kind != "metric":
+    replaced = form.condition is not None and (schema.either or not schema.takes_condition)
+    if schema.takes_of and form.of is None and not replaced and kind != "metric":
         reader.error(path, f"`{form.agg}` needs `of`: the field that is measured", "such as `of: latency_ms`")
     if taken == ["condition"] and form.condition is None:
         hint = "such as `condition: \"error != ''\"`"

@@ -8,9 +8,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from fireline.domain.durations import spelled
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Lookback, reach
-from fireline.spec.durations import UNITS, written
+from fireline.spec.durations import written
 from fireline.spec.panes import MOST, divides, pane_for
 from fireline.spec.plugins import MeasureSchema
 
@@ -132,9 +133,7 @@ def _uneven(looks: Looks, pane: float) -> Iterator[Fault]:
         if not length or divides(pane, length):
             continue
         what = (
-            f"the {word} of `{looks.name}`"
-            if word
-            else f"`{looks.name}` compares with the past, and {_spelled(length)}"
+            f"the {word} of `{looks.name}`" if word else f"`{looks.name}` compares with the past, and {spelled(length)}"
         )
         hint = f"write a multiple of {size}, or set a `pane` of the rule of which it is one"
         yield Fault(looks.name, word, f"{what} is not a whole number of panes of {size}", hint)
@@ -142,13 +141,13 @@ def _uneven(looks: Looks, pane: float) -> Iterator[Fault]:
 
 def _too_far(far: Looks, window: float, pane: float, looks: Sequence[Looks]) -> Fault:
     message = (
-        f"`{far.name}` looks {_spelled(far.reach)} back, which is {far.reach / pane:.0f} panes of {written(pane)};"
+        f"`{far.name}` looks {spelled(far.reach)} back, which is {far.reach / pane:.0f} panes of {written(pane)};"
         f" at most {MOST} are allowed"
     )
     least = far.reach / MOST
     longer = next((nice for nice in _NICE if nice >= least and _fits(nice, window, looks)), None)
     if longer is not None:
-        return Fault(far.name, "offset" if far.offset else "window", message, f"set `pane: {_spelled(longer)}`")
+        return Fault(far.name, "offset" if far.offset else "window", message, f"set `pane: {spelled(longer)}`")
     hint = f"set a `pane` of at least {least:.0f}s, and windows that are whole numbers of it"
     return Fault(far.name, "offset" if far.offset else "window", message, hint)
 
@@ -163,19 +162,11 @@ def warning(pane: float, looks: Sequence[Looks], entities: int) -> Fault | None:
     if each * entities <= MUCH:
         return None
     message = (
-        f"`{far.name}` looks {_spelled(far.reach)} back: {panes:.0f} panes an entity, {_size(each)} each and"
+        f"`{far.name}` looks {spelled(far.reach)} back: {panes:.0f} panes an entity, {_size(each)} each and"
         f" {_size(each * entities)} if there are {entities} entities"
     )
     fewer = max(1, math.floor(MUCH / each))
     return Fault(far.name, "", message, f"set `max_entities: {fewer}` if there are no more, or a longer `pane`")
-
-
-def _spelled(length: float) -> str:
-    """A duration in its two largest units: `7d1h`."""
-    unit, size = next(((unit, size) for unit, size in reversed(UNITS.items()) if size <= length), ("s", 1.0))
-    whole = math.floor(length / size + 1e-9)
-    rest = round(length - whole * size, 3)
-    return f"{whole}{unit}" + (written(rest) if rest else "")
 
 
 def _size(amount: float) -> str:
