@@ -10,6 +10,8 @@ import typer
 
 from fireline import __version__
 from fireline.apps import (
+    cli_backtest,
+    cli_baselines,
     cli_checking,
     cli_dead_letters,
     cli_incidents,
@@ -17,6 +19,7 @@ from fireline.apps import (
     cli_routes,
     cli_rule_tests,
     cli_runs,
+    cli_slos,
     cli_topics,
 )
 
@@ -31,7 +34,9 @@ app = typer.Typer(
     "[bold]fireline up[/bold] to run everything on this machine.",
 )
 app.add_typer(cli_dead_letters.app, name="dead-letter", rich_help_panel="Run")
+app.add_typer(cli_baselines.app, name="baseline", rich_help_panel="Author")
 app.add_typer(cli_topics.app, name="topics", rich_help_panel="Run")
+app.add_typer(cli_slos.app, name="slo", rich_help_panel="Author")
 app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
 app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
@@ -99,6 +104,9 @@ def demo(
 app.command("check", rich_help_panel="Author")(cli_checking.check)
 app.command("test", rich_help_panel="Author")(cli_rule_tests.run_tests)
 app.command("schema", rich_help_panel="Author")(cli_checking.schema)
+
+
+app.command("backtest", rich_help_panel="Author")(cli_backtest.backtest)
 
 
 @app.command(rich_help_panel="Author")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fireline.domain.calendars import Calendar
 from fireline.domain.catalog import Catalog
 from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Rule
@@ -43,6 +44,7 @@ class Configuration:
     hash: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

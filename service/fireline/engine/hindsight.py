@@ -140,9 +140,9 @@ class Hindsight:
 
     def _paged(self, page: Page, incident: Incident, signal: Signal, cause: str) -> Paged:
         severity, person = self._world.severity(incident.severity), self._world.person(page.person)
-        hours = self.hours(person)
+        hours, at = self.hours(person), round(page.at, 3)  # a pane is judged a millionth before its end
         return Paged(
-            at=page.at,
+            at=at,
             incident=incident.number,
             person=page.person,
             name=person.name,
@@ -154,8 +154,8 @@ class Hindsight:
             entity=signal.entity,
             title=incident.title,
             cause=cause,
-            out_of_hours=not open_at(hours, page.at),
-            local=f"{wall(hours, page.at)} {hours.time_zone}",
+            out_of_hours=not open_at(hours, at),
+            local=f"{wall(hours, at)} {hours.time_zone}",
             schedule=page.why.schedule,
             source=page.why.source,
             until=page.why.until,

@@ -106,6 +106,12 @@ class Ingest:
         for chunk in self._chunks.values():
             chunk.cells = {key: held for key, held in chunk.cells.items() if hashes.get(held[1].name) == held[1].hash}
 
+    @property
+    def shortest(self) -> float | None:
+        """The shortest pane, in seconds, of the rules that any event belonged to so far; None before the first."""
+        panes = [rule.pane for lane in self._lanes.values() for rule in lane.heard.values()]
+        return min(panes, default=None)
+
     def forget(self, source: SourceRef) -> None:
         """Drop what is held of a source partition that was taken away, recordings in it too."""
         for held in [held for held in self._chunks if _place(held) == _place(source)]:

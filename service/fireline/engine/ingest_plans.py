@@ -60,6 +60,8 @@ class Lane:
         self.plans: dict[tuple[object, ...], Plan] = {}
         # where raw values may be looked up: not when a name reaches into nested objects
         self.quick: dict[tuple[object, ...], Plan] = {} if any("." in name for name in self.names) else self.plans
+        self.heard: dict[str, Rule] = {}
+        """The rules that any event belonged to so far."""
         self._refusals: dict[tuple[str, ...], Plan] = {}
         self._index = index
         self._admission = admission
@@ -92,6 +94,7 @@ class Lane:
             matched.setdefault((stream.rule.name, values), []).append(stream)
         targets, refused = [], []
         for (name, values), streams in matched.items():
+            self.heard[name] = streams[0].rule
             if self._admission.admits(streams[0].rule, values):
                 targets.append(self._target(values, streams))
             else:

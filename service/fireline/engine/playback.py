@@ -19,6 +19,9 @@ TIMELINE = "replay"
 BATCH = 4096
 """Records taken at a time, a chunk; verdicts of a recording do not depend on it."""
 
+_FEW, _PANES = 256, 64
+"""Of a recording in which a batch spans more panes than these, fewer records are taken at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Played:
@@ -31,15 +34,18 @@ class Played:
 
 
 class Numbered(Sequence[Record]):
-    """Records that are made when they are looked at: of a recording that is decoded already, few ever are."""
+    """The records of places `start` to `end` of a recording, made when they are looked at: few ever are.
 
-    __slots__ = ("_start", "_values")
+    `values` are their bytes, None where these are not needed any more because all of them are decoded.
+    """
 
-    def __init__(self, values: Sequence[bytes | None], start: int) -> None:
-        self._values, self._start = values, start
+    __slots__ = ("_end", "_start", "_values")
+
+    def __init__(self, start: int, end: int, values: Sequence[bytes | None] | None = None) -> None:
+        self._start, self._end, self._values = start, end, values
 
     def __len__(self) -> int:
-        return len(self._values)
+        return self._end - self._start
 
     @overload
     def __getitem__(self, place: int) -> Record: ...
@@ -49,10 +55,12 @@ class Numbered(Sequence[Record]):
 
     def __getitem__(self, place: int | slice) -> "Record | Numbered":
         if isinstance(place, slice):
-            first, last, _ = place.indices(len(self._values))
-            return Numbered(self._values[first:last], self._start + first)
-        at = place if place >= 0 else place + len(self._values)
-        return Record(offset=self._start + at, timestamp=0.0, key=None, value=self._values[at])
+            first, last, _ = place.indices(len(self))
+            values = None if self._values is None else self._values[first:last]
+            return Numbered(self._start + first, self._start + last, values)
+        at = range(len(self))[place]
+        value = None if self._values is None else self._values[at]
+        return Record(offset=self._start + at, timestamp=0.0, key=None, value=value)
 
 
 class Player:
@@ -61,21 +69,47 @@ class Player:
     def __init__(self, rules: Iterable[Rule], families: Mapping[str, Family], decode: Source) -> None:
         chosen = tuple(rules)
         self.events = 0
-        self._decode = decode
         self._ingest = Ingest(chosen, families, decode, partitions=1)
         self._evaluation = Evaluation(chosen, families)
         self._source = SourceRef("playback", 0, TIMELINE)
         self._offset = 0
 
-    def play(self, values: Sequence[bytes | None], rows: Sequence[Row | None]) -> tuple[list[Signal], list[DeadLetter]]:
-        """Take the next records: their bytes, and what `decode.rows` made of them. Neither is changed."""
-        taken = self._ingest.recorded(self._source, Numbered(values, self._offset), rows)
-        self._offset += len(values)
-        self.events += taken.events
-        for payloads in taken.partials.values():
-            for payload in payloads:
-                self._evaluation.apply(payload, taken.newest)
-        return self._evaluation.judge(taken.newest), list(taken.dead)
+    def play(
+        self, rows: Sequence[Row | None], values: Sequence[bytes | None] | None = None
+    ) -> tuple[list[Signal], list[DeadLetter]]:
+        """Take the next records: what `decode.rows` made of them, and their bytes, which only a row of None needs.
+
+        Neither is changed, so that several players may be given the same.
+        """
+        signals: list[Signal] = []
+        dead: list[DeadLetter] = []
+        for start, end in self._pieces(rows):
+            some = None if values is None else values[start:end]
+            taken = self._ingest.recorded(
+                self._source, Numbered(self._offset, self._offset + end - start, some), rows[start:end]
+            )
+            self._offset += end - start
+            self.events += taken.events
+            for payloads in taken.partials.values():
+                for payload in payloads:
+                    self._evaluation.apply(payload, taken.newest)
+            signals += self._evaluation.judge(taken.newest)
+            dead += taken.dead
+        return signals, dead
+
+    def _pieces(self, rows: Sequence[Row | None]) -> Iterator[tuple[int, int]]:
+        """Where to cut so that no entity gets many panes at once: each of its verdicts looks at all that it has."""
+        start = 0
+        while start < len(rows):
+            end = len(rows) if self._dense(rows, start) else min(start + _FEW, len(rows))
+            yield start, end
+            start = end
+
+    def _dense(self, rows: Sequence[Row | None], start: int) -> bool:
+        """Whether the rest of the rows spans few panes of the rules that events have belonged to so far."""
+        times = [row[1] for row in rows[start:] if row is not None]
+        pane = self._ingest.shortest
+        return not times or (pane is not None and max(times) - min(times) <= _PANES * pane)
 
     def finish(self) -> list[Signal]:
         """What the last panes show, although no event came to end them."""
@@ -94,7 +128,7 @@ def play(
     signals: list[Signal] = []
     dead: list[DeadLetter] = []
     for some in _batches(records, batch):
-        more, letters = player.play(some, decode.rows(some))
+        more, letters = player.play(decode.rows(some), some)
         signals += more
         dead += letters
     signals += player.finish()

@@ -23,7 +23,7 @@ from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plu
 from fireline.spec.rule_reader import Known
 from fireline.spec.rules import Placed, read_rules
 from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
-from fireline.spec.slos import read_slos, slo_rule_names
+from fireline.spec.slos import PlacedSlo, read_slos, slo_rule_names
 from fireline.spec.topics import read_topics
 
 __all__ = [
@@ -115,6 +115,7 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         hash=_hash(texts),
         files=texts,
         topics=topics,
+        calendars=known.calendars or {},
     )
     return Loaded(configuration, findings.sorted())
 
@@ -150,6 +151,19 @@ def load_rules(paths: Sequence[Path], rules_dir: Path, plugins: Plugins) -> Rule
     rules = [rule for document in documents.values() for rule in _rules(document, known, findings)]
     settle(documents.values(), findings, whole=False)
     return RulesAlone(tuple(rules), known, response, findings.sorted())
+
+
+def load_slos(rules_dir: Path, plugins: Plugins) -> tuple[Sequence[PlacedSlo], tuple[Problem, ...]]:
+    """The sound objectives of a directory of rules, and all problems of its objectives; nothing else of it is read."""
+    findings = Findings()
+    files = _read_all(rules_dir, findings)
+    severities, _ = _severities(files, findings)
+    known = Known(plugins, severities, _calendars(files, findings), Baselines(rules_dir / FOLDER))
+    documents = [document for name, document in files.documents.items() if name not in _NOT_RULES]
+    for document in documents:
+        findings.form(document)
+    slos = [slo for document in documents if document.root for slo in read_slos(document, known, findings)]
+    return slos, findings.sorted()
 
 
 def _read_all(directory: Path, findings: Findings, without: frozenset[str] = frozenset()) -> _Files:

@@ -1,0 +1,118 @@
+"""A recording under one or two sets of rules: one decoding, and for each set the windows, verdicts and what follows."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+
+from fireline.apps.backtest_files import BLOCK, Heard, Input, Rows, blocks
+from fireline.apps.bootstrap import plugins
+from fireline.apps.files import BrokenFiles
+from fireline.domain.configuration import Configuration
+from fireline.domain.rules import Rule, Signal
+from fireline.engine.playback import Player
+from fireline.measures import FAMILIES
+from fireline.sources.native import Native
+from fireline.spec.loading import load
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is to be read: `between` are seconds since the epoch, the end left out; `labels` are for rows of CSV."""
+
+    inputs: tuple[Input, ...]
+    labels: tuple[tuple[str, str], ...] = ()
+    between: tuple[float, float] = (float("-inf"), float("inf"))
+    size: int = BLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Where a set of rules lies, and which of them are tried (empty: all)."""
+
+    rules: Path
+    runbooks: Path
+    only: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Played:
+    """What was read, and the signals of each set of rules in the order of time."""
+
+    heard: Heard = field(default_factory=Heard)
+    events: int = 0
+    first: float | None = None
+    last: float | None = None
+    late: int = 0
+    signals: list[list[Signal]] = field(default_factory=list)
+
+    def passed(self, rows: Rows) -> None:
+        """Note the span of the events."""
+        times = [row[1] for row in rows]
+        self.events += len(rows)
+        self.first = min(times) if self.first is None else min(self.first, *times)
+        self.last = max(times) if self.last is None else max(self.last, *times)
+
+
+def configuration_of(book: Rulebook) -> Configuration:
+    """The files of a set of rules; raises BrokenFiles with all of their faults."""
+    loaded = load(book.rules, book.runbooks, plugins())
+    if loaded.configuration is None:
+        raise BrokenFiles(loaded.problems)
+    return loaded.configuration
+
+
+def rules_of(configuration: Configuration, only: Sequence[str]) -> list[Rule]:
+    """The rules that are tried, by name."""
+    return [rule for name, rule in sorted(configuration.rules.items()) if not only or name in only]
+
+
+def play(asked: Asked, rules: Sequence[Sequence[Rule]], on_progress: Callable[[Played], None]) -> Played:
+    """Play the recording once for all sets of rules, in this process. Raises Refused for files."""
+    played = Played(signals=[[] for _ in rules])
+    players = [Player(some, FAMILIES, Native()) for some in rules]
+    for rows in blocks(asked.inputs, dict(asked.labels), played.heard, asked.between, asked.size):
+        if not rows:
+            continue
+        played.passed(rows)
+        for place, player in enumerate(players):
+            more, dead = player.play(rows)
+            played.signals[place] += more
+            played.late += len(dead) if not place else 0
+        on_progress(played)
+    for place, player in enumerate(players):
+        played.signals[place] += player.finish()
+    played.signals = [_in_time(signals) for signals in played.signals]
+    return played
+
+
+def _in_time(signals: Iterable[Signal]) -> list[Signal]:
+    """The order in which they are decided on, whatever process judged them."""
+    return sorted(signals, key=lambda s: (s.at, s.rule, s.entity, s.episode, s.sequence))
+
+
+def play_in(jobs: int, asked: Asked, books: Sequence[Rulebook]) -> Played:
+    """The same in several processes: each plays all of the recording for some of the rules.
+
+    Rules know nothing of each other, so the signals are those of one process.
+    """
+    shares = [(place, share) for place, book in enumerate(books) for share in _shares(book, max(1, jobs // len(books)))]
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        parts = list(pool.map(_play_share, [asked] * len(shares), [share for _, share in shares]))
+    played = parts[0]
+    signals: list[list[Signal]] = [[] for _ in books]
+    for (place, _), part in zip(shares, parts, strict=True):
+        signals[place] += part.signals[0]
+    played.signals = [_in_time(some) for some in signals]
+    return played
+
+
+def _shares(book: Rulebook, count: int) -> list[Rulebook]:
+    names = [rule.name for rule in rules_of(configuration_of(book), book.only)]
+    parts = [tuple(names[place::count]) for place in range(count)]
+    return [Rulebook(book.rules, book.runbooks, part) for part in parts if part] or [book]
+
+
+def _play_share(asked: Asked, book: Rulebook) -> Played:
+    return play(asked, [rules_of(configuration_of(book), book.only)], lambda played: None)
