@@ -59,8 +59,9 @@ def wrapped(data: dict[str, object]) -> dict[str, object]:
         inputs = {"service": {"type": "string"}}
         return {"name": "snippet", "owner": "payments-ml", "inputs": inputs, "steps": [prior, data]}
     if "rules" not in data and "steps" not in data and not set(data) & set(KINDS):
-        level = {"outage": {"when": f"{next(iter(data.get('measures', {'n': 0})))} > 1.0"}}
-        rule = {"name": "snippet", "on": "prediction", "by": ["service"], "window": "1m", "severity": level}
+        level = {"outage": {"when": f"{next(iter(data.get('measures', {'n': 0})))} > 0.5"}}
+        rule = {"name": "snippet", "on": "prediction", "by": ["service"], "window": "1h", "severity": level}
+        rule["pane"] = "5m"  # so that examples that look weeks back are within what may be kept
         return {"rules": [{**rule, "measures": {"n": {"agg": "count"}}, **data}]}
     return data
 

@@ -45,6 +45,7 @@ def plugins() -> Plugins:
                 family.settings,
                 takes_of="of" in family.needs.split(),
                 takes_condition="condition" in family.needs.split(),
+                either="or" in family.needs.split(),
                 lookbacks=family.lookbacks if isinstance(family, Compares) else None,
                 reference=family.reference if isinstance(family, Drift) else None,
                 range=family.range if isinstance(family, Ranged) else None,

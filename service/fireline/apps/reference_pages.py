@@ -99,9 +99,10 @@ def _measure(family: Family) -> str:
         "of": ("`of`", "text", "`value` for metrics, else required", "the field of the event that is measured"),
         "condition": ("`condition`", "text", "required", "a CEL condition over the fields of one event"),
     }
-    words = family.needs.split()
+    words = [word for word in family.needs.split() if word != "or"]
     if len(words) > 1:
-        needs["condition"] = ("`condition`", "text", "every event", "a CEL condition over the fields of one event")
+        default = "none" if "or" in family.needs.split() else "every event"
+        needs["condition"] = ("`condition`", "text", default, "a CEL condition over the fields of one event")
     rows = [*(needs[word] for word in words), *option_rows(family.settings)]
     tables = table(("option", "type", "default", "meaning"), rows) if rows else "It has no options."
     return f"## {family.name}\n\n{_doc(family)}\n\n{tables}\n\n{yaml(str(_module(family).__dict__['EXAMPLE']))}"

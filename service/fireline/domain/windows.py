@@ -30,8 +30,8 @@ class Family(Protocol):
 
     @property
     def needs(self) -> str:
-        """What a measure of it must name: `of` (a field; default `value`), `condition`, or nothing; with both words
-        the field, and the condition if it likes."""
+        """What a measure of it must name: `of` (a field; default `value`), `condition`, `of or condition`,
+        `of condition` (the field, and the condition if it likes), or nothing."""
         ...
 
     @property

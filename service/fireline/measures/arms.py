@@ -80,7 +80,7 @@ class Arms:
     name = "arms"
     range = CALCULATED
     streams: tuple[Kind, ...] = ()
-    needs = "of condition"
+    needs = "of or condition"
     settings: type = Options
 
     def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:

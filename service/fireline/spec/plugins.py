@@ -20,12 +20,13 @@ Raises ValueError saying why it cannot serve, and after a semicolon how to mend 
 
 @dataclass(frozen=True, slots=True)
 class MeasureSchema:
-    """A measure family: the model of its own settings, whether it measures a field or counts by a condition, and
-    what it compares with, if it does: the past, a baseline."""
+    """A measure family: the model of its own settings, whether it measures a field or counts by a condition (one of
+    them when it is `either`), and what it compares with, if it does: the past, a baseline."""
 
     options: type[BaseModel]
     takes_of: bool = False
     takes_condition: bool = False
+    either: bool = False
     range: Range | None = None
     lookbacks: Lookbacks | None = None
     reference: Referring | None = None
