@@ -52,7 +52,7 @@ def alert_rule(objective: Objective, alert: Alert) -> dict[str, object]:
     if objective.form.counters is not None:
         when = " && ".join(_counted(objective, span, alert.factor) for span in (long, short))
     else:
-        when = " && ".join(f"burn_{span} > {_number(alert.factor)}" for span in (long, short))
+        when = " && ".join(f"burn_{span} > {number(alert.factor)}" for span in (long, short))
     return {
         **_where(objective),
         "name": f"{objective.name}_{alert.name}",
@@ -158,7 +158,7 @@ def _bad(objective: Objective, span: str) -> str:
 
 def _counted(objective: Objective, span: str, factor: float) -> str:
     share = (1 - Fraction(str(objective.target)) / 100) * Fraction(str(factor))
-    return f"{_bad(objective, span)} > {_number(float(share))} * total_{span}"
+    return f"{_bad(objective, span)} > {number(float(share))} * total_{span}"
 
 
 def _spent(objective: Objective, period: str) -> str:
@@ -167,8 +167,8 @@ def _spent(objective: Objective, period: str) -> str:
     return "budget_left <= 0.0" if objective.target is not None else f"burn_{period} >= 1.0"
 
 
-def _number(value: float) -> str:
-    """A number as a condition takes it: CEL reads no `1e-05`."""
+def number(value: float) -> str:
+    """A number as a condition has it, without an exponent."""
     text = f"{value:.12f}".rstrip("0")
     return f"{text}0" if text.endswith(".") else text
 
@@ -179,7 +179,7 @@ def _who(objective: Objective) -> str:
 
 
 def _description(objective: Objective, alert: Alert) -> str:
-    what = f"{_number(alert.factor).removesuffix('.0')} times as fast as it may"
+    what = f"{number(alert.factor).removesuffix('.0')} times as fast as it may"
     said = f"{objective.form.description.rstrip('.')}. " if objective.form.description else ""
     return f"{said}The budget of {objective.name} goes {what}, over {written(alert.window)} and {written(alert.short)}."
 
@@ -187,11 +187,11 @@ def _description(objective: Objective, alert: Alert) -> str:
 def _summary(objective: Objective, span: str, alert: Alert) -> str:
     if objective.form.counters is not None:
         share = float(1 - Fraction(str(objective.target)) / 100)
-        burn = f"({_bad_of_measures(objective, span)} / ({_number(share)} * measures.total_{span}))"
+        burn = f"({_bad_of_measures(objective, span)} / ({number(share)} * measures.total_{span}))"
     else:
         burn = f"measures.burn_{span}"
     what = "spends its budget" if objective.target is None else "burns its error budget"
-    lasts = f"{{{{ ({_number(objective.period)} / {burn} if {burn} else {_number(objective.period)}) | duration }}}}"
+    lasts = f"{{{{ ({number(objective.period)} / {burn} if {burn} else {number(objective.period)}) | duration }}}}"
     legs = _told_legs(objective, span, "by leg", "round(1) | string")
     return (
         f"{_who(objective)}{objective.name} {what} {{{{ {burn} | round(1) }}}} times as fast as it may{legs}; "

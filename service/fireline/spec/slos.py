@@ -48,6 +48,7 @@ class PlacedSlo:
     name: str
     objective: Objective
     alerts: tuple[Alert, ...]
+    exhausted: Alert
     rules: tuple[Placed, ...]
     texts: tuple[Mapping[str, object], ...]
     """The rules as they would be written in YAML."""
@@ -96,12 +97,15 @@ def _read(reader: Reader) -> PlacedSlo | None:
     _check_tests(form, alerts, reader)
     if objective is None or reader.findings.count() > before:
         return None
-    texts = [*(alert_rule(objective, alert) for alert in alerts), exhausted_rule(objective, _exhausted(form))]
+    exhausted = _exhausted(form)
+    texts = [*(alert_rule(objective, alert) for alert in alerts), exhausted_rule(objective, exhausted)]
     shared = _shared(reader)
-    whole = [{**shared, **text, **_tests(text, objective, reader)} for text in texts]
+    whole = [{"name": text["name"], **shared, **text, **_tests(text, objective, reader)} for text in texts]
     rules = [_compiled(text, reader) for text in whole]
     placed = tuple(rule for rule in rules if rule is not None)
-    return PlacedSlo(form.name, objective, alerts, placed, tuple(whole)) if len(placed) == len(rules) else None
+    return (
+        PlacedSlo(form.name, objective, alerts, exhausted, placed, tuple(whole)) if len(placed) == len(rules) else None
+    )
 
 
 def _compiled(text: Mapping[str, object], reader: Reader) -> Placed | None:
