@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from fireline.apps.backtest_files import STDIN, inputs_of, sizes
 from fireline.apps.backtest_html import page
 from fireline.apps.backtest_labels import instant_of, read_labels
-from fireline.apps.backtest_play import Asked, Played, Rulebook, configuration_of, play, play_in, rules_of
+from fireline.apps.backtest_play import WEEK, Asked, Played, Rulebook, configuration_of, play, play_in, rules_of
 from fireline.apps.backtest_report import Report, Side, document, over_budget
 from fireline.apps.backtest_tables import tell
 from fireline.apps.bootstrap import settings_with
@@ -42,6 +42,7 @@ class Given:
     against_runbooks: Path | None = None
     labels: Path | None = None
     between: tuple[str | None, str | None] = (None, None)
+    begin: str | None = None
     only: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     csv_labels: tuple[str, ...] = ()
@@ -73,7 +74,7 @@ def report_of(given: Given) -> Report:
     books = _books(given)
     inputs = inputs_of(given.events, given.names)
     windows = None if given.labels is None else read_labels(given.labels, inputs)
-    asked = Asked(tuple(inputs), _pairs(given.csv_labels), _between(given.between))
+    asked = Asked(tuple(inputs), _pairs(given.csv_labels), _between(given.between), begin=_begin(given.begin))
     configurations = [configuration_of(book) for book in books]
     rules = [rules_of(configuration, given.only) for configuration in configurations]
     _check_only(given.only, rules)
@@ -85,7 +86,8 @@ def report_of(given: Given) -> Report:
         Side(configuration, some, _hindsight(configuration, own, signals, played.last or 0.0))
         for configuration, some, own, signals in zip(configurations, rules, hours, played.signals, strict=True)
     ]
-    return Report(inputs, played, sides[0], sides[1] if len(sides) > 1 else None, windows)
+    moved = None if windows is None else [window.later(played.weeks * WEEK) for window in windows]
+    return Report(inputs, played, sides[0], sides[1] if len(sides) > 1 else None, moved)
 
 
 def _books(given: Given) -> list[Rulebook]:
@@ -109,6 +111,13 @@ def _pairs(texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
         if not key or not equals:
             raise Refused(f"found --label {text!r}; expected key=value")
     return tuple((key, value) for key, _, value in found)
+
+
+def _begin(text: str | None) -> float | None:
+    at = None if text is None else instant_of(text)
+    if text is not None and at is None:
+        raise Refused(f"found --begin {text!r}; expected a date such as 2026-03-02")
+    return at
 
 
 def _between(texts: tuple[str | None, str | None]) -> tuple[float, float]:

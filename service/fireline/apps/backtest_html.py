@@ -78,6 +78,7 @@ def _tiles(new: Found, old: Found | None) -> str:
 
 def _changes(changes: Found) -> str:
     tiles = "".join(f"<li><b>{changes['totals'][n]}</b> {escape(words)}</li>" for n, words in CHANGES)
+    rows: list[tuple[str, ...]]
     rows = [(p["at"], "added", p["service"], p["person"], p["severity"], p["rule"], "") for p in changes["added"]]
     rows += [(p["at"], "removed", p["service"], p["person"], p["severity"], p["rule"], "") for p in changes["removed"]]
     rows += [_pair(pair) for pair in changes["moved"]]
@@ -280,9 +281,10 @@ def _runs(runs: Sequence[Found]) -> str:
 
 
 def _recording(recording: Found) -> str:
+    moved = f" All times are moved by {recording['moved_weeks']} weeks." if recording["moved_weeks"] else ""
     said = (
         f"{recording['bad_lines']:,} lines were no events, {recording['late_events']:,} events came too late to count."
     )
     rows = [(f["file"], f["line"], f["reason"]) for f in recording["faults"]]
     faults = _table(("file", "line", "reason"), rows, "Lines that are no events, the first of them") if rows else ""
-    return f"<p>{escape(', '.join(recording['files']))}. {said}</p>{faults}"
+    return f"<p>{escape(', '.join(recording['files']))}. {said}{moved}</p>{faults}"

@@ -1,5 +1,6 @@
 """A recording under one or two sets of rules: one decoding, and for each set the windows, verdicts and what follows."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -16,15 +17,21 @@ from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 from fireline.spec.loading import load
 
+WEEK = 7 * 86_400.0
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is to be read: `between` are seconds since the epoch, the end left out; `labels` are for rows of CSV."""
+    """What is to be read: `between` are seconds since the epoch, the end left out; `labels` are for rows of CSV.
+
+    With `begin` all times are moved by whole weeks, so that the first event lies in the week that begins there.
+    """
 
     inputs: tuple[Input, ...]
     labels: tuple[tuple[str, str], ...] = ()
     between: tuple[float, float] = (float("-inf"), float("inf"))
     size: int = BLOCK
+    begin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +52,21 @@ class Played:
     first: float | None = None
     last: float | None = None
     late: int = 0
+    weeks: int = 0
     signals: list[list[Signal]] = field(default_factory=list)
 
-    def passed(self, rows: Rows) -> None:
-        """Note the span of the events."""
+    def passed(self, rows: Rows, begin: float | None) -> Rows:
+        """Note the span of the events, and move them where they are to be moved."""
+        if begin is not None:
+            if self.first is None:
+                self.weeks = math.ceil((begin - rows[0][1]) / WEEK)
+            rows = [(kind, at + self.weeks * WEEK, fields) for kind, at, fields in rows]
         times = [row[1] for row in rows]
         self.events += len(rows)
-        self.first = min(times) if self.first is None else min(self.first, *times)
-        self.last = max(times) if self.last is None else max(self.last, *times)
+        earliest, latest = min(times), max(times)
+        self.first = earliest if self.first is None or earliest < self.first else self.first
+        self.last = latest if self.last is None or latest > self.last else self.last
+        return rows
 
 
 def configuration_of(book: Rulebook) -> Configuration:
@@ -75,9 +89,9 @@ def play(asked: Asked, rules: Sequence[Sequence[Rule]], on_progress: Callable[[P
     for rows in blocks(asked.inputs, dict(asked.labels), played.heard, asked.between, asked.size):
         if not rows:
             continue
-        played.passed(rows)
+        moved = played.passed(rows, asked.begin)
         for place, player in enumerate(players):
-            more, dead = player.play(rows)
+            more, dead = player.play(moved)
             played.signals[place] += more
             played.late += len(dead) if not place else 0
         on_progress(played)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from fireline.apps.backtest_files import Input
 from fireline.apps.backtest_play import Played
 from fireline.domain.configuration import Configuration
+from fireline.domain.events import Kind
 from fireline.domain.hindsight import Opened, Outcome, Paged, Ran
 from fireline.domain.labelled import Alarm, Score, Window, score
 from fireline.domain.noise import RuleNoise, by_person, by_rule, exceeded
@@ -74,6 +75,7 @@ def _recording(report: Report) -> Json:
         "late_events": played.late,
         "first": iso(played.first),
         "last": iso(played.last),
+        "moved_weeks": played.weeks,
         "faults": [{"file": file, "line": bad.line, "reason": bad.reason} for file, bad in played.heard.told],
     }
 
@@ -134,7 +136,9 @@ def _is_of(rule: Rule, window: Window) -> bool:
 
 
 def _metrics(rule: Rule) -> frozenset[str] | None:
-    """The names of metrics that a rule reads, None where it may read any."""
+    """The names of metrics that a rule reads, None where it may read any; none of a rule on other events."""
+    if Kind.METRIC not in {rule.on, *(measure.on for measure in rule.measures)}:
+        return frozenset()
     streams = [rule.where, *(measure.where for measure in rule.measures if measure.where is not None)]
     named = [matcher for where in streams for matcher in where if matcher.label == "name"]
     if not named or any(matcher.how is not Match.ANY_OF for matcher in named):

@@ -34,7 +34,8 @@ def tell(found: Found) -> None:
     """Print the report."""
     new, old = found["new"], found.get("old")
     recording = found["recording"]
-    say(f"{recording['events']:,} events from {recording['first']} to {recording['last']}", "bold")
+    moved = f", moved by {recording['moved_weeks']} weeks" if recording["moved_weeks"] else ""
+    say(f"{recording['events']:,} events from {recording['first']} to {recording['last']}{moved}", "bold")
     _totals(new, old)
     if old is not None:
         _changes(found["changes"])
@@ -90,7 +91,7 @@ def _rules(new: Found, old: Found | None) -> None:
     now = {each["rule"]: each for each in new["rules"]}
     for name in sorted({*now, *before}, key=lambda name: (-_of(now, name, "pages"), -_of(now, name, "firings"), name)):
         cells = [name + (" (shadow)" if now.get(name, {}).get("shadow") else "")]
-        cells += [str(_of(before, name, "pages"))] if old is not None else []
+        cells += [f"{_of(before, name, 'pages'):g}"] if old is not None else []
         rows.append([*cells, *(f"{_of(now, name, each):g}" for each in names)])
     table(headers, rows, "there are no rules")
 

@@ -33,6 +33,14 @@ def backtest(  # noqa: PLR0917 - typer turns each parameter into an option
     ] = None,
     first: Annotated[str | None, typer.Option("--from", help="Leave out events before, such as 2026-03-01")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Leave out events from then on")] = None,
+    begin: Annotated[
+        str | None,
+        typer.Option(
+            "--begin",
+            help="Move all times by whole weeks, to begin in the week from this day on: so that "
+            "today's schedules tell who would be paged for an old recording",
+        ),
+    ] = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this rule; may be repeated")] = None,
     name: Annotated[
         list[str] | None, typer.Option("--name", help="CSV: the metric's name, FILE=NAME for one; may be repeated")
@@ -68,6 +76,7 @@ def backtest(  # noqa: PLR0917 - typer turns each parameter into an option
         against_runbooks=against_runbooks,
         labels=labels,
         between=(first, last),
+        begin=begin,
         only=tuple(only or ()),
         names=tuple(name or ()),
         csv_labels=tuple(label or ()),

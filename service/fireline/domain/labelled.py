@@ -5,7 +5,7 @@ Recall is the share of windows caught, precision the share of alarms that are ri
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 
@@ -21,6 +21,10 @@ class Window:
     service: str = ""
     rule: str = ""
     metric: str = ""
+
+    def later(self, seconds: float) -> "Window":
+        """The same so many seconds later."""
+        return replace(self, start=self.start + seconds, end=self.end + seconds)
 
 
 @dataclass(frozen=True, slots=True)
