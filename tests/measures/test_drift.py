@@ -43,7 +43,7 @@ def folded(name, values, options):
 
 def drift(name, reference, current, **options):
     """What the family says of two samples, the reference being a stretch of the past."""
-    options = {"against": {"window": 60.0}, **options}
+    options = {"against": {"window": 60.0}, "min_count": 50, **options}
     return FAMILIES[name].compare(folded(name, current, options), [folded(name, reference, options)], 60.0, options)
 
 
@@ -242,7 +242,7 @@ def test_a_baseline_is_compared_with_as_a_stretch_of_the_past_is(name):
     state = folded(name, current, options)
     assert FAMILIES[name].read(state, 60.0, options) == drift(name, reference, current)
     assert FAMILIES[name].compare(state, (), 60.0, options) == drift(name, reference, current)
-    assert FAMILIES[name].read(folded(name, current[:99], options), 60.0, options) is None
+    assert FAMILIES[name].read(folded(name, current[:199], options), 60.0, options) is None
 
 
 def test_the_kind_of_a_baselines_field_decides_how_events_are_counted():
@@ -255,7 +255,7 @@ def test_the_kind_of_a_baselines_field_decides_how_events_are_counted():
     ("kind", "state", "given", "said"),
     [
         ("categorical", {"level": 0, "counts": {"a": 500}}, {}, "`ks` compares numeric fields"),
-        ("numeric", log_buckets.counted([1.0] * 99), {}, "99 values of the field, and `min_count` is 100"),
+        ("numeric", log_buckets.counted([1.0] * 199), {}, "199 values of the field, and `min_count` is 200"),
         ("numeric", [], {}, "cannot be read"),
         ("numeric", [1.0, 2.0, 38_501, 500], {}, "cannot be read"),
         ("numeric", [1.0, 1.0, 38_501.5, 500], {}, "cannot be read"),
@@ -320,8 +320,8 @@ def test_many_values_need_no_caveat_and_close_ones_do():
     narrow = with_baseline("ks", 293 + N(0, 2, 5000))
     said = FAMILIES["ks"].caveat(folded("ks", 293 + N(0, 2, 5000), narrow), 60.0, narrow)
     assert "within a few percent of each other" in said
-    few = FAMILIES["psi"].caveat(folded("psi", current[:120], options), 60.0, options)
-    assert few == "would be about 0.077 by chance alone: it rests on 120 and 5000 values"
+    few = FAMILIES["psi"].caveat(folded("psi", current[:240], options), 60.0, options)
+    assert few == "would be about 0.039 by chance alone: it rests on 240 and 5000 values"
 
 
 def test_middles_of_an_array_are_those_of_its_numbers():

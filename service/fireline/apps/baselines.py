@@ -13,7 +13,7 @@ from fireline.apps.backtest_files import STDIN, Heard, Input, Rows, blocks, inpu
 from fireline.apps.backtest_labels import instant_of
 from fireline.apps.baseline_figures import Figures, figures_of
 from fireline.apps.baseline_files import Baseline, digest, field_from, read, written
-from fireline.apps.baseline_sketches import CATEGORICAL, KINDS, NUMERIC, Selection, Sketch, names_in, put, sketches
+from fireline.apps.baseline_sketches import KINDS, NUMERIC, Selection, Sketch, names_in, put, sketches
 from fireline.apps.bootstrap import settings_with
 from fireline.apps.faults import Refused
 from fireline.apps.output import err, say
@@ -198,11 +198,12 @@ def _advise(name: str, sketch: Sketch) -> None:
     """Say what a person may not have meant."""
     if sketch.count < _FEW:
         say(f"`{name}`: {sketch.count} values are few; chance alone will look like drift", "yellow", to=err())
-    if sketch.kind is None and sketch.texts and sketch.counted:
-        left = sketch.counted if sketch.decided == CATEGORICAL else sketch.texts
-        say(f"`{name}` is {sketch.decided}; {left} of its values are not, and say so with :KIND", "yellow", to=err())
+    if sketch.decided == NUMERIC and sketch.texts:
+        say(f"`{name}` is numeric: {sketch.texts} texts or truth values are left out", "yellow", to=err())
     different = len(sketch.categories["counts"]) if sketch.categories else 0
-    if sketch.kind is None and sketch.decided == NUMERIC and different <= _FEW_KINDS:
+    if sketch.decided == NUMERIC and different == 1:
+        say(f"`{name}` never varies: any other value will be drift, and `normed` has no value", "yellow", to=err())
+    elif sketch.kind is None and sketch.decided == NUMERIC and different <= _FEW_KINDS:
         words = f"`{name}` holds {different} different numbers; `{name}:categorical` compares them one by one"
         say(words, "yellow", to=err())
 

@@ -76,7 +76,7 @@ def compare(  # noqa: PLR0917 - typer turns each parameter into an option
     last: ToOption = None,
     every: Annotated[str | None, typer.Option("--every", help="A line for each stretch of this length, as 7d")] = None,
     bins: Annotated[int, typer.Option("--bins", min=2, max=100, help="Bins of numbers")] = 10,
-    min_count: Annotated[int, typer.Option("--min-count", min=1, help="No figures of fewer values")] = 100,
+    min_count: Annotated[int, typer.Option("--min-count", min=1, help="No figures of fewer values")] = 200,
     csv_name: CsvNameOption = None,
     csv_label: CsvLabelOption = None,
     rules: RulesOption = None,

@@ -24,6 +24,8 @@ _NEITHER = (
     "there is nothing to compare with; write `baseline: NAME`, built by `fireline baseline build NAME ...`, or "
     "`against: {window: 7d}`"
 )
+LEAST = 200
+"""With 200 values on both sides and ten bins, `psi` is 0.09 by chance, and above 0.25 in three of a thousand cases."""
 _FEW = 400.0
 """From as few values on as tell no more than so many on both sides, a caveat says what chance alone gives."""
 _NARROW = 12
@@ -52,7 +54,7 @@ class Options(BaseModel):
     against: Against | None = Field(
         default=None, description="the reference is a stretch of the past, such as `{window: 7d, offset: 1d}`"
     )
-    min_count: int = Field(default=100, ge=1, description="with fewer values on either side it has no value")
+    min_count: int = Field(default=LEAST, ge=1, description="with fewer values on either side it has no value")
 
     @model_validator(mode="after")
     def _one_reference(self) -> Self:
@@ -139,7 +141,7 @@ class Drift:
         options: Mapping[str, object],
     ) -> float | None:
         """The distance from the reference; None when either side has too few values."""
-        least, current = option(options, "min_count", 100), distribution(state)
+        least, current = option(options, "min_count", LEAST), distribution(state)
         if current is None or current.total < least:
             return None
         reference = distribution(others[0]) if others else _baseline(options)
@@ -175,7 +177,7 @@ class Drift:
         known = distribution(state) if well else None
         if known is None:
             raise ValueError("what it knows of the field cannot be read; build it anew from events that have the field")
-        if known.total < (least := option(options, "min_count", 100)):
+        if known.total < (least := option(options, "min_count", LEAST)):
             raise ValueError(
                 f"it has {known.total:.0f} values of the field, and `min_count` is {least:.0f}; "
                 "build it from more events, or lower `min_count`"
