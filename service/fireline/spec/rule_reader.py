@@ -30,6 +30,8 @@ class Reader:
     path: Path
     known: Known
     findings: Findings
+    tests: Sequence[int] | None = None
+    """The places of its tests in the list of tests there; None: all of them."""
 
     @property
     def plugins(self) -> Plugins:

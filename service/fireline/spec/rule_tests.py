@@ -62,12 +62,19 @@ class _Reader:
 
 
 def read_tests(
-    document: Document, path: Path, forms: Sequence[TestForm], tested: Tested, findings: Findings
+    document: Document,
+    path: Path,
+    forms: Sequence[TestForm],
+    tested: Tested,
+    findings: Findings,
+    *,
+    places: Sequence[int] | None = None,
 ) -> tuple[RuleTest, ...]:
-    """The tests that stand at `path` (a list); their faults are noted."""
+    """The tests that stand at `path` (a list, or those `places` of it); their faults are noted."""
     reader = _Reader(document, findings, tested)
     names: dict[str, int] = {}
-    for index, form in enumerate(forms):
+    places = places if places is not None else range(len(forms))
+    for index, form in zip(places, forms, strict=True):
         place = (*path, index, "name")
         if form.name in names:
             reader.error(
@@ -76,7 +83,7 @@ def read_tests(
                 code=codes.DUPLICATE_NAME,
             )
         names.setdefault(form.name, reader.line(place))
-    return tuple(_test(form, (*path, index), reader) for index, form in enumerate(forms))
+    return tuple(_test(form, (*path, index), reader) for index, form in zip(places, forms, strict=True))
 
 
 def read_accepted(document: Document, path: Path, forms: Iterable[AcceptForm]) -> tuple[AcceptedMutant, ...]:

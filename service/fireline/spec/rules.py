@@ -280,7 +280,9 @@ def _summary(form: RuleForm, reader: Reader) -> JinjaTemplate | None:
 def _tests(form: RuleForm, reader: Reader) -> tuple[RuleTest, ...]:
     severities = {*form.severity, *([form.no_data.severity] if form.no_data else [])}
     tested = Tested(form.by, form.measures, severities)
-    return read_tests(reader.document, (*reader.path, "tests"), form.tests, tested, reader.findings)
+    return read_tests(
+        reader.document, (*reader.path, "tests"), form.tests, tested, reader.findings, places=reader.tests
+    )
 
 
 def _hashed(rule: Rule) -> Rule:

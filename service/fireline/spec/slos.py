@@ -7,7 +7,7 @@ default pairs say how much of the budget is gone after the long window; the fact
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from pydantic import ValidationError
@@ -100,22 +100,23 @@ def _read(reader: Reader) -> PlacedSlo | None:
     exhausted = _exhausted(form)
     texts = [*(alert_rule(objective, alert) for alert in alerts), exhausted_rule(objective, exhausted)]
     shared = _shared(reader)
-    whole = [{"name": text["name"], **shared, **text, **_tests(text, objective, reader)} for text in texts]
-    rules = [_compiled(text, reader) for text in whole]
+    whole = [{"name": text["name"], **shared, **text} for text in texts]
+    tests = [_own_tests(alert.name, reader) for alert in (*alerts, exhausted)]
+    rules = [_compiled(text, own, reader) for text, own in zip(whole, tests, strict=True)]
     placed = tuple(rule for rule in rules if rule is not None)
     return (
         PlacedSlo(form.name, objective, alerts, exhausted, placed, tuple(whole)) if len(placed) == len(rules) else None
     )
 
 
-def _compiled(text: Mapping[str, object], reader: Reader) -> Placed | None:
+def _compiled(text: Mapping[str, object], tests: Mapping[int, object], reader: Reader) -> Placed | None:
     try:
-        form = RuleForm.model_validate(text)
+        form = RuleForm.model_validate({**text, "tests": list(tests.values())})
     except ValidationError as error:  # what was read is sound, so this is a rule that no rule may be
         message = f"the rule `{text['name']}` cannot be made: {error.errors()[0]['msg']}"
         reader.error((), message, "write it as a rule")
         return None
-    return compiled(form, reader)
+    return compiled(form, replace(reader, tests=list(tests)))
 
 
 def _shared(reader: Reader) -> dict[str, object]:
@@ -127,11 +128,11 @@ def _shared(reader: Reader) -> dict[str, object]:
     }
 
 
-def _tests(text: Mapping[str, object], objective: Objective, reader: Reader) -> dict[str, object]:
+def _own_tests(name: str, reader: Reader) -> dict[int, dict[str, object]]:
+    """The tests of one alert, by their places among those of the objective."""
     raw = plain(reader.document.node((*reader.path, "tests")))
-    own = str(text["name"]).removeprefix(f"{objective.name}_")
     tests = [dict(test) for test in raw if isinstance(test, dict)] if isinstance(raw, list) else []
-    return {"tests": [test for test in tests if test.pop("alert", "fast_burn") == own]}
+    return {place: test for place, test in enumerate(tests) if test.pop("alert", "fast_burn") == name}
 
 
 def _objective(form: SloForm, reader: Reader) -> Objective | None:
