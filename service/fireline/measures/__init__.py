@@ -14,6 +14,7 @@ from fireline.measures.avg import Avg
 from fireline.measures.balance import Balance
 from fireline.measures.burn_rate import BurnRate
 from fireline.measures.calibration import Calibration
+from fireline.measures.change import Change
 from fireline.measures.cost_per import CostPer
 from fireline.measures.count import Count
 from fireline.measures.distinct import Distinct
@@ -76,6 +77,7 @@ _ALL: tuple[Family, ...] = (
     SpendRate(),
     EvaluationDrop(),
     Arms(),
+    Change(),
     Anomaly(),
 )
 

@@ -31,28 +31,17 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from fireline.domain.events import Kind
 from fireline.domain.ranges import Range
-from fireline.domain.rules import Measure
-from fireline.domain.windows import Family, Fields, Lookback, MeasureState
-from fireline.measures.avg import Avg
-from fireline.measures.columns import field_column, option
-from fireline.measures.count import Count
+from fireline.domain.windows import Lookback, MeasureState
+from fireline.measures.columns import option
 from fireline.measures.durations import PositiveDuration
-from fireline.measures.last import Last
-from fireline.measures.max import Max
-from fireline.measures.min import Min
-from fireline.measures.quantile import Quantile
-from fireline.measures.sum import Sum
+from fireline.measures.stat import Stat, value_of
 
 EXAMPLE = """
 measures:
   unusual: {agg: anomaly, stat: sum, of: value, window: 1h, period: 1w, periods: 5}
 """
 
-_STATS: Mapping[str, Family] = {
-    family.name: family for family in (Avg(), Sum(), Count(), Min(), Max(), Last(), Quantile())
-}
 _PERIODS = 7
 _LEAST = 3
 _SHARE = 0.01
@@ -91,37 +80,12 @@ class Options(BaseModel):
         return self
 
 
-class Anomaly:
-    """The state is `[stat, its state]`; empty before the first event that has the field."""
+class Anomaly(Stat):
+    """The stat of the window beside that of earlier stretches."""
 
     name = "anomaly"
     range = Range(-_MOST, _MOST)
-    streams: tuple[Kind, ...] = ()
-    needs = "of"
     settings: type = Options
-
-    def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
-        """The field of every event."""
-        return field_column(rows, measure.of)
-
-    def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
-        """Aggregate as the stat does."""
-        given = [(value, at) for value, at in zip(values, times, strict=True) if value is not None]
-        stat = _STATS[str(options.get("stat", "avg"))]
-        state = stat.fold([value for value, _ in given], [at for _, at in given], options)
-        return [stat.name, state] if given else []
-
-    def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
-        """Merge as the stat does."""
-        assert isinstance(left, list)
-        assert isinstance(right, list)
-        if not left or not right:
-            return left or right
-        return [left[0], _STATS[left[0]].merge(left[1], right[1])]
-
-    def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
-        """Nothing: without a past there is nothing to compare with."""
-        return None
 
     def lookbacks(self, window: float, options: Mapping[str, object]) -> Sequence[Lookback]:
         """The earlier stretches, the latest first."""
@@ -138,20 +102,13 @@ class Anomaly:
         options: Mapping[str, object],
     ) -> float | None:
         """The score."""
-        now = _value(state, window, options)
-        found = (_value(other, window, options) for other in others if other is not None)
+        now = value_of(state, window, options)
+        found = (value_of(other, window, options) for other in others if other is not None)
         earlier = [value for value in found if value is not None]
         if now is None or len(earlier) < _LEAST:
             return None
         least = option(options, "least_spread", 0.0), option(options, "least_share", _SHARE)
         return score(now, earlier, *least, robust=options.get("spread") != "deviation")
-
-
-def _value(state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
-    assert isinstance(state, list)
-    if state:
-        return _STATS[state[0]].read(state[1], window, options)
-    return 0.0 if options.get("stat") == "count" else None
 
 
 def score(
