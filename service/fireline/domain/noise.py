@@ -102,10 +102,10 @@ def exceeded(budget: NoiseBudget, pages: Iterable[Paged]) -> list[Exceeded]:
 def _of_person(budget: NoiseBudget, pages: Sequence[Paged]) -> list[Exceeded]:
     if budget.per is not None:
         return _sliding(budget, budget.per, sorted(pages, key=lambda page: page.at))
-    shifts: dict[str, list[Paged]] = defaultdict(list)
+    shifts: dict[tuple[str, float | None], list[Paged]] = defaultdict(list)
     for page in pages:
-        shifts[_shift(page)].append(page)
-    return [_exceeded(budget, some, name) for name, some in shifts.items() if len(some) > budget.pages]
+        shifts[_shift(page), page.until].append(page)
+    return [_exceeded(budget, some, name) for (name, _), some in shifts.items() if len(some) > budget.pages]
 
 
 def _shift(page: Paged) -> str:
