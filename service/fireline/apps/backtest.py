@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from fireline.apps.backtest_files import STDIN, inputs_of, sizes
+from fireline.apps.backtest_files import BLOCK, STDIN, inputs_of, sizes
 from fireline.apps.backtest_html import page
 from fireline.apps.backtest_labels import instant_of, read_labels
 from fireline.apps.backtest_play import WEEK, Asked, Played, Rulebook, configuration_of, play, play_in, rules_of
@@ -69,12 +69,12 @@ def run(given: Given) -> int:
     return OVER_BUDGET if over_budget(found) else 0
 
 
-def report_of(given: Given) -> Report:
-    """Read and judge; raises Refused and BrokenFiles."""
+def report_of(given: Given, size: int = BLOCK) -> Report:
+    """Read and judge, so many events at a time; raises Refused and BrokenFiles."""
     books = _books(given)
     inputs = inputs_of(given.events, given.names)
     windows = None if given.labels is None else read_labels(given.labels, inputs)
-    asked = Asked(tuple(inputs), _pairs(given.csv_labels), _between(given.between), begin=_begin(given.begin))
+    asked = Asked(tuple(inputs), _pairs(given.csv_labels), _between(given.between), size, _begin(given.begin))
     configurations = [configuration_of(book) for book in books]
     rules = [rules_of(configuration, given.only) for configuration in configurations]
     _check_only(given.only, rules)
