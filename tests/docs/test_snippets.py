@@ -28,6 +28,7 @@ KINDS = {
     "severities": "severities",
     "response": "severities",
     "topics": "topics",
+    "calendars": "calendars",
 }
 OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""
@@ -58,7 +59,7 @@ def wrapped(data: dict[str, object]) -> dict[str, object]:
         prior = {"id": "prior", "uses": "route.get", "with": {"service": "fraud-scoring"}}
         inputs = {"service": {"type": "string"}}
         return {"name": "snippet", "owner": "payments-ml", "inputs": inputs, "steps": [prior, data]}
-    if "rules" not in data and "steps" not in data and not set(data) & set(KINDS):
+    if "rules" not in data and "steps" not in data and not set(data) & {"slos", *KINDS}:
         level = {"outage": {"when": f"{next(iter(data.get('measures', {'n': 0})))} > 0.5"}}
         rule = {"name": "snippet", "on": "prediction", "by": ["service"], "window": "1h", "severity": level}
         rule["pane"] = "5m"  # so that examples that look weeks back are within what may be kept
@@ -76,6 +77,8 @@ def put(world: dict[str, object], data: dict[str, object]) -> dict[str, object]:
             if isinstance(file, dict) and "rules" in file:
                 world[path] = {"rules": [rule for rule in file["rules"] if rule["name"] not in names]}
         world["rules/snippet.yaml"] = data
+    elif "slos" in data:
+        world["rules/slos.yaml"] = data
     elif "steps" in data:
         world = {path: file for path, file in world.items() if not is_runbook(file, data["name"])}
         world["runbooks/snippet.yaml"] = data

@@ -11,8 +11,28 @@ from fireline.spec.documents import plain, read_document
 from fireline.spec.schemas import schemas
 from tests.spec.world import CATALOG, ONCALL, RULES, RUNBOOK
 
+CALENDARS = """\
+calendars:
+  business:
+    time_zone: Europe/Berlin
+    hours: {mon-fri: "09:00-17:30", sat: ["10:00-12:00", "13:00-15:00"]}
+    holidays: [2026-12-25]
+"""
+SLOS = """\
+slos:
+  - {name: quick, on: metric, by: [service], good: "value < 800", objective: 99.9}
+  - {name: sound, on: prediction, by: [service], good: {quick: "latency_ms < 800"}, objective: 99, during: business}
+  - {name: cheap, on: prediction, by: [service], budget: {amount: 500, per: 30d}}
+  - name: up
+    on: metric
+    by: [service]
+    counters: {total: {name: requests}, bad: {code: "~5.."}}
+    objective: 99
+    alerts: [{name: burn, window: 1h, short: 5m, spends: 0.02, severity: outage}]
+"""
 SOUND = {
     "rules": RULES,
+    "calendars": CALENDARS,
     "runbooks": RUNBOOK,
     "catalog": CATALOG,
     "oncall": ONCALL,
@@ -44,3 +64,9 @@ def test_sound_files_fulfil_their_schema_and_unknown_keys_do_not(name: str) -> N
     assert isinstance(value, dict)
     assert list(validator.iter_errors(value)) == []
     assert list(validator.iter_errors({**value, "unknown": 1}))
+
+
+def test_objectives_fulfil_the_schema_of_rules() -> None:
+    validator = jsonschema.Draft202012Validator(schemas()["rules"])
+    value = plain(read_document("slos", SLOS.encode()).root)
+    assert list(validator.iter_errors(value)) == []

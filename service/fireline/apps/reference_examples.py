@@ -11,6 +11,13 @@ topics:
     drop: [host.id]
     add: {team: payments}
 """,
+    "calendars": """\
+calendars:
+  business:
+    time_zone: Europe/Berlin
+    hours: {mon-fri: "09:00-17:30", sat: ["09:00-12:00", "13:00-15:00"]}
+    holidays: [2026-12-25, 2027-01-01]
+""",
     "rules": """\
 rules:
   - name: fraud_latency

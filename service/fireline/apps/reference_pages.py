@@ -17,7 +17,8 @@ from fireline.measures import FAMILIES
 from fireline.spec.schemas import FILES
 
 _WHERE = {
-    "rules": "Every other `.yaml` file in `rules/` is a file of rules.",
+    "rules": "Every other `.yaml` file in `rules/` is a file of rules and service objectives.",
+    "calendars": "`rules/calendars.yaml` says which hours rules may name. The file may be left out.",
     "runbooks": "Every `.yaml` file in `runbooks/` is one runbook.",
     "catalog": "`rules/catalog.yaml` says who owns what, and how each person is reached.",
     "oncall": "`rules/oncall.yaml` says who is on call when, and who is asked next.",
@@ -25,7 +26,9 @@ _WHERE = {
     "topics": "`rules/topics.yaml` says how the events of foreign topics are read. The file may be left out.",
 }
 _MORE = {
-    "rules": "How to write one: [rules](../how-to/rules.md). What may stand after `agg`: [measures](measures.md).",
+    "rules": "How to write one: [rules](../how-to/rules.md), [objectives](../how-to/slos.md). What may stand after `agg`: "
+    "[measures](measures.md).",
+    "calendars": "What it is for: [hours of rules](../how-to/rules.md#hours).",
     "runbooks": "How to write one: [runbooks](../how-to/runbooks.md). What a step `uses`: [actions](actions.md).",
     "catalog": "How it fits together: [on-call](../how-to/oncall.md).",
     "oncall": "How it fits together: [on-call](../how-to/oncall.md).",
@@ -34,6 +37,7 @@ _MORE = {
 }
 _TITLES = {
     "rules": "Rule files",
+    "calendars": "Calendars",
     "runbooks": "Runbook files",
     "catalog": "The catalog",
     "oncall": "Schedules and policies",
