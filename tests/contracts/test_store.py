@@ -261,6 +261,18 @@ def test_a_checkpoint_merges_windows_and_moves_the_offset(store: DatabaseStore) 
         assert tx.load_checkpoint("partials", 2, "g1") is None
 
 
+def test_checkpoints_of_all_partitions_with_some_windows(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        both = {'["live","a_b",["x"]]': b"1", '["live","axb"': b"2"}
+        tx.save_checkpoint(Checkpoint("partials", 0, "g1", 10, b"h1", both))
+        tx.save_checkpoint(Checkpoint("partials", 1, "g1", 5, b"", {'["live","a_b",["y"]]': b"3"}))
+        tx.save_checkpoint(Checkpoint("others", 0, "g1", 5, b"", {'["live","a_b",["z"]]': b"4"}))
+    with store.reading() as tx:
+        found = sorted(tx.checkpoints_with("partials", '["live","a_b",'), key=lambda kept: kept.partition)
+    assert [kept.windows for kept in found] == [{'["live","a_b",["x"]]': b"1"}, {'["live","a_b",["y"]]': b"3"}]
+    assert [(kept.offset, kept.header) for kept in found] == [(10, b"h1"), (5, b"")]
+
+
 def test_a_checkpoint_of_another_log_starts_afresh(store: DatabaseStore) -> None:
     with store.transaction() as tx:
         tx.save_checkpoint(Checkpoint("partials", 0, "g1", 1000, b"", {"a": b"1"}))

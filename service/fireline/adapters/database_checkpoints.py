@@ -1,8 +1,9 @@
 """Checkpoints of evaluate: the windows of one partition and the offset they stand for, moved together."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, select
+from sqlalchemy import ColumnElement, Row, and_, delete, select
 
 from fireline.adapters.codec import decode_mapping, encode_mapping
 from fireline.adapters.database_rows import Rows
@@ -38,17 +39,18 @@ class CheckpointRows(Rows):
         row = self._connection.execute(statement).first()
         if row is None or row.generation != generation:
             return None
-        kept = self._connection.execute(
-            select(windows.c.key, windows.c.data).where(_place(windows.c, topic, partition))
-        )
-        return Checkpoint(
-            topic=topic,
-            partition=partition,
-            generation=generation,
-            offset=row.position,
-            header=bytes(row.header),
-            windows={key: bytes(data) for key, data in kept},
-        )
+        return self._read(row, _place(windows.c, topic, partition))
+
+    def checkpoints_with(self, topic: str, prefix: str) -> list[Checkpoint]:
+        """The newest state of all partitions, with those windows alone whose keys begin so."""
+        found = self._connection.execute(select(checkpoints).where(checkpoints.c.topic == topic)).all()
+        alike = windows.c.key.startswith(prefix, autoescape=True)
+        return [self._read(row, and_(_place(windows.c, topic, row.partition), alike)) for row in found]
+
+    def _read(self, row: Row[Any], which: ColumnElement[bool]) -> Checkpoint:
+        kept = self._connection.execute(select(windows.c.key, windows.c.data).where(which))
+        held = {key: bytes(data) for key, data in kept}
+        return Checkpoint(row.topic, row.partition, row.generation, row.position, bytes(row.header), held)
 
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Merge the changed windows and move the offset.

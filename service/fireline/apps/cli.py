@@ -132,12 +132,20 @@ def replay(  # noqa: PLR0917 - typer turns each parameter into an option
 
 @app.command(rich_help_panel="Respond")
 def explain(
-    incident: Annotated[str, typer.Argument(help="An incident, such as INC-7")],
-    page: Annotated[int | None, typer.Option(help="Only this page: why it reached this person")] = None,
+    what: Annotated[str, typer.Argument(help="An incident, such as INC-7, or a rule, such as fraud_latency")],
+    page: Annotated[int | None, typer.Option(help="Incident: only this page, and why it reached this person")] = None,
+    entity: Annotated[list[str] | None, typer.Option(help="Rule: a label, key=value; may be repeated")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Rule: a time within its window, such as 2026-11-21T03:00:00Z; now by itself")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer "why was I paged, or why not?": every decision on an incident with its reason and evidence."""
-    raise typer.Exit(load("explain").run(incident, page=page, as_json=as_json))
+    """Answer "why was I paged, or why not?".
+
+    Of an incident: every decision with its reason, the evidence, and each condition part by part.
+    Of a rule: what its windows show of each entity now, what each level makes of it, and who was paged or why nobody.
+    """
+    raise typer.Exit(load("explain").run(what, page=page, entity=entity or [], at=at, as_json=as_json))
 
 
 @app.command(rich_help_panel="Run")

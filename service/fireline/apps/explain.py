@@ -1,15 +1,22 @@
 """`fireline explain INC-7`: each decision with its reason, and for each page why it reached this person."""
 
+from collections.abc import Sequence
+
+from fireline.apps import explain_rule
 from fireline.apps.bootstrap import look, settings_with
+from fireline.apps.explain_condition import drawn, part_json
 from fireline.apps.faults import Refused
-from fireline.apps.incidents import Told, find, page_json, signal_json
+from fireline.apps.incidents import Told, find, is_incident, page_json, signal_json
 from fireline.apps.output import instant, print_json, say
-from fireline.domain.incidents import Incident, Page
+from fireline.domain.incidents import Attached, Incident, Page
 from fireline.domain.rules import Signal
+from fireline.spec.explaining import Part, explained
 
 
-def run(text: str, *, page: int | None, as_json: bool) -> int:
-    """Explain an incident, or one of its pages."""
+def run(text: str, *, page: int | None, entity: Sequence[str] = (), at: str | None = None, as_json: bool) -> int:
+    """Explain an incident, or one of its pages; or a rule."""
+    if not is_incident(text):
+        return explain_rule.run(text, entity=entity, at=at, as_json=as_json)
     told = find(look(settings_with()), text)
     pages = told.incident.pages if page is None else (_page(told.incident, page),)
     if as_json:
@@ -38,17 +45,28 @@ def _page(incident: Incident, number: int) -> Page:
     raise Refused(f"{incident.id} has no page {number}; its pages: {known}")
 
 
+def condition(signal: Signal) -> Part | None:
+    """The condition that the signal rests on, part by part; None of one that rests on silence."""
+    held = signal.evidence
+    if not held.condition or held.condition.startswith("no data"):
+        return None
+    return explained(held.condition, {**dict(signal.entity), **held.measures})
+
+
 def evidence(signal: Signal) -> str:
     """The evidence of a signal: measures, samples, window, condition, its reason, and how far to trust it."""
     held = signal.evidence
     measures = ", ".join(f"{name}={_number(value)}" for name, value in held.measures.items())
+    part = condition(signal)
     return (
         f"Signal {signal.fingerprint} {signal.state.value} {signal.severity or ''}\n"
         f"  measured   {measures or 'nothing'} over {held.samples} samples\n"
         f"  window     {instant(held.window_start)} to {instant(held.window_end)}\n"
         f"  condition  {held.condition}\n"
         f"  because    {held.reason}"
-    ) + "".join(f"\n  note       {note}" for note in held.notes)
+        + "".join(f"\n  note       {note}" for note in held.notes)
+        + "".join(f"\n    {line}" for line in (drawn(part) if part is not None else ()))
+    )
 
 
 def _number(value: float | None) -> str:
@@ -72,11 +90,17 @@ def why(incident: Incident, page: Page) -> str:
     )
 
 
+def _signal(attached: Attached) -> dict[str, object]:
+    part = condition(attached.signal)
+    parts = {"condition_parts": part_json(part)} if part is not None else {}
+    return {**signal_json(attached), **parts, "told": evidence(attached.signal)}
+
+
 def _document(told: Told, pages: tuple[Page, ...]) -> dict[str, object]:
     return {
         "incident": told.incident.id,
         "title": told.incident.title,
-        "signals": [{**signal_json(a), "told": evidence(a.signal)} for a in told.incident.signals.values()],
+        "signals": [_signal(a) for a in told.incident.signals.values()],
         "pages": [{**page_json(page), "told": why(told.incident, page)} for page in pages],
         "decisions": [
             {"at": e.at, "kind": e.kind, "actor": e.actor, "reason": e.text, "data": dict(e.data)}

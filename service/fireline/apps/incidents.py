@@ -24,6 +24,11 @@ def number_of(text: str) -> int:
     return int(match.group(1))
 
 
+def is_incident(text: str) -> bool:
+    """Whether a text looks like the name of an incident."""
+    return _NUMBER.match(text.strip()) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One incident with everything that hangs on it."""

@@ -13,7 +13,7 @@ from fireline.domain.rota import who
 def now(at: str | None, as_json: bool) -> int:
     """Who would be paged for each service at an instant."""
     parts = assemble(settings_with())
-    moment = parts.clock.now() if at is None else _instant(at)
+    moment = parts.clock.now() if at is None else instant_of(at)
     rows = [row for service in sorted(parts.files.current.catalog.services) for row in _rows(parts, service, moment)]
     if as_json:
         print_json(rows)
@@ -28,7 +28,8 @@ EARLIEST, LATEST = 2000, 2200
 """Years in which somebody may ask who is on call."""
 
 
-def _instant(text: str) -> float:
+def instant_of(text: str) -> float:
+    """RFC 3339 as seconds since the epoch, UTC unless it says otherwise; raises `Refused`."""
     try:
         parsed = datetime.fromisoformat(text)
     except ValueError:

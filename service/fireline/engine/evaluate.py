@@ -5,11 +5,12 @@ and again at `next_wake()`; every few seconds save a `snapshot()` and `header()`
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due
-from fireline.domain.rules import Entity, Rule, Signal, State
+from fireline.domain.rules import Rule, Signal
 from fireline.domain.windows import Family, pane_of
+from fireline.engine.looking import Look, Verdict, looks, verdicts
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Held, Series
@@ -21,18 +22,6 @@ from fireline.engine.windows_timeline import Timeline
 
 _SOME = 4
 """Panes with chunks in progress after which an entity is looked at for chunks that are none any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What is said of an entity now: `severity` is the one that fires, also while the verdict is unknown."""
-
-    rule: str
-    entity: Entity
-    timeline: str
-    state: State
-    severity: str | None
-    reason: str
 
 
 class Evaluation:
@@ -284,13 +273,11 @@ class Evaluation:
 
     def verdicts(self) -> list[Verdict]:
         """What is said of every entity now, in the order of timeline, rule and entity."""
-        found = [
-            Verdict(s.rule.name, s.state.entity, t.name, s.state.verdict, s.state.severity, s.state.reason)
-            for t in self._timelines.values()
-            for s in t.all()
-            if s.entity is not None
-        ]
-        return sorted(found, key=lambda verdict: (verdict.timeline, verdict.rule, verdict.entity))
+        return verdicts(self._timelines.values())
+
+    def looks(self, rule: str, at: float, timeline: str = LIVE) -> list[Look]:
+        """What the windows of a rule show at `at`, of every entity; nothing changes by it."""
+        return list(looks(self._timeline(timeline), rule, self._since, at))
 
     def changes(self) -> Mapping[str, bytes | None]:
         """The windows that changed since the last `saved()`, for a checkpoint; None deletes one."""

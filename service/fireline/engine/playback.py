@@ -11,8 +11,9 @@ from typing import overload
 from fireline.domain.events import Row, Source
 from fireline.domain.rules import Rule, Signal
 from fireline.domain.windows import Family
-from fireline.engine.evaluate import Evaluation, Verdict
+from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import DeadLetter, Ingest, Record
+from fireline.engine.looking import Verdict
 from fireline.engine.partials import SourceRef
 
 TIMELINE = "replay"

@@ -239,6 +239,10 @@ class Transaction(Protocol):
         """The newest state of this generation, all windows; None to start afresh."""
         ...
 
+    def checkpoints_with(self, topic: str, prefix: str) -> Sequence[Checkpoint]:
+        """The newest state of all partitions of a topic, with those windows alone whose keys begin so."""
+        ...
+
     def save_checkpoint(self, checkpoint: Checkpoint) -> None:
         """Merge the changed windows and move the offset, together."""
         ...

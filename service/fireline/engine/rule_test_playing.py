@@ -12,8 +12,9 @@ from fireline.domain.events import Source
 from fireline.domain.rule_tests import RuleTest
 from fireline.domain.rules import Entity, Rule, Signal, State
 from fireline.domain.windows import Family
-from fireline.engine.evaluate import Evaluation, Verdict
+from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import DeadLetter, Ingest, Record
+from fireline.engine.looking import Verdict
 from fireline.engine.partials import SourceRef
 from fireline.engine.rule_test_events import Arrival, arrivals
 from fireline.engine.watching import Watch

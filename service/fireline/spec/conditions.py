@@ -58,15 +58,19 @@ class CelCondition:
     def __hash__(self) -> int:
         return hash(self.source)
 
-    def holds(self, values: Mapping[str, object]) -> bool:
-        """Whether it holds for `values`; raises `EvaluationFault` when that cannot be told."""
+    def value(self, values: Mapping[str, object]) -> object:
+        """What it gives of `values`, be it true, a number or a text; raises `EvaluationFault` for nothing."""
         known = {name: _plain(values[name]) for name in self.variables if name in values}
         try:
-            result = self._program.execute(known)
+            return self._program.execute(known)
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException as error:  # a panic of the native library is no Exception
             raise EvaluationFault(self._why(known, error)) from error
+
+    def holds(self, values: Mapping[str, object]) -> bool:
+        """Whether it holds for `values`; raises `EvaluationFault` when that cannot be told."""
+        result = self.value(values)
         if result is True or result is False:
             return result
         raise EvaluationFault(f"`{self.source}` gives {_shown(result)}, not true or false")
