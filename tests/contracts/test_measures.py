@@ -14,7 +14,7 @@ from fireline.domain.events import Kind
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.ranges import Ranged
 from fireline.domain.rules import Measure
-from fireline.domain.windows import Caveats, Compares
+from fireline.domain.windows import Caveats, Compares, TellsChange
 from fireline.measures import FAMILIES
 
 FIELDS = ("value", "confidence", "request_id", "prediction", "label")
@@ -185,6 +185,9 @@ def values_of(family, state, past, measure):
         stretches = list(family.lookbacks(60.0, measure.options))
         for others in ([None] * len(stretches), [past] * len(stretches), [state] * len(stretches)):
             found.append(family.compare(state, others, 60.0, measure.options))
+            if isinstance(family, TellsChange):
+                said = family.change(state, others, 60.0, measure.options)
+                assert said is None or said
     if isinstance(family, Caveats):
         said = family.caveat(state, 60.0, measure.options)
         assert said is None or said
@@ -220,6 +223,7 @@ BOUNDS = {
     "increase": 10_000,  # 64 series, two points of each
     "increase_rate": 10_000,  # the same
     "histogram_quantile": 20_000,  # 1,000 buckets
+    "schema_change": 11_000,  # 128 shapes and 128 fields with their names
     "agreement": 350_000,  # 4,096 requests, both halves
     "calibration": 450_000,  # the same, and a confidence of each
     "evaluation_drop": 25_000,  # 256 versions by suite and name

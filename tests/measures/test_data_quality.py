@@ -49,7 +49,7 @@ def test_a_list_is_exact_for_any_number_of_new_ones():
     assert value_of("new_categories", given, of="x", known=["de"]) == 0.75
     assert value_of("new_categories", given, of="x", known=["de"], unit="kinds") == pytest.approx(1500, rel=0.3)
     assert doubt_of("new_categories", given, of="x", known=["de"]) is None
-    assert len(orjson.dumps(folded("new_categories", given, {}, of="x"))) < 5_000
+    assert len(orjson.dumps(folded("new_categories", given, {}, of="x"))) < 7_000
 
 
 def test_what_the_past_does_not_have_is_new():
@@ -140,7 +140,7 @@ def test_shapes_without_end_are_bounded():
         deep = {"a": deep}
     assert change_of("schema_change", wild, [{"f": deep}], inside="f", trailing="1d", against="common") is None
     assert doubt_of("schema_change", wild, inside="f", trailing="1d") == "is told from a sample of 128 shapes"
-    assert len(orjson.dumps(folded("schema_change", wild, {}))) < 5_000
+    assert len(orjson.dumps(folded("schema_change", wild, {}))) < 11_000
     assert value_of("schema_change", [{"f": deep}], expected={"a.a.a.a": "object"}, inside="f") == 0.0
     assert value_of("schema_change", [{"f": deep}], expected={"a.a.a.a.a": "object"}, inside="f") == 1.0
 
@@ -159,6 +159,39 @@ def test_shapes_without_end_are_bounded():
 def test_settings_that_do_not_go_together_are_refused(agg, given, said):
     with pytest.raises(ValidationError, match=said):
         options_of(agg, **given)
+
+
+def said_of(agg, past, given, *, of=None, **settings):
+    options = options_of(agg, **settings)
+    others = [] if past is None else [folded(agg, past, options, of=of)]
+    return FAMILIES[agg].change(folded(agg, given, options, of=of), others, 60.0, options)
+
+
+def test_people_are_told_which_categories_are_new():
+    given = rows(["de"] * 6 + ["BTC"] * 3 + ["XMR", "XMR", "a\n  <b>", "\ud800" * 40, "x" * 90])
+    told = said_of("new_categories", None, given, of="x", known=["de", "a\n  <b>"])
+    assert told == f"saw BTC (3), XMR (2), {'x' * 21}... (1) and 1 other kind"
+    assert said_of("new_categories", None, given[:6], of="x", known=["de"]) is None
+    past = rows(["de", "XMR"] * 60)
+    assert said_of("new_categories", past, given[:11], of="x", trailing="7d") == "saw BTC (3)"
+    assert said_of("new_categories", past[:5], given, of="x", trailing="7d") is None
+
+
+def test_people_are_told_which_fields_changed():
+    renamed = [{"f": {"price_eur": 3, "currency": "EUR", "deep": {"a": [1]}}}]
+    told = said_of("schema_change", [GOOD] * 200, [GOOD, *renamed * 3], inside="f", trailing="1d")
+    assert told in {
+        "has price (number) in 25 % of events, 100 % before; price_eur (number) in 75 % of events, 0 % before",
+        "has price_eur (number) in 75 % of events, 0 % before; price (number) in 25 % of events, 100 % before",
+    }
+    assert said_of("schema_change", [GOOD] * 200, [GOOD], inside="f", trailing="1d") is None
+    assert said_of("schema_change", [GOOD] * 20, renamed, inside="f", trailing="1d") is None
+    expected = {"price": "number", "currency": "text"}
+    given = [GOOD, *renamed * 3, {"f": {"price": "3"}}]
+    told = said_of("schema_change", None, given, inside="f", expected=expected)
+    assert told == "saw price is missing (3), currency is missing; price is text (1)"
+    told = said_of("schema_change", None, [GOOD], inside="f", expected=expected, exact=True)
+    assert told == "saw deep is not expected; deep.a is not expected (1)"
 
 
 NOW = 1_763_683_200.0

@@ -95,6 +95,21 @@ class Compares(Protocol):
         ...
 
 
+@runtime_checkable
+class TellsChange(Protocol):
+    """What a family that compares may do besides: say what is different, such as which categories are new."""
+
+    def change(
+        self,
+        state: MeasureState,
+        others: Sequence[MeasureState | None],
+        window: float,
+        options: Mapping[str, object],
+    ) -> str | None:
+        """The rest of a sentence that begins with the measure's name ("saw BTC (12)"); None: nothing. As `compare`."""
+        ...
+
+
 def reach(window: float, offset: float, lookbacks: Sequence[Lookback]) -> float:
     """How many seconds before the end of the rule's window the oldest event lies that a measure may read."""
     return offset + max((window, *(back.offset + back.window for back in lookbacks)))

@@ -1,8 +1,9 @@
 """What measures find in the stretches that they read apart from the rule's window."""
 
 from dataclasses import dataclass, field
+from functools import cache
 
-from fireline.domain.windows import Compares, Family, MeasureState
+from fireline.domain.windows import Compares, Family, MeasureState, TellsChange
 from fireline.engine.partials import Cell
 from fireline.engine.windows import Series
 from fireline.engine.windows_stretches import Look, Stretch
@@ -16,6 +17,11 @@ def merged(family: Family, own: MeasureState | None, shared: MeasureState | None
     if shared is None or not family.streams:
         return family.fold([], [], {}) if own is None else own
     return shared if own is None else family.merge(own, shared)
+
+
+@cache
+def _tells(family: type[Family]) -> bool:
+    return issubclass(family, TellsChange)
 
 
 @dataclass(slots=True)
@@ -71,6 +77,14 @@ class Past:
             others = [self.state(place, stretch) for stretch in look.others]
             return family.compare(state, others, self.seconds(look), options)
         return family.read(state, self.seconds(look), options)
+
+    def change(self, place: int, look: Look, state: MeasureState) -> str | None:
+        """What a measure says is different from what it compares with."""
+        family, options = self.series.families[place], self.series.rule.measures[place].options
+        if not _tells(type(family)) or not isinstance(family, TellsChange):
+            return None
+        others = [self.state(place, stretch) for stretch in look.others]
+        return family.change(state, others, self.seconds(look), options)
 
     def lacks(self, look: Look) -> bool:
         """Whether the rule has not been read for as long as the measure looks back."""

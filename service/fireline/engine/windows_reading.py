@@ -94,6 +94,8 @@ def _values_apart(series: Series, plan: Plan, past: Past) -> tuple[dict[str, flo
                 value = past.value(place, look, state)
                 if value is not None and _doubts(type(family)):
                     notes.extend(_caveat(family, measure, state, past.seconds(look)))
+                if value is not None and (different := past.change(place, look, state)):
+                    notes.append(f"{measure.name} {different}")
         except Exception:  # as above
             faults += 1
         values[measure.name] = value if value is not None and math.isfinite(value) else None

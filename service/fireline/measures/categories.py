@@ -16,9 +16,10 @@ from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import field_column
 
 Counts = dict[str, int]
-"""How many events, by the hash of their category (16 hexadecimal digits)."""
+"""How many events, by key: the hash of their category (16 hexadecimal digits), and after a space its name if kept."""
 
 _ALL = 1 << 64
+_DIGITS = 16
 
 
 def category(value: object) -> str | None:
@@ -38,6 +39,18 @@ def categories(rows: Sequence[Fields], of: str | None) -> Sequence[object]:
 def key_of(text: str) -> str:
     """The hash of a category; the same in every process."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def named_key(text: str, longest: int = 24) -> str:
+    """The hash of a category and its name, of at most so many bytes: for what people are told."""
+    line = " ".join(text.split()).encode(errors="replace")
+    name = line if len(line) <= longest else line[: longest - 3].rstrip() + b"..."
+    return f"{key_of(text)} {name.decode(errors='ignore')}"
+
+
+def name_of(key: str) -> str:
+    """The name of a category that was counted with it."""
+    return key.partition(" ")[2]
 
 
 def counted(values: Iterable[object]) -> Counts:
@@ -75,4 +88,4 @@ def estimated(counts: Counts, most: int) -> float:
     """
     if len(counts) < most:
         return float(len(counts))
-    return (most - 1) * _ALL / (int(max(counts), 16) + 1)
+    return (most - 1) * _ALL / (int(max(counts)[:_DIGITS], 16) + 1)

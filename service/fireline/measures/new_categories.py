@@ -1,18 +1,20 @@
-"""`new_categories`: the share of events whose category is not a known one: a country, a currency, a model version
-or an error code that was not there before.
+"""`new_categories`: the share of events whose category is not a known one: a country, a currency, a model version or
+an error code that was not there before.
 
 Unit: 0 to 1, of the events that have a category; with `unit: events` their number, with `unit: kinds` the number of
 different new categories. Say what is known: list it (`known: [card, bank]`), or name a stretch of the past
-(`trailing: 7d`), which ends where the measure's window begins. What is new becomes known as it leaves the window
-and is part of the past: give the window the time for which it should be told. Categories are texts, numbers and
-truth values, compared as labels are (1 and 1.0 are one). None when no event of the window has a category, and while
-the past has fewer events than `min_past`: after a start it says nothing rather than call everything new.
+(`trailing: 7d`), which ends where the measure's window begins. What is new becomes known as it leaves the window and
+is part of the past: give the window the time for which it should be told. Categories are texts, numbers and truth
+values, compared as labels are (1 and 1.0 are one). None when no event of the window has a category, and while the
+past has fewer events than `min_past`: after a start it says nothing rather than call everything new.
 
 Error: none against a list, but that more than 128 unknown kinds are estimated with a standard error of 9 %. Against
 the past, none while window and past have fewer than 128 categories each. Of more it is an estimate from a sample of
-them, and there is no value when none of the window's is in it: for identifiers use `distinct`. The state is below 5 kB.
+them, and there is no value when none of the window's is in it: for identifiers use `distinct`. The signal names the
+most frequent new ones. The state is below 7 kB.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -22,8 +24,19 @@ from fireline.domain.events import Kind, text_of
 from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, Lookback, MeasureState
-from fireline.measures.categories import categories, counted, key_of
-from fireline.measures.novelty import MOST, Past, full, lookbacks, merged, state_of, unlisted, unseen
+from fireline.measures.categories import categories, named_key
+from fireline.measures.novelty import (
+    MOST,
+    Past,
+    full,
+    lookbacks,
+    merged,
+    named,
+    new_in,
+    state_of,
+    unlisted,
+    unseen,
+)
 
 EXAMPLE = """
 measures:
@@ -46,7 +59,7 @@ class Options(Past):
 
 
 class NewCategories:
-    """Counts of categories that are not listed; the state is `{"n": events, "m": counted, "c": {hash: count}}`."""
+    """Counts of categories that are not listed; the state is `{"n": events, "m": counted, "c": {key: count}}`."""
 
     name = "new_categories"
     range = AMOUNT
@@ -60,12 +73,11 @@ class NewCategories:
 
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """Count the events of each category that is not listed."""
-        counts = counted(values)
-        total = sum(counts.values())
-        known = options.get("known")
-        for text in known if isinstance(known, list) and counts else ():
-            counts.pop(key_of(text), None)
-        return state_of(total, counts)
+        found = Counter(value for value in values if isinstance(value, str))
+        total, known = found.total(), options.get("known")
+        for text in known if isinstance(known, list) and found else ():
+            found.pop(text, None)
+        return state_of(total, {named_key(text): many for text, many in found.items()})
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add the counts."""
@@ -88,6 +100,16 @@ class NewCategories:
     ) -> float | None:
         """What the past does not have."""
         return unseen(state, others[0], options) if others else self.read(state, window, options)
+
+    def change(
+        self,
+        state: MeasureState,
+        others: Sequence[MeasureState | None],
+        window: float,
+        options: Mapping[str, object],
+    ) -> str | None:
+        """Which categories are new, the most frequent first."""
+        return named(new_in(state, others, options))
 
     def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
         """Whether it is told from a sample."""

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.windows import Lookback, MeasureState
-from fireline.measures.categories import Counts, add, counts_in, estimated, smallest
+from fireline.measures.categories import Counts, add, counts_in, estimated, name_of, smallest
 from fireline.measures.columns import option
 from fireline.measures.durations import PositiveDuration
 
@@ -20,7 +20,8 @@ MOST = 128
 """How many categories are told apart."""
 
 Unit = Literal["share", "events", "kinds"]
-_LAST = "f" * 16
+_LAST = "g"  # after every hash
+_TOLD = 3
 
 
 class Past(BaseModel):
@@ -58,12 +59,12 @@ def lookbacks(window: float, options: Mapping[str, object]) -> Sequence[Lookback
     return (Lookback(trailing, window),) if isinstance(trailing, int | float) else ()
 
 
-def state_of(total: int, counts: Counts) -> MeasureState:
+def state_of(total: int, counts: Counts) -> dict[str, object]:
     """The state: all events, those that `counts` counts, and the counts of at most `MOST` categories."""
     return {"n": total, "m": sum(counts.values()), "c": smallest(counts, MOST)}
 
 
-def merged(left: MeasureState, right: MeasureState) -> MeasureState:
+def merged(left: MeasureState, right: MeasureState) -> dict[str, object]:
     """Both states together."""
     assert isinstance(left, dict)
     assert isinstance(right, dict)
@@ -81,14 +82,35 @@ def unseen(state: MeasureState, past: MeasureState | None, options: Mapping[str,
     assert isinstance(state, dict)
     if not enough(past, options) or not state["n"]:
         return None
-    now, before = counts_in(state), counts_in(past)
-    known_to = min(_complete_to(now), _complete_to(before))
-    sample = {key: many for key, many in now.items() if key <= known_to}
+    sample, new = _compared(counts_in(state), counts_in(past))
     if not sample:
         return None
-    new = [many for key, many in sample.items() if key not in before]
-    kinds = estimated(now, MOST) * len(new) / len(sample)
-    return told(sum(new) / sum(sample.values()) * state["n"], kinds, state["n"], options)
+    kinds = estimated(counts_in(state), MOST) * len(new) / len(sample)
+    return told(sum(new.values()) / sum(sample.values()) * state["n"], kinds, state["n"], options)
+
+
+def new_in(state: MeasureState, others: Sequence[MeasureState | None], options: Mapping[str, object]) -> Counts:
+    """The new categories that are known by name: those that were counted against a list, or are not of the past."""
+    if not others:
+        return counts_in(state)
+    return _compared(counts_in(state), counts_in(others[0]))[1] if enough(others[0], options) else {}
+
+
+def named(new: Counts) -> str | None:
+    """The most frequent new categories, for people; of equally frequent ones those hashed first."""
+    if not new:
+        return None
+    first = sorted(new, key=lambda key: (-new[key], key))[:_TOLD]
+    words = ", ".join(f"{name_of(key)} ({new[key]})" for key in first)
+    rest = len(new) - len(first)
+    return f"saw {words}" + (f" and {rest} other kind{'' if rest == 1 else 's'}" if rest else "")
+
+
+def _compared(now: Counts, before: Counts) -> tuple[Counts, Counts]:
+    """The categories of which it is known whether they were there before, and those of them that were not."""
+    known_to = min(_complete_to(now), _complete_to(before))
+    sample = {key: many for key, many in now.items() if key <= known_to}
+    return sample, {key: many for key, many in sample.items() if key not in before}
 
 
 def enough(past: MeasureState | None, options: Mapping[str, object]) -> bool:

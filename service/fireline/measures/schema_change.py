@@ -1,11 +1,10 @@
 """`schema_change`: the share of events whose set of fields, or whose types, are not as they were: what a producer's
 new release does to the events it sends, before the model that reads them notices.
 
-Unit: 0 to 1, of all events; with `unit: events` their number, with `unit: kinds` the number of different shapes
-among them. The shape of an event is the names of its fields with their types (number, text, truth, list, object);
-fields of objects count under dotted names (`features.price`), four levels deep; one that holds null counts as not
-there. With `inside` only the fields of that object count (`inside: features`), and an event without it has the
-empty shape.
+Unit: 0 to 1, of all events; with `unit: events` their number, with `unit: kinds` the number of different shapes among
+them. The shape of an event is the names of its fields with their types (number, text, truth, list, object); fields of
+objects count under dotted names (`features.price`), four levels deep; one that holds null counts as not there. With
+`inside` only the fields of that object count (`inside: features`), and an event without it has the empty shape.
 
 Say what is right: list it (`expected: {price: number, currency: text}`: each must be there with its type, and with
 `exact` no other), or name a stretch of the past (`trailing: 1d`), which ends where the window begins. Against the
@@ -14,9 +13,11 @@ past, an event counts when its shape was not there (`against: seen`), or when it
 window and is part of the past. None when the window has no events, and while the past has fewer than `min_past`.
 
 Error: none against a list, nor against the past with fewer than 128 shapes in it and in the window. Of more, `seen`
-is an estimate from a sample of shapes, and `common` has no value. The state is below 5 kB.
+is an estimate from a sample of shapes, and `common` has no value. The signal says which fields are not as listed, or
+in which share of events fields are and were. The state is below 11 kB.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -26,8 +27,21 @@ from fireline.domain.events import Kind, field_of
 from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, Lookback, MeasureState
-from fireline.measures.categories import counted, counts_in
-from fireline.measures.novelty import MOST, Past, enough, full, lookbacks, merged, state_of, told, unlisted, unseen
+from fireline.measures.categories import Counts, add, counts_in, key_of, name_of, named_key, smallest
+from fireline.measures.novelty import (
+    MOST,
+    Past,
+    enough,
+    full,
+    lookbacks,
+    merged,
+    named,
+    new_in,
+    state_of,
+    told,
+    unlisted,
+    unseen,
+)
 
 EXAMPLE = """
 measures:
@@ -35,7 +49,10 @@ measures:
 """
 
 _DEPTH = 4
-_AS_EXPECTED = ""
+_LONGEST = 32  # bytes of a field's name and type that are kept
+_LONGEST_FAULTS = 56
+_SMALL = 0.01
+_TOLD = 3
 Shape = tuple[tuple[str, str], ...]
 """Dotted names and types, in the order in which they stand in the event."""
 Type = Literal["number", "text", "truth", "list", "object"]
@@ -63,7 +80,10 @@ class Options(Past):
 
 
 class SchemaChange:
-    """Counts of shapes that are not as listed; the state is `{"n": events, "m": counted, "c": {hash: count}}`."""
+    """Counts of shapes that are not as listed; the state is `{"n": events, "m": counted, "c": {key: count}, "f": ...}`.
+
+    `f` counts events by field and type, as many fields as shapes, so that people are told which of them changed.
+    """
 
     name = "schema_change"
     range = AMOUNT
@@ -72,20 +92,38 @@ class SchemaChange:
     settings: type = Options
 
     def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
-        """The shape of every event as a text; the empty text when it is as listed."""
+        """The shape of every event, or in which words it is not as listed (none when it is)."""
         inside, ignore = measure.options.get("inside"), _names(measure.options.get("ignore"))
         parts = [field_of(row, inside) if isinstance(inside, str) else row for row in rows]
         shapes = [tuple(_shape(part, ignore)) if isinstance(part, Mapping) else () for part in parts]
-        texts = {shape: _told(shape, measure.options) for shape in set(shapes)}
-        return [texts[shape] for shape in shapes]
+        expected = measure.options.get("expected")
+        if not isinstance(expected, Mapping):
+            return shapes
+        exact = bool(measure.options.get("exact"))
+        faults = {shape: tuple(_faults(dict(shape), expected, exact=exact)) for shape in set(shapes)}
+        return [faults[shape] for shape in shapes]
 
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
-        """Count the events of each shape that is not as listed."""
-        return state_of(len(values), counted(value for value in values if value != _AS_EXPECTED))
+        """Count the events of each shape that is not as listed, and of each field."""
+        found = Counter(value for value in values if isinstance(value, tuple))
+        if options.get("expected"):
+            counts = {named_key("; ".join(faults), _LONGEST_FAULTS): many for faults, many in found.items() if faults}
+            return {**state_of(found.total(), counts), "f": {}}
+        shapes: Counts = {}
+        fields: Counts = {}
+        for shape, many in found.items():
+            key = key_of(repr(sorted(shape)))
+            shapes[key] = shapes.get(key, 0) + many
+            for name, kind in shape:
+                field = named_key(f"{name} ({kind})", _LONGEST)
+                fields[field] = fields.get(field, 0) + many
+        return {**state_of(found.total(), shapes), "f": smallest(fields, MOST)}
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add the counts."""
-        return merged(left, right)
+        assert isinstance(left, dict)
+        assert isinstance(right, dict)
+        return {**merged(left, right), "f": add(left["f"], right["f"], MOST)}
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """What is not as listed; nothing can be said without a list or a past."""
@@ -109,6 +147,18 @@ class SchemaChange:
             return _uncommon(state, others[0], options)
         return unseen(state, others[0], options)
 
+    def change(
+        self,
+        state: MeasureState,
+        others: Sequence[MeasureState | None],
+        window: float,
+        options: Mapping[str, object],
+    ) -> str | None:
+        """What is not as listed, or which fields come in another share of events than they did."""
+        if not others:
+            return named(new_in(state, others, options))
+        return _moved(state, others[0]) if enough(others[0], options) else None
+
     def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
         """Whether it is told from a sample."""
         return f"is told from a sample of {MOST} shapes" if full(state) and not options.get("expected") else None
@@ -131,18 +181,32 @@ def _shape(fields: Fields, ignore: frozenset[str], prefix: str = "", depth: int 
             yield from _shape(value, ignore, f"{dotted}.", depth + 1)
 
 
-def _told(shape: Shape, options: Mapping[str, object]) -> str:
-    """The shape as a text that does not depend on the order of the fields; the empty text when it is as listed."""
-    expected = options.get("expected")
-    if isinstance(expected, Mapping) and _fits(dict(shape), expected, exact=bool(options.get("exact"))):
-        return _AS_EXPECTED
-    return "{" + ",".join(f"{name!r}:{kind}" for name, kind in sorted(shape)) + "}"
+def _faults(shape: Mapping[str, str], expected: Mapping[str, str], *, exact: bool) -> Iterator[str]:
+    for name, kind in sorted(expected.items()):
+        if shape.get(name) != kind:
+            yield f"{name} is {shape.get(name, 'missing')}"
+    yield from (f"{name} is not expected" for name in sorted(shape) if exact and name not in expected)
 
 
-def _fits(shape: Mapping[str, str], expected: Mapping[str, object], *, exact: bool) -> bool:
-    if any(shape.get(name) != kind for name, kind in expected.items()):
-        return False
-    return not exact or all(name in expected for name in shape)
+def _moved(state: MeasureState, past: MeasureState | None) -> str | None:
+    """The fields whose share of events moved most, those that moved at least a hundredth."""
+    assert isinstance(state, dict)
+    assert isinstance(past, dict)
+    if not state["n"]:
+        return None
+    shares = {
+        key: (state["f"].get(key, 0) / state["n"], past["f"].get(key, 0) / past["n"])
+        for key in smallest({**past["f"], **state["f"]}, MOST)
+    }
+    moved = sorted((-abs(now - before), key) for key, (now, before) in shares.items() if abs(now - before) >= _SMALL)
+    words = [
+        f"{name_of(key)} in {_percent(shares[key][0])} of events, {_percent(shares[key][1])} before" for _, key in moved
+    ]
+    return f"has {'; '.join(words[:_TOLD])}" if words else None
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
 
 
 def _uncommon(state: MeasureState, past: MeasureState | None, options: Mapping[str, object]) -> float | None:
