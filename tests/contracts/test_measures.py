@@ -102,7 +102,8 @@ def example_of(name):
 def measure_of(name):
     given = OPTIONS[name] if name in OPTIONS else example_of(name)[1]
     options = FAMILIES[name].settings.model_validate(given).model_dump()
-    return Measure("m", name, options=options, condition=Unsure())
+    conditions = {named: Unsure() for named in getattr(FAMILIES[name], "conditions", ())}
+    return Measure("m", name, options=options, condition=Unsure(), conditions=conditions)
 
 
 def fold(family, measure, events):
@@ -161,7 +162,7 @@ def test_states_survive_json(name, events):
 def test_nothing_has_no_value_but_a_count_of_nothing_is_zero(name):
     family, measure = FAMILIES[name], measure_of(name)
     empty = family.fold([], [], measure.options)
-    assert family.read(empty, 60.0, measure.options) == (0.0 if name in {"count", "rate"} else None)
+    assert family.read(empty, 60.0, measure.options) == (0.0 if name in {"count", "rate", "sequence"} else None)
     some = fold(family, measure, [(Kind.PREDICTION, 1.0, {"value": 2.0, "confidence": 0.1})])
     assert family.merge(empty, some) == some
 

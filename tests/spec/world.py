@@ -45,6 +45,12 @@ class BurnOptions(Options):
     objective: float = Field(gt=0, lt=100)
 
 
+class SequenceOptions(Options):
+    first: str
+    then: str
+    within: str
+
+
 class SpendOptions(Options):
     amount: float
     per: str
@@ -96,6 +102,7 @@ PLUGINS = Plugins(
         "increase": MeasureSchema(Options, takes_of=True),
         "burn_rate": MeasureSchema(BurnOptions, takes_condition=True),
         "error_budget": MeasureSchema(BurnOptions, takes_condition=True),
+        "sequence": MeasureSchema(SequenceOptions, conditions=("first", "then")),
         "spend_rate": MeasureSchema(SpendOptions, takes_of=True),
         "drift": MeasureSchema(DriftOptions, takes_of=True, reference=_reference),
         "against": MeasureSchema(AgainstOptions, takes_of=True, lookbacks=_lookbacks),

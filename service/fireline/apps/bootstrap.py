@@ -23,7 +23,7 @@ from fireline.channels.console import ConsoleSettings
 from fireline.channels.slack import SlackSettings
 from fireline.domain.catalog import Person
 from fireline.domain.ranges import Ranged
-from fireline.domain.windows import Compares
+from fireline.domain.windows import Compares, Conditioned
 from fireline.engine.ports import Action, Channel
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
@@ -49,6 +49,7 @@ def plugins() -> Plugins:
                 lookbacks=family.lookbacks if isinstance(family, Compares) else None,
                 reference=family.reference if isinstance(family, Drift) else None,
                 range=family.range if isinstance(family, Ranged) else None,
+                conditions=family.conditions if isinstance(family, Conditioned) else (),
             )
             for name, family in FAMILIES.items()
         },

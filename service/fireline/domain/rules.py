@@ -49,6 +49,7 @@ class Measure:
     condition: Condition | None = None
     window: float | None = None
     offset: float = 0.0
+    conditions: Mapping[str, Condition] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,10 @@ class Rule:
     """One severity rule. `window` and `pane` in seconds; `levels` from the highest severity to the lowest.
 
     `service` gives the service an entity belongs to (a template over the entity's labels); `owner` is a team and is
-    None where the service's owner answers. `hash` is the content hash of what decides its windows and verdicts. `reach`
-    is how many seconds back its measures look: at least `window`, and more when one of them looks further back.
-    `heartbeat` is how often its senders give a sign of life, in seconds; None when they do not.
+    None where the service's owner answers. `hash` is the content hash of what decides its windows and verdicts, `shape`
+    that of what its windows are made of: while it stays, they outlive a change of the rule. `reach` is how many seconds
+    back its measures look: at least `window`, and more when one of them looks further back. `heartbeat` is how often
+    its senders give a sign of life, in seconds; None when they do not.
     """
 
     name: str
@@ -120,9 +122,15 @@ class Rule:
     max_entities: int = 10_000
     reach: float = 0.0
     hash: str = ""
+    shape: str = ""
     where_file: str = ""
     tests: tuple[RuleTest, ...] = ()
     accept_mutants: tuple[AcceptedMutant, ...] = ()
+
+    @property
+    def made_of(self) -> str:
+        """What its windows are made of, as a hash: the whole rule where nothing else is known."""
+        return self.shape or self.hash
 
 
 class State(StrEnum):

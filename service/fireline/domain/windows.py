@@ -57,6 +57,16 @@ class Family(Protocol):
 
 
 @runtime_checkable
+class Conditioned(Protocol):
+    """What a family is besides when some of its settings are conditions over one event: `Measure.conditions`."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The names of those settings."""
+        ...
+
+
+@runtime_checkable
 class Caveats(Protocol):
     """What a family may do besides: say how far one of its values can be trusted."""
 
@@ -107,6 +117,15 @@ class TellsChange(Protocol):
         options: Mapping[str, object],
     ) -> str | None:
         """The rest of a sentence that begins with the measure's name ("saw BTC (12)"); None: nothing. As `compare`."""
+        ...
+
+
+@runtime_checkable
+class Ages(Protocol):
+    """What a family is besides when its value changes with time alone."""
+
+    def age(self, state: MeasureState, end: float, options: Mapping[str, object]) -> float | None:
+        """Called instead of `read`: `end` is when the newest pane of its window began, so it changes once a pane."""
         ...
 
 

@@ -7,6 +7,7 @@ commutative, so a window does not depend on how its events were batched, partiti
 from collections.abc import Mapping
 
 from fireline.domain.windows import Family
+from fireline.measures.age import Age
 from fireline.measures.agreement import Agreement
 from fireline.measures.anomaly import Anomaly
 from fireline.measures.arms import Arms
@@ -36,6 +37,7 @@ from fireline.measures.quantile import Quantile
 from fireline.measures.rate import Rate
 from fireline.measures.ratio import Ratio
 from fireline.measures.schema_change import SchemaChange
+from fireline.measures.sequence import Sequential
 from fireline.measures.spend_rate import SpendRate
 from fireline.measures.staleness import Staleness
 from fireline.measures.stddev import Stddev
@@ -51,6 +53,7 @@ _ALL: tuple[Family, ...] = (
     Min(),
     Max(),
     Last(),
+    Age(),
     Stddev(),
     Quantile(),
     HistogramQuantile(),
@@ -75,6 +78,7 @@ _ALL: tuple[Family, ...] = (
     BurnRate(),
     ErrorBudget(),
     SpendRate(),
+    Sequential(),
     EvaluationDrop(),
     Arms(),
     Change(),

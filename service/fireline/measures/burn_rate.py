@@ -16,6 +16,7 @@ from functools import cache
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.domain.events import Kind
+from fireline.domain.ranges import AMOUNT, Range
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import option
@@ -62,6 +63,7 @@ class BurnRate:
     """Counts bad events, those that could be told, and the others; the state is `[bad, told, untold]`."""
 
     name = "burn_rate"
+    range: Range = AMOUNT
     streams: tuple[Kind, ...] = ()
     needs = "condition"
     settings: type = Options

@@ -10,6 +10,7 @@ Error: that of one rounding.
 
 from collections.abc import Mapping
 
+from fireline.domain.ranges import Range
 from fireline.domain.windows import MeasureState
 from fireline.measures.burn_rate import BurnRate
 
@@ -23,6 +24,7 @@ class ErrorBudget(BurnRate):
     """The same counts as those of a burn rate, read as what they leave."""
 
     name = "error_budget"
+    range = Range(most=1.0)
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The share that is left."""

@@ -30,6 +30,8 @@ class MeasureSchema:
     range: Range | None = None
     lookbacks: Lookbacks | None = None
     reference: Referring | None = None
+    conditions: tuple[str, ...] = ()
+    """Which of its settings are conditions over one event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from fireline.domain.calendars import Hours
 from fireline.domain.events import Kind
+from fireline.domain.expressions import Condition
 from fireline.domain.rule_tests import RuleTest
 from fireline.domain.rules import HEARTBEATS, MISSED, Level, Match, Matcher, Measure, Mode, NoData, Rule
 from fireline.spec.documents import Document, Entries, Items, Path
@@ -227,7 +228,21 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: Reader) -> Me
         condition=read_condition(reader.document, condition_path, form.condition, reader.findings),
         window=form.window,
         offset=form.offset,
+        conditions=_conditions(schema, options, path, reader),
     )
+
+
+def _conditions(
+    schema: MeasureSchema | None, options: Mapping[str, object], path: Path, reader: Reader
+) -> dict[str, Condition]:
+    """The settings that are conditions over one event, compiled."""
+    found: dict[str, Condition] = {}
+    for name in schema.conditions if schema is not None else ():
+        text, place = options.get(name), (*reader.path, *path, name)
+        read = read_condition(reader.document, place, text if isinstance(text, str) else None, reader.findings)
+        if read is not None:
+            found[name] = read
+    return found
 
 
 def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, reader: Reader) -> dict[str, object]:
@@ -286,20 +301,29 @@ def _tests(form: RuleForm, reader: Reader) -> tuple[RuleTest, ...]:
 
 
 def _hashed(rule: Rule) -> Rule:
-    content = {
+    """The rule with what stands for its content, and for that of its windows: what they are made of, not how long."""
+    made_of = {
         "name": rule.name,
         "on": rule.on,
         "where": _matcher_content(rule.where),
         "by": rule.by,
-        "window": written(rule.window),
         "pane": rule.pane,
+        "max_entities": rule.max_entities,
+    }
+    bare = [_measure_content(replace(measure, window=None, offset=0.0)) for measure in rule.measures]
+    content = {
+        **made_of,
+        "window": written(rule.window),
         "measures": [_measure_content(measure) for measure in rule.measures],
         "levels": [_level_content(level) for level in rule.levels],
         "no_data": _no_data_content(rule.no_data),
-        "max_entities": rule.max_entities,
     }
+    return replace(rule, hash=_digest(content), shape=_digest({**made_of, "measures": bare}))
+
+
+def _digest(content: Mapping[str, object]) -> str:
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    return replace(rule, hash=hashlib.sha256(text.encode()).hexdigest())
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _matcher_content(matchers: Iterable[Matcher] | None) -> object:
