@@ -377,6 +377,45 @@ def test_a_changed_rule_keeps_what_fires_and_drops_its_windows():
         assert sorted(v is None for v in evaluation.changes().values()) in ([True], [False, True])
 
 
+@pytest.mark.parametrize("restored", [True, False])
+def test_a_rule_whose_levels_changed_keeps_its_windows(restored):
+    def changed(**fields):
+        return rule(shape="same", **fields)
+
+    flow = Flow(changed(levels=(Level("outage", above("top", 100.0), for_=30.0), Level("notice", above("n", 0.0)))))
+    assert said(flow.send(T, (T, 150))) == [("firing", "notice", 0.0)]
+    lower = changed(
+        hash="h2", levels=(Level("outage", above("top", 120.0), for_=30.0), Level("notice", above("n", 0.0)))
+    )
+    evaluation = flow.evaluation
+    if restored:
+        evaluation = Evaluation([lower], FAMILIES)
+        evaluation.restore(flow.evaluation.changes(), flow.evaluation.header())
+    else:
+        evaluation.reload([lower])
+    assert evaluation.judge(T + 20) == []
+    (signal,) = evaluation.judge(T + 31) or evaluation.judge(T + 51)
+    assert (signal.severity, signal.evidence.samples) == ("outage", 1), "of what had come before it changed"
+    assert signal.at == T + (31 if restored else 51), "what was pending on other words begins anew"
+
+
+def test_a_rule_with_another_window_of_the_same_panes_keeps_them():
+    flow = Flow(rule(shape="same", levels=(Level("outage", above("n", 2.0)),)))
+    flow.send(T, (T, 1), (T, 1))
+    assert flow.evaluation.judge(T + 50) == []
+    flow.evaluation.reload([rule(shape="same", hash="h2", window=30.0, levels=(Level("outage", above("n", 2.0)),))])
+    assert flow.send(T + 51, (T + 51, 1)) == [], "the first two are out of the shorter window"
+    flow.evaluation.reload([rule(shape="same", hash="h3", window=60.0, levels=(Level("outage", above("n", 0.0)),))])
+    assert [signal.severity for signal in flow.evaluation.judge(T + 52)] == ["outage"]
+
+
+def test_a_level_that_was_removed_while_it_fired_clears():
+    flow = Flow(rule(shape="same", levels=(Level("outage", above("top", 100.0)), Level("notice", above("n", 5.0)))))
+    flow.send(T, (T, 150))
+    flow.evaluation.reload([rule(shape="same", hash="h2", levels=(Level("notice", above("n", 5.0)),))])
+    assert [signal.state for signal in flow.evaluation.judge(T + 1)] == [State.CLEAR]
+
+
 def test_a_shadow_that_becomes_active_while_it_fires_is_told_anew_and_a_shadow_again_as_well():
     flow = Flow(rule(mode=Mode.SHADOW))
     (shadow,) = flow.send(T, (T, 150))

@@ -109,6 +109,27 @@ def test_a_rules_hash_is_over_what_decides_its_verdicts(tmp_path: Path, old: str
     assert (before.hash == after.hash) is same
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("p99 > 2000", "p99 > 2001", True),
+        ("for: 30s", "for: 31s", True),
+        ("window: 1m", "window: 2m\n    pane: 2s", True),
+        ("window: 1m", "window: 2m", False),
+        ("q: 0.99", "q: 0.95", False),
+        ("name: latency_ms", "name: latency_s", False),
+    ],
+)
+def test_windows_outlive_a_change_of_anything_but_what_they_are_made_of(
+    tmp_path: Path, old: str, new: str, same: bool
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    before, after = rule_of(tmp_path / "a", RULES), rule_of(tmp_path / "b", RULES.replace(old, new))
+    assert (before.shape == after.shape) is same
+    assert before.hash != after.hash
+
+
 def test_the_configurations_hash_is_over_all_files_wherever_they_are(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()

@@ -33,6 +33,7 @@ __all__ = [
     "next_due",
     "tell",
     "tell_level",
+    "under",
 ]
 
 _DEFAULT_ORDER = ("safety", "outage", "degraded", "notice")
@@ -261,6 +262,16 @@ def leapt(state: EntityState, seconds: float) -> EntityState:
         name: replace(held, since=held.since + seconds, last=held.last + seconds) for name, held in state.levels.items()
     }
     return replace(state, levels=moved) if moved else state
+
+
+def under(rule: Rule, before: Rule, state: EntityState) -> EntityState:
+    """The state under a changed rule: what fires goes on until it is over, what is pending under other words is not."""
+    if rule.levels == before.levels:
+        return state
+    said = {(level.severity, level.when.source) for level in before.levels}
+    same = {level.severity: (level.severity, level.when.source) in said for level in rule.levels}
+    kept = {name: held for name, held in state.levels.items() if same.get(name) or (held.firing and name in same)}
+    return state if kept == state.levels else replace(state, levels=kept)
 
 
 def _begin(rule: Rule, after: EntityState, found: _Judgement, reading: Reading, now: float) -> EntityState:

@@ -104,7 +104,7 @@ class Evaluation:
 
     def _put(self, timeline: Timeline, partial: Partial, entry: Entry, at: float) -> None:
         rule = self._rules.get(entry.rule)
-        if rule is None or rule.hash != entry.hash:
+        if rule is None or rule.made_of != entry.hash:
             self.stale += 1
             return
         values = entry.entity
@@ -372,8 +372,8 @@ class Evaluation:
             return
         if rule.mode is not series.rule.mode:  # what fires was told of a shadow, or is cleared as an orphan: anew
             series.state = replace(series.state, levels={}, severity=None)
-        if rule.hash == series.rule.hash:
-            series.rule, series.families = rule, families_of(rule, self._families)
+        if rule.made_of == series.rule.made_of:
+            series.follow(rule, families_of(rule, self._families))
             timeline.add(series)
         elif series.state.severity is not None and [name for name, _ in series.state.entity] == list(rule.by):
             kept = self._series(timeline, rule, series.entity)

@@ -96,15 +96,16 @@ class Ingest:
         self.reload(rules)
 
     def reload(self, rules: Iterable[Rule], formats: Mapping[str, Source] | None = None) -> None:
-        """Go on with other rules, and other `formats` where given; aggregates of rules whose `hash` stays are kept."""
+        """Go on with other rules, and other `formats` where given; aggregates of rules whose `made_of` stays are kept."""
         self._formats = self._formats if formats is None else dict(formats)
         self._rules = {rule.name: rule for rule in rules}
         self._measured = {name: families_of(rule, self._families) for name, rule in self._rules.items()}
         self._admission.clear()
         self._lanes = lanes_of(self._rules.values(), self._families, self._admission, self._partitions)
-        hashes = {name: rule.hash for name, rule in self._rules.items()}
+        hashes = {name: rule.made_of for name, rule in self._rules.items()}
         for chunk in self._chunks.values():
-            chunk.cells = {key: held for key, held in chunk.cells.items() if hashes.get(held[1].name) == held[1].hash}
+            kept = [(key, held) for key, held in chunk.cells.items() if hashes.get(held[1].name) == held[1].made_of]
+            chunk.cells = dict(kept)
 
     @property
     def shortest(self) -> float | None:
@@ -389,7 +390,7 @@ class Ingest:
         entries: dict[int, list[Entry]] = {} if live else {partition: [] for partition in everyone}
         for name, entity, pane in keys:
             target, rule, cell = chunk.cells[name, entity, pane]
-            entry = Entry(name, rule.hash, entity, pane, cell)
+            entry = Entry(name, rule.made_of, entity, pane, cell)
             for partition in everyone if target == EVERYWHERE else (target,):
                 entries.setdefault(partition, []).append(entry)
         for partition, rows in entries.items():

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from fireline.domain.judging import EntityState, leapt
+from fireline.domain.judging import EntityState, leapt, under
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, span
 from fireline.engine.partials import Cell, SourceRef, Values, join
@@ -84,6 +84,12 @@ class Series:
 
     def __post_init__(self) -> None:
         self.plan = plan_of(self.rule, self.families)
+
+    def follow(self, rule: Rule, families: Sequence[Family]) -> None:
+        """Go on under a changed rule whose windows are made of the same; what was merged for its old window is not."""
+        self.state = under(rule, self.rule, self.state)
+        self.rule, self.families, self.plan = rule, families, plan_of(rule, families)
+        self._middle = self._rest = self._past = None
 
     def put(self, pane: int, held: Held) -> bool:
         """Take what is known of a chunk; False when as much was known already, or nothing else of this pane.

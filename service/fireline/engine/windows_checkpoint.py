@@ -80,7 +80,7 @@ def packed(snapshot: Snapshot) -> dict[str, bytes | None]:
 def _pack(held: Still) -> bytes:
     body: dict[str, object] = {
         "v": 1,
-        "hash": held.rule.hash,
+        "hash": held.rule.made_of,
         "by": held.rule.by,
         "newest": held.newest,
         "settled": [
@@ -120,7 +120,7 @@ def unpack(key: str, packed: bytes, rules: Mapping[str, Rule], families: Mapping
         state = _state(rule, values, str(timeline), body["state"])
         newest = None if body["newest"] is None else float(body["newest"])
         series = Series(rule, families_of(rule, families), values, state, newest)
-        if body["hash"] == rule.hash:
+        if body["hash"] == rule.made_of:
             _fill(series, body)
             _resume(series, body.get("times", ()))
         elif state.severity is None:

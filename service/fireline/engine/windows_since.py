@@ -32,7 +32,7 @@ class Since:
         for rule in rules:
             plan = plan_of(rule, families_of(rule, self._families))
             if plan is not None:
-                self._hashes[rule.name], self.reach[rule.name] = rule.hash, plan.reach
+                self._hashes[rule.name], self.reach[rule.name] = rule.made_of, plan.reach
         same = {name for name, hash_ in self._hashes.items() if before.get(name) == hash_}
         self._panes = {key: pane for key, pane in self._panes.items() if key[1] in same}
 
