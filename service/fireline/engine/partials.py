@@ -119,7 +119,8 @@ def _cut(head: Mapping[str, object], rows: Sequence[object]) -> list[bytes]:
     if len(payload) <= MAX_BYTES or len(rows) < 2:
         return [payload]
     half = len(rows) // 2
-    return _cut(head, rows[:half]) + _cut(head, rows[half:])
+    # the time of a recording passes with the last part: all of the batch is known then
+    return _cut({**head, "newest": 0.0}, rows[:half]) + _cut(head, rows[half:])
 
 
 class BadPayload(ValueError):  # noqa: N818 - a state of what came, not a fault of ours
