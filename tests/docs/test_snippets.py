@@ -6,6 +6,7 @@ the same name), parts of the catalog, schedules and severities are laid over the
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -98,6 +99,7 @@ def faults(directory: Path, world: Mapping[str, object], raw: Mapping[str, str])
         target = directory / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(raw.get(path) or json.dumps(data))
+    shutil.copytree(ROOT / "rules" / "baselines", directory / "rules" / "baselines")
     loaded = load(directory / "rules", directory / "runbooks", plugins())
     return [str(problem) for problem in loaded.problems if problem.severity == "error"]
 

@@ -83,7 +83,9 @@ def measures_page() -> str:
 A measure is an aggregate over the window of a rule. Beside the options of its family, a measure may have `on` and
 `where` (another stream of events than the rule's). A measure without a value makes a condition that names it
 *unknown*; it neither fires nor clears."""
-    return page("Measures", intro, table(("measure", "what it is"), rows), *map(_measure, FAMILIES.values()))
+    parts = {title_of(part): part for family in FAMILIES.values() for part in nested_models(family.settings)}
+    shared = [f"## {title}\n\n{prose(part.__doc__)}\n\n{options(part)}" for title, part in parts.items()]
+    return page("Measures", intro, table(("measure", "what it is"), rows), *map(_measure, FAMILIES.values()), *shared)
 
 
 def _module(family: Family) -> ModuleType:

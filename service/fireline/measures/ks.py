@@ -23,7 +23,7 @@ from fireline.measures.distributions import Distribution, Numbers, by_chance, ko
 
 EXAMPLE = """
 measures:
-  drift: {agg: ks, of: features.amount, baseline: fraud}
+  drift: {agg: ks, of: features.nswprice, baseline: price-direction}
 """
 
 

@@ -20,7 +20,7 @@ from fireline.measures.drift import BinnedOptions, Drift
 
 EXAMPLE = """
 measures:
-  drift: {agg: psi, of: features.amount, baseline: fraud, bins: 10}
+  drift: {agg: psi, of: features.nswprice, baseline: price-direction, bins: 10}
 """
 
 

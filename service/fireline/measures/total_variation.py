@@ -18,7 +18,7 @@ from fireline.measures.drift import BinnedOptions, Drift
 
 EXAMPLE = """
 measures:
-  moved: {agg: total_variation, of: prediction, baseline: fraud}
+  moved: {agg: total_variation, of: prediction, baseline: price-direction}
 """
 
 

@@ -19,7 +19,7 @@ from fireline.measures.distributions import Distribution, Numbers, wasserstein
 
 EXAMPLE = """
 measures:
-  moved: {agg: wasserstein, of: features.amount, baseline: fraud, normed: true}
+  moved: {agg: wasserstein, of: features.nswprice, baseline: price-direction, normed: true}
 """
 
 
