@@ -42,20 +42,17 @@ from fireline.measures.novelty import (
     unlisted,
     unseen,
 )
+from fireline.measures.shapes import Shape, Type, shapes_of
 
 EXAMPLE = """
 measures:
   reshaped: {agg: schema_change, inside: features, expected: {price: number, currency: text}}
 """
 
-_DEPTH = 4
 _LONGEST = 32  # bytes of a field's name and type that are kept
 _LONGEST_FAULTS = 56
 _SMALL = 0.01
 _TOLD = 3
-Shape = tuple[tuple[str, str], ...]
-"""Dotted names and types, in the order in which they stand in the event."""
-Type = Literal["number", "text", "truth", "list", "object"]
 
 
 class Options(Past):
@@ -95,29 +92,21 @@ class SchemaChange:
         """The shape of every event, or in which words it is not as listed (none when it is)."""
         inside, ignore = measure.options.get("inside"), _names(measure.options.get("ignore"))
         parts = [field_of(row, inside) if isinstance(inside, str) else row for row in rows]
-        shapes = [tuple(_shape(part, ignore)) if isinstance(part, Mapping) else () for part in parts]
+        shapes = shapes_of(parts, ignore)
         expected = measure.options.get("expected")
         if not isinstance(expected, Mapping):
             return shapes
         exact = bool(measure.options.get("exact"))
-        faults = {shape: tuple(_faults(dict(shape), expected, exact=exact)) for shape in set(shapes)}
+        faults = {shape: tuple(_faults(dict(shape.fields), expected, exact=exact)) for shape in set(shapes)}
         return [faults[shape] for shape in shapes]
 
     def fold(self, values: Sequence[object], times: Sequence[float], options: Mapping[str, object]) -> MeasureState:
         """Count the events of each shape that is not as listed, and of each field."""
-        found = Counter(value for value in values if isinstance(value, tuple))
         if options.get("expected"):
+            found = Counter(value for value in values if isinstance(value, tuple))
             counts = {named_key("; ".join(faults), _LONGEST_FAULTS): many for faults, many in found.items() if faults}
             return {**state_of(found.total(), counts), "f": {}}
-        shapes: Counts = {}
-        fields: Counts = {}
-        for shape, many in found.items():
-            key = key_of(repr(sorted(shape)))
-            shapes[key] = shapes.get(key, 0) + many
-            for name, kind in shape:
-                field = named_key(f"{name} ({kind})", _LONGEST)
-                fields[field] = fields.get(field, 0) + many
-        return {**state_of(found.total(), shapes), "f": smallest(fields, MOST)}
+        return _of_shapes(Counter(value for value in values if isinstance(value, Shape)))
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add the counts."""
@@ -168,17 +157,16 @@ def _names(given: object) -> frozenset[str]:
     return frozenset(given) if isinstance(given, list) else frozenset()
 
 
-_TYPES = {bool: "truth", int: "number", float: "number", str: "text", list: "list", dict: "object"}
-
-
-def _shape(fields: Fields, ignore: frozenset[str], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
-    for name, value in fields.items():
-        dotted = f"{prefix}{name}"
-        if value is None or dotted in ignore:
-            continue
-        yield dotted, _TYPES.get(type(value), "object")
-        if isinstance(value, Mapping) and depth < _DEPTH:
-            yield from _shape(value, ignore, f"{dotted}.", depth + 1)
+def _of_shapes(found: Mapping[Shape, int]) -> MeasureState:
+    shapes: Counts = {}
+    fields: Counts = {}
+    for shape, many in found.items():
+        key = key_of(repr(shape.fields))
+        shapes[key] = shapes.get(key, 0) + many
+        for name, kind in shape.fields:
+            field = named_key(f"{name} ({kind})", _LONGEST)
+            fields[field] = fields.get(field, 0) + many
+    return {**state_of(sum(found.values()), shapes), "f": smallest(fields, MOST)}
 
 
 def _faults(shape: Mapping[str, str], expected: Mapping[str, str], *, exact: bool) -> Iterator[str]:
