@@ -27,12 +27,14 @@ $(TEST_STAMP): $(STAMP) deploy/test-tools.sh
 	@bash deploy/test-tools.sh
 	@touch $@
 
-check: setup  ## Lint, format, types, layers, and the repository's own rules and runbooks
+check: setup  ## Lint, format, types, layers, and the repository's own rules and runbooks, with the tests of the rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/fireline check
+	@$(BIN)/fireline test
+	@$(BIN)/fireline test packs
 
 test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -42,7 +44,9 @@ bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: a
 	  $(BIN)/python $$f $(ARGS) || failed="$$failed $$f"; done; \
 	  test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-faults: setup $(TEST_STAMP)  ## Long fault campaigns
+faults: setup $(TEST_STAMP)  ## Long fault campaigns, and every small change of every rule
+	@$(BIN)/fireline test --mutate
+	@$(BIN)/fireline test packs --mutate
 	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/e2e
 
 fmt: setup  ## Format and mend what can be mended
