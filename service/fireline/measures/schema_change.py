@@ -19,6 +19,7 @@ in which share of events fields are and were. The state is below 11 kB.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -157,6 +158,11 @@ def _names(given: object) -> frozenset[str]:
     return frozenset(given) if isinstance(given, list) else frozenset()
 
 
+@lru_cache(maxsize=10_000)  # fields are the same from event to event
+def _field(name: str, kind: Type) -> str:
+    return named_key(f"{name} ({kind})", _LONGEST)
+
+
 def _of_shapes(found: Mapping[Shape, int]) -> MeasureState:
     shapes: Counts = {}
     fields: Counts = {}
@@ -164,7 +170,7 @@ def _of_shapes(found: Mapping[Shape, int]) -> MeasureState:
         key = key_of(repr(shape.fields))
         shapes[key] = shapes.get(key, 0) + many
         for name, kind in shape.fields:
-            field = named_key(f"{name} ({kind})", _LONGEST)
+            field = _field(name, kind)
             fields[field] = fields.get(field, 0) + many
     return {**state_of(sum(found.values()), shapes), "f": smallest(fields, MOST)}
 
