@@ -94,9 +94,9 @@ def compile_condition(text: str) -> CelCondition:
     if not text.strip():
         raise SyntaxFault("the condition is empty", hint="write one such as `p99 > 800.0 && n >= 50`")
     _refuse_template(text)
-    _parse(text)
-    names = _names(text)
-    return CelCondition(text, _parse(_as_doubles(text)), names)
+    program = _parse(text)
+    names, doubles = _names(text), _as_doubles(text)
+    return CelCondition(text, program if doubles == text else _parse(doubles), names)
 
 
 def _refuse_template(text: str) -> None:

@@ -4,13 +4,12 @@ An extent is never smaller than the truth, so that what it says to be impossible
 """
 
 import math
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fireline.domain.ranges import Range
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
+class Numbers(NamedTuple):  # a tuple, because checking a thousand rules makes a hundred thousand
     """The numbers between two bounds, each included unless it is `open`, but for some `holes`."""
 
     low: float = -math.inf
@@ -32,25 +31,24 @@ class Numbers:
         """Those of them above a bound."""
         if bound < self.low or (bound == self.low and (included or self.low_open)):
             return self
-        return replace(self, low=bound, low_open=not included)
+        return Numbers(bound, self.high, not included, self.high_open, self.holes)
 
     def below(self, bound: float, *, included: bool) -> "Numbers":
         """Those of them below a bound."""
         if bound > self.high or (bound == self.high and (included or self.high_open)):
             return self
-        return replace(self, high=bound, high_open=not included)
+        return Numbers(self.low, bound, self.low_open, not included, self.holes)
 
     def without(self, number: float) -> "Numbers":
         """Those of them that are not this number."""
-        return replace(self, holes=self.holes | {number})
+        return self._replace(holes=self.holes | {number})
 
     def holds(self, number: float) -> bool:
         """Whether the number is among them."""
         return not self.above(number, included=True).below(number, included=True).empty
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(NamedTuple):
     """What a name may be: `numbers` (None: none of them), `texts` (those alone, or all `but` them), truth values, or
     something of another kind."""
 
@@ -69,7 +67,7 @@ class Extent:
 
     def only_numbers(self) -> "Extent":
         """The numbers among them."""
-        return Extent(self.numbers, frozenset(), but=False, truths=frozenset(), rest=False)
+        return Extent(self.numbers, frozenset(), False, frozenset(), False)
 
     def only_texts(self) -> "Extent":
         """The texts among them."""
@@ -86,12 +84,12 @@ class Extent:
 
     def without_text(self, text: str) -> "Extent":
         """All of them but that text."""
-        return replace(self, texts=self.texts | {text} if self.but else self.texts - {text})
+        return self._replace(texts=self.texts | {text} if self.but else self.texts - {text})
 
     def compared(self, op: str, number: float) -> "Extent":
         """Those of them of which `value op number` is true."""
         if op == "!=":
-            return replace(self, numbers=self.numbers.without(number)) if self.numbers is not None else self
+            return self if self.numbers is None else self._replace(numbers=self.numbers.without(number))
         if self.numbers is None:
             return NOTHING
         found = self.numbers
@@ -99,7 +97,7 @@ class Extent:
             found = found.above(number, included=op != ">")
         if op in {"<", "<=", "=="}:
             found = found.below(number, included=op != "<")
-        return replace(self.only_numbers(), numbers=found)
+        return Extent(found, frozenset(), False, frozenset(), False)
 
 
 ANYTHING = Extent()
@@ -110,7 +108,7 @@ ANY_NUMBER = ANYTHING.only_numbers()
 
 def of_range(bounds: Range) -> Extent:
     """The numbers of a range."""
-    return replace(ANY_NUMBER, numbers=Numbers(bounds.least, bounds.most))
+    return ANY_NUMBER._replace(numbers=Numbers(bounds.least, bounds.most))
 
 
 def of_texts(texts: frozenset[str]) -> Extent:

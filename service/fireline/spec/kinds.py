@@ -7,6 +7,7 @@ nothing is claimed.
 import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fireline.spec.faults import SyntaxFault
 from fireline.spec.trees import COMPARISONS, Binary, Call, Choice, Listed, Literal, Name, Opaque, Tree, Unary, parts
@@ -167,18 +168,22 @@ class _Checker:
 
 def kind_faults(text: str, tree: Tree | None, kinds: Kinds) -> list[SyntaxFault]:
     """What does not fit within a condition, and when it gives no truth value; each with its place."""
-    if tree is None:
-        return []
-    checker = _Checker(text, kinds)
+    return list(_faults(text, tree, frozenset(kinds.items()))) if tree is not None else []
+
+
+@lru_cache(1_024)
+def _faults(text: str, tree: Tree, kinds: frozenset[tuple[str, str]]) -> tuple[SyntaxFault, ...]:
+    """The same, kept: a condition is asked about when it is read and when its meaning is looked at."""
+    checker = _Checker(text, dict(kinds))
     try:
         found = list(checker.faults(tree))
         kind = checker.kind(tree)
     except RecursionError:
-        return []
+        return ()
     if not found and kind not in {None, "truth"}:
         hint = checker._compared(tree, kind or "")
         found = [checker.fault(tree, f"`{checker.shown(tree)}` is {_WORDS[kind or '']}, not true or false", hint)]
-    return found
+    return tuple(found)
 
 
 def _mended(tree: Binary, left: str, right: str) -> str:

@@ -7,7 +7,8 @@ impossible is impossible, and of the rest nothing is said.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from fireline.spec.arithmetic import ANY, Interval, interval, linear, possible
 from fireline.spec.extents import ANYTHING, Extent, Numbers
@@ -32,6 +33,7 @@ Known = Mapping[str, Extent]
 MOST_WAYS = 64
 _OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_NONE: Mapping[str, Any] = MappingProxyType({})
 _ROUNDING = 1e-9  # a bound that was calculated is taken to be this much further out
 
 
@@ -39,25 +41,25 @@ class _TooMany(Exception):  # noqa: N818 - never leaves this module
     """More ways than are followed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """A condition that is said to hold, or not to."""
 
     tree: Tree
     holds: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way for conditions to come true: what values names have then, and what else holds or does not."""
+class Way(NamedTuple):
+    """One way for conditions to come true: what values names have then, where more is said than was `known`, and what
+    else holds or does not."""
 
-    extents: Known
-    claims: Mapping[str, bool] = field(default_factory=dict)
+    known: Known
+    extents: Known = _NONE
+    claims: Mapping[str, bool] = _NONE
     relations: tuple[tuple[Tree, str, Tree], ...] = ()
 
     def of(self, name: str) -> Extent:
         """What the name may be."""
-        return self.extents.get(name, ANYTHING)
+        return self.extents.get(name) or self.known.get(name, ANYTHING)
 
     def numbers(self, name: str) -> Interval:
         """Between which numbers the name lies."""
@@ -66,7 +68,7 @@ class Way:
 
     def narrowed(self, name: str, extent: Extent) -> "list[Way]":
         """This way with a name of these values; none when there are none."""
-        return [] if extent.empty else [replace(self, extents={**self.extents, name: extent})]
+        return [] if extent.empty else [Way(self.known, {**self.extents, name: extent}, self.claims, self.relations)]
 
     def claimed(self, tree: Tree, holds: bool) -> "list[Way]":
         """This way with something that is not understood: it may hold or not, but not both."""
@@ -75,7 +77,7 @@ class Way:
         said = plain(tree)
         if self.claims.get(said, holds) is not holds:
             return []
-        return [replace(self, claims={**self.claims, said: holds})]
+        return [Way(self.known, self.extents, {**self.claims, said: holds}, self.relations)]
 
     @property
     def consistent(self) -> bool:
@@ -92,14 +94,25 @@ def ways(said: Sequence[Said], known: Known) -> list[Way] | None:
     try:
         for each in said:
             found = _ways(each.tree, each.holds, found)
-        return [way for way in found if way.consistent]
+        return [way for way in found if not way.relations or way.consistent]
     except (_TooMany, RecursionError):
         return None
 
 
 def impossible(known: Known, *said: Said) -> bool:
     """Whether all that is said can surely not be true at once."""
+    if len(said) == 1 and (extent := _plain(*said[0], known)) is not None:
+        return extent.empty
     return ways(said, known) == []
+
+
+def _plain(tree: Tree, holds: bool, known: Known) -> Extent | None:
+    """What a name may be when it is compared with a number, the plainest and most frequent of all."""
+    if isinstance(tree, Binary) and isinstance(tree.left, Name) and isinstance(tree.right, Literal):
+        op = tree.op if holds else _OPPOSITE.get(tree.op)
+        if op in COMPARISONS and type(tree.right.value) is float:
+            return known.get(tree.left.name, ANYTHING).compared(op, tree.right.value)
+    return None
 
 
 def _ways(tree: Tree, holds: bool, before: list[Way]) -> list[Way]:
@@ -114,6 +127,8 @@ def _ways(tree: Tree, holds: bool, before: list[Way]) -> list[Way]:
             then = _ways(tree.then, holds, _ways(tree.condition, True, before))
             return _together([then, _ways(tree.otherwise, holds, _ways(tree.condition, False, before))])
         case _:
+            if len(before) == 1:
+                return _narrowed(tree, holds, before[0])
             return _together(_narrowed(tree, holds, way) for way in before)
 
 
@@ -168,7 +183,7 @@ def _among(tree: Tree, name: str, listed: Sequence[Tree], holds: bool, way: Way)
 def _without(extent: Extent, value: float | str | bool) -> Extent:
     match value:
         case bool():
-            return replace(extent, truths=extent.truths - {value})
+            return extent._replace(truths=extent.truths - {value})
         case str():
             return extent.without_text(value)
         case float():
@@ -187,7 +202,7 @@ def _compared(tree: Binary, holds: bool, way: Way) -> list[Way]:
         return _solved(tree, name, op, (factor, form[1]), holds, way=way)
     op = tree.op if holds else _OPPOSITE[tree.op]
     return [
-        replace(each, relations=(*each.relations, (tree.left, op, tree.right))) for each in way.claimed(tree, holds)
+        each._replace(relations=(*each.relations, (tree.left, op, tree.right))) for each in way.claimed(tree, holds)
     ]
 
 

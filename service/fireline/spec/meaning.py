@@ -63,8 +63,10 @@ def note(written: Written, found: Noted, reader: Reader) -> None:
 
 def check_parts(written: Written, facts: Facts) -> list[Noted]:
     """What the comparisons within a condition say by themselves, each whatever the others say."""
-    found = [noted for part in walk(written.tree) if (noted := _comparison(written, part, facts)) is not None]
-    found += [noted for part in walk(written.tree) if (noted := _fraction(written, part, facts)) is not None]
+    found = []
+    for part in walk(written.tree):
+        if isinstance(part, Binary):
+            found += [noted for look in (_comparison, _fraction) if (noted := look(written, part, facts)) is not None]
     return found
 
 
@@ -74,6 +76,8 @@ def check_whole(written: Written, facts: Facts, known: Known, samples: int = 0) 
         return [_never(written, facts, known, samples)]
     if impossible(known, Said(written.tree, holds=False)):
         return [_always(written, facts, samples)]
+    if "||" not in written.text:
+        return []
     return [
         Noted(part, f"`{written.shown(part)}` never holds", _TOGETHER, codes.NEVER_HOLDS)
         for each in walk(written.tree)
@@ -86,8 +90,8 @@ def check_whole(written: Written, facts: Facts, known: Known, samples: int = 0) 
 _TOGETHER = "its parts exclude each other"
 
 
-def _comparison(written: Written, part: Tree, facts: Facts) -> Noted | None:
-    if not isinstance(part, Binary) or not (part.op in COMPARISONS or part.op == "in"):
+def _comparison(written: Written, part: Binary, facts: Facts) -> Noted | None:
+    if part.op not in COMPARISONS and part.op != "in":
         return None
     never = impossible(facts.known, Said(part))
     if not never and not impossible(facts.known, Said(part, holds=False)):
@@ -133,8 +137,8 @@ def _bounds(name: str, facts: Facts) -> str:
     return ""
 
 
-def _fraction(written: Written, part: Tree, facts: Facts) -> Noted | None:
-    if not isinstance(part, Binary) or part.op not in {"==", "!="}:
+def _fraction(written: Written, part: Binary, facts: Facts) -> Noted | None:
+    if part.op not in {"==", "!="}:
         return None
     for name, number in ((part.left, part.right), (part.right, part.left)):
         if not isinstance(name, Name) or not isinstance(number, Literal) or type(number.value) is not float:
@@ -173,7 +177,7 @@ def _always(written: Written, facts: Facts, samples: int) -> Noted:
 
 def check_divisions(written: Written, known: Known) -> list[Noted]:
     """Divisions by what is known to reach zero, unless what stands beside them keeps it away."""
-    return list(_divisions(written, written.tree, (), known))
+    return list(_divisions(written, written.tree, (), known)) if "/" in written.text else []
 
 
 def _divisions(written: Written, tree: Tree, given: tuple[Said, ...], known: Known) -> Iterator[Noted]:

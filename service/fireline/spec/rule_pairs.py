@@ -50,13 +50,13 @@ class _Said:
 
 def check_pairs(rules: Sequence[Placed], findings: Findings) -> None:
     """Note rules that another one makes needless, each at its name and with the place of the other."""
-    alike: dict[str, list[_Said]] = {}
+    alike: dict[object, list[Placed]] = {}
     for placed in rules:
-        if placed.path[:1] == ("rules",) and (said := _said(placed)) is not None:
-            alike.setdefault(_stream(placed.rule), []).append(said)
+        if placed.path[:1] == ("rules",):
+            alike.setdefault(_stream(placed.rule), []).append(placed)
     for group in alike.values():
         if 1 < len(group) <= MOST_ALIKE:
-            _check_group(group, findings)
+            _check_group([said for placed in group if (said := _said(placed)) is not None], findings)
 
 
 def _check_group(group: Sequence[_Said], findings: Findings) -> None:
@@ -143,10 +143,11 @@ def _known(placed: Placed, names: Mapping[str, str]) -> dict[str, Extent]:
     return known
 
 
-def _stream(rule: Rule) -> str:
+def _stream(rule: Rule) -> object:
     """What two rules must share to be compared at all."""
-    shared = [rule.on, _matchers(rule.where), rule.by, rule.window, rule.group_by, rule.owner, rule.mode]
-    return json.dumps([*shared, rule.heartbeat, str(rule.service.source)])
+    where = frozenset((m.label, m.how, frozenset(m.values)) for m in rule.where)
+    shared = (rule.on, where, rule.by, rule.window, rule.group_by, rule.owner, rule.mode)
+    return (*shared, rule.heartbeat, str(rule.service.source))
 
 
 def _measured(measure: Measure) -> str:

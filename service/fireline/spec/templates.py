@@ -7,6 +7,8 @@ Data is never a template: what comes out of a place is not looked at again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
 from jinja2.environment import TemplateExpression
@@ -53,6 +55,20 @@ _REFUSED = {
     nodes.Slice: ("slices are not allowed in templates", "write `{{ value | truncate(20) }}`"),
 }
 _RESERVED = frozenset({"self", "super", "caller"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    """One `{{ expression }}` as it was parsed; two that say the same are equal."""
+
+    said: str
+    node: nodes.Expr = field(compare=False)
+
+
+@lru_cache(4_096)
+def _place(expression: _Expression) -> "_Place":
+    """The place of an expression; many rules say `{{ service }}`, and compiling takes a millisecond."""
+    return _Place(expression.node)
 
 
 class _Place:
@@ -176,15 +192,21 @@ def _compile(value: object, names: set[str]) -> _Filled:
 
 
 def _compile_text(text: str, names: set[str]) -> _Filled:
+    filled, found = _compiled(text)
+    names |= found
+    return filled
+
+
+@lru_cache(4_096)
+def _compiled(text: str) -> tuple[_Filled, frozenset[str]]:
+    """The text compiled, and the names it uses; kept, as it is wanted when it is checked, read, and read anew."""
     if len(text) > MAX_LENGTH:
         raise SyntaxFault(f"the template is {len(text)} characters long, at most {MAX_LENGTH} are allowed")
     if not any(mark in text for mark in ("{{", "{%", "{#")):
-        return _Constant(text)
-    parts = [part if isinstance(part, str) else _Place(part) for part in _parts(text)]
-    for part in parts:
-        if isinstance(part, _Place):
-            names |= part.names
-    return _Text(text, parts)
+        return _Constant(text), frozenset()
+    parts = [part if isinstance(part, str) else _place(_Expression(repr(part), part)) for part in _parts(text)]
+    names = [part.names for part in parts if isinstance(part, _Place)]
+    return _Text(text, parts), frozenset().union(*names)
 
 
 def _parts(text: str) -> Iterator[str | nodes.Expr]:
