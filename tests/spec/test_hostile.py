@@ -9,9 +9,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fireline.spec.loading import Loaded
+from fireline.spec.openslo import read_openslo
+from tests.spec.test_openslo import BELOW, HEAD, SOUND, metric
+from tests.spec.test_schemas import CALENDARS, SLOS
 from tests.spec.world import FILES, load_files
 
-NAMES = st.sampled_from(sorted([*FILES, "rules/severities.yaml"]))
+TEXTS = {
+    **FILES,
+    "rules/severities.yaml": "severities:\n  outage: {}\n  degraded: {ack_within: 5m}\nresponse: {settle: 1m}\n",
+    "rules/slos.yaml": SLOS,
+    "rules/calendars.yaml": CALENDARS,
+}
+NAMES = st.sampled_from(sorted(TEXTS))
 SNIPPETS = st.sampled_from(
     [
         "{",
@@ -81,7 +90,7 @@ def test_any_bytes(name: str, content: bytes) -> None:
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), NAMES)
 def test_sound_files_with_something_put_in_or_cut_out(data: st.DataObject, name: str) -> None:
-    text = FILES.get(name, "severities:\n  outage: {}\n  degraded: {ack_within: 5m}\nresponse: {settle: 1m}\n")
+    text = TEXTS[name]
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.integers(0, len(text)))
         end = data.draw(st.integers(start, min(len(text), start + 12)))
@@ -99,7 +108,7 @@ VALUES = st.recursive(
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), NAMES, VALUES)
 def test_sound_files_with_one_value_of_another_kind(data: st.DataObject, name: str, value: object) -> None:
-    text = FILES.get(name, "severities:\n  outage: {}\nresponse: {settle: 1m}\n")
+    text = TEXTS[name]
     places = [
         index for index, character in enumerate(text) if character == ":" and text[index + 1 : index + 2] in " \n"
     ]
@@ -117,3 +126,18 @@ def test_dates_at_the_edges_of_the_calendar(day: str) -> None:
         check(loaded_with("rules/oncall.yaml", oncall.replace("policies:", override)))
         reviewed = f"tier: 3\n    reviewed: {day}\n    review_every: 3000d"
         check(loaded_with("rules/catalog.yaml", FILES["rules/catalog.yaml"].replace("tier: 3", reviewed)))
+
+
+THRESHOLD = "  indicator: {spec: {thresholdMetric: " + metric("x") + "}}\n"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data(), st.sampled_from([HEAD + SOUND + BELOW, HEAD + THRESHOLD + BELOW]))
+def test_objectives_of_others_with_something_put_in_or_cut_out(data: st.DataObject, text: str) -> None:
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(text)))
+        end = data.draw(st.integers(start, min(len(text), start + 12)))
+        text = text[:start] + data.draw(SNIPPETS) + text[end:]
+    read = read_openslo("slo.yaml", text.encode("utf-8", "surrogatepass"))
+    assert read.slos or any(problem.severity == "error" for problem in read.problems)
+    assert all(problem.line >= 1 and problem.message for problem in read.problems)
