@@ -1,4 +1,5 @@
-"""What the shipped rules catch and miss on real recordings: NAB server metrics with labelled windows, and Elec2.
+"""What the shipped rules catch and miss on real recordings: NAB server metrics with labelled windows, and Elec2; and
+how soon measures of a model's quality tell that it decays.
 
     python benchmarks/bench_detection.py [--data DIR] [--json]
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from elec2_decay import decay_rows
 from fireline.apps.bootstrap import plugins
 from fireline.apps.replay_files import Recorded, read_recording
 from fireline.domain.rules import Signal, State
@@ -114,7 +116,7 @@ def show(title: str, rows: list[dict[str, object]]) -> None:
 
 
 def main() -> int:
-    """Print both tables, or JSON."""
+    """Print the tables, or the first as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="where the recordings are")
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -132,6 +134,7 @@ def main() -> int:
     show("NAB: labelled windows caught", nab)
     if elec2:
         show("Elec2: true accuracy, and percent of the time each rule fired", elec2)
+        show("Elec2: when the decay is told", decay_rows(given.data))
     return 0
 
 

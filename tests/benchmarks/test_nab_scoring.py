@@ -1,6 +1,9 @@
 """The score of the Numenta benchmark on cases that were counted by hand."""
 
+import json
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -73,3 +76,13 @@ def test_irregular_times_are_counted_in_records():
     times = [float(at * at) for at in range(40)]
     found = score(25, windows=((400.0, 900.0),), times=times)  # records 20 to 30; 25 has six left of eleven
     assert found.raw == pytest.approx(sigmoid(-6 / 11) / sigmoid(-1.0))
+
+
+@pytest.mark.shared_data
+def test_recordings_are_scored(shared_data, repository):
+    """The four shortest, each detector by both ways of counting."""
+    run = [sys.executable, "benchmarks/bench_nab.py", "--quick", "--json", "--data", str(shared_data)]
+    rows = json.loads(subprocess.run(run, cwd=repository, capture_output=True, check=True).stdout)
+    assert {row["name"].split(", ")[1] for row in rows} == {"records", "pages"}
+    assert all(row["value"] <= 100 for row in rows)
+    assert len({row["value"] for row in rows}) > len(rows) // 2
