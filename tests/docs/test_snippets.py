@@ -63,7 +63,8 @@ def wrapped(data: dict[str, object]) -> dict[str, object]:
     if "rules" not in data and "steps" not in data and not set(data) & {"slos", *KINDS}:
         level = {"outage": {"when": f"{next(iter(data.get('measures', {'n': 0})))} > 0.5"}}
         rule = {"name": "snippet", "on": "prediction", "by": ["service"], "window": "1h", "severity": level}
-        rule["pane"] = "5m"  # so that examples that look weeks back are within what may be kept
+        # so that what follows within seconds is seen, and examples that look weeks back are within what may be kept
+        rule["pane"] = "30s" if "within" in str(data) else "5m"
         return {"rules": [{**rule, "measures": {"n": {"agg": "count"}}, **data}]}
     return data
 
