@@ -29,7 +29,7 @@ def _pattern(value: str) -> str:
 
 TimeZone = Annotated[str, AfterValidator(_zone)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
-Version = Annotated[str, BeforeValidator(label)]
+Version = Annotated[str, BeforeValidator(label), WithJsonSchema({"type": ["string", "number"]})]
 
 
 class PersonForm(Part):
