@@ -113,7 +113,9 @@ class SloForm(Part):
         "operational performance", description="what kind of harm it watches for"
     )
     description: str = Field("", description="what the objective is for, for its readers")
-    max_entities: int = Field(10_000, ge=1, le=1_000_000, description="entities beyond are counted and left out")
+    max_entities: int = Field(
+        1_000, ge=1, le=1_000_000, description="entities beyond are counted and left out; one takes about 2 MB"
+    )
     tests: list[SloTestForm] = Field(default_factory=list, description="events, and what an alert must say of them")
     accept_mutants: list[AcceptForm] = Field(
         default_factory=list, description="changes of its rules that the tests need not notice"

@@ -35,6 +35,7 @@ _DEFAULTS = (
 )
 _EXHAUSTED_SEVERITY = "notice"
 _KINDS_OF_SLO = ("good", "counters", "budget")
+_OWN_DEFAULTS = ("domain", "max_entities")
 _SHARED = (
     "on", "where", "by", "owner", "service", "runbooks", "group_by", "mode", "domain", "max_entities", "accept_mutants",
     "during", "outside",
