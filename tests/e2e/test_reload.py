@@ -10,6 +10,7 @@ from time import monotonic, time
 import orjson
 import pytest
 
+from fireline.domain.incidents import Incident
 from tests.e2e.outside import LINE, Outside, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -68,6 +69,14 @@ def fires(fireline: Outside, rule: str) -> bool:
     return any(rule in {a.signal.rule for a in incident.signals.values()} for incident in fireline.incidents())
 
 
+def of_rule(fireline: Outside, rule: str) -> Incident:
+    return next(i for i in fireline.incidents() if rule in {a.signal.rule for a in i.signals.values()})
+
+
+def paged(fireline: Outside, rule: str) -> bool:
+    return any(attempt.state == "delivered" for page in of_rule(fireline, rule).pages for attempt in page.attempts)
+
+
 def test_broken_files_change_nothing_and_mended_ones_everything(tmp_path: Path, repository: Path):
     with Outside(tmp_path, repository) as fireline:
         path = tmp_path / "rules" / "fraud.yaml"
@@ -87,7 +96,8 @@ def test_broken_files_change_nothing_and_mended_ones_everything(tmp_path: Path, 
         eventually("the responder is back", lambda: fireline.roles().get("respond", old) != old, 20)
         fireline.bad_predictions()
         eventually("rules go on firing", lambda: fires(fireline, "fraud_errors"), 40)
-        eventually("pages go on", lambda: fireline.incidents()[0].pages[0].attempts[0].state == "delivered", 20)
+        eventually("pages go on", lambda: paged(fireline, "fraud_errors"), 20)
+        assert of_rule(fireline, "fireline_files").pages == (), "broken files are told, and wake nobody"
 
         before, began = length(fireline), monotonic()
         path.write_text(sound.replace("p99 > 800 && n >= 20", "p99 > 801 && n >= 20"))
@@ -96,6 +106,9 @@ def test_broken_files_change_nothing_and_mended_ones_everything(tmp_path: Path, 
         assert monotonic() - began < 6
         event(fireline, "added_here")
         eventually("the new rule fires", lambda: fires(fireline, "added"), 15)
+        eventually("they are told to be sound", lambda: not of_rule(fireline, "fireline_files").firing, 10)
+        told = fireline.command("changes").stdout
+        assert "added.yaml, rules/fraud.yaml" in told, told
         assert fireline.doctor()[1]["files"]["finding"] != "fault"
 
 

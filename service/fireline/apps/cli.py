@@ -148,6 +148,17 @@ def explain(
     raise typer.Exit(load("explain").run(what, page=page, entity=entity or [], at=at, as_json=as_json))
 
 
+@app.command(rich_help_panel="Author")
+def changes(
+    which: Annotated[
+        str | None, typer.Argument(help="The beginning of a configuration's hash, to see what changed")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """See which changes of rules and runbooks came in force: when, whose files they were, and the difference."""
+    raise typer.Exit(load("changes").run(which, as_json=as_json))
+
+
 @app.command(rich_help_panel="Run")
 def doctor(as_json: JsonOption = False) -> None:
     """Look at everything Fireline stands on, and say what is wrong and how to mend it. Exits 1 when something is."""

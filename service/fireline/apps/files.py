@@ -28,7 +28,7 @@ class Files:
 
     With `kept`, a directory, the last good files are written there, and a process that starts while the files are
     broken goes on with them: one role's restart must not depend on what somebody is typing. `quiet` leaves it to
-    another process of the same house to name each fault.
+    another process of the same house to name each fault. `problems` are the errors of the files as they are now.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Files:
         self.on_change: list[Callable[[Configuration], None]] = []
         self._kept, self._quiet = kept, quiet
         self._seen = self.fingerprint()
+        self.problems: tuple[Problem, ...] = ()
         loaded = self.read()
         found = loaded.configuration or self._last_good()
         if found is None:
@@ -64,6 +65,11 @@ class Files:
         """Read and check everything now; nothing is put in force."""
         return self._load(self.rules, self.runbooks)
 
+    def path_of(self, name: str) -> Path:
+        """Where a file of a configuration stands, whose names begin with `rules/` or `runbooks/`."""
+        folder, _, rest = name.partition("/")
+        return (self.runbooks if folder == "runbooks" else self.rules) / rest
+
     def fingerprint(self) -> str:
         """Changes when a file was added, removed, written or replaced."""
         digest = hashlib.sha256()
@@ -82,6 +88,7 @@ class Files:
             return ()
         self._seen = seen
         loaded = self.read()
+        self.problems = ()
         if loaded.configuration is None:
             self._tell(loaded.problems)
             return loaded.problems
@@ -94,6 +101,7 @@ class Files:
 
     def _tell(self, problems: Sequence[Problem]) -> None:
         errors = [problem for problem in problems if problem.severity == "error"]
+        self.problems = tuple(errors)
         for problem in () if self._quiet else errors:
             log.error("%s", problem)
         log.error(

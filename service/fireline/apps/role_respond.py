@@ -31,6 +31,7 @@ from fireline.apps.bootstrap import (
     runs_of,
     settings_with,
 )
+from fireline.apps.own_files import FilesTold
 from fireline.apps.settings import Settings
 from fireline.apps.sight import Lookout, last_resort, until_it_answers
 from fireline.apps.witnesses import follow_witness
@@ -99,6 +100,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             "deadlines": sweeper.run,
             "runs": runs.run,
             "files": lambda _: follow_files(parts.files),
+            "changes": FilesTold(parts.files, parts.store, parts.responder, clock).run,
             "clock": lambda _: follow_witness(parts.store, clock),
             "sight": _lookout(parts, channels, owner, held).run,
         }

@@ -153,8 +153,8 @@ def _weigh(rule: Rule, state: EntityState, reading: Reading, now: float, behind:
     besides = [own_lag(rule, reading, now, behind)]
     if found.verdict is State.CLEAR and state.severity is None:
         besides += [whys[level.severity].why for level in rule.levels if not counts(level.hours, now)]
-    told = [each for each in besides if each]
-    return found._replace(reason="; ".join([found.reason, *told])) if told else found
+    also = [each for each in besides if each]
+    return found._replace(reason="; ".join([found.reason, *also])) if also else found
 
 
 def _tell(level: Level, values: Mapping[str, object], samples: int, now: float, *, in_hours: bool) -> Told:

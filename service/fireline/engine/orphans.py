@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fireline.domain.rules import Evidence, Mode, Rule, Signal, State
+from fireline.engine import own_files, sight
 from fireline.engine.ports import Transaction
-from fireline.engine.sight import RULE
 
 LIMIT = 10_000
 """At most so many open incidents are looked at."""
@@ -23,7 +23,7 @@ def orphans(tx: Transaction, rules: Mapping[str, Rule]) -> list[Signal]:
 
 def _orphaned(signal: Signal, rule: Rule | None) -> str:
     """Why nobody will clear the signal; empty when its rule does."""
-    if signal.rule == RULE:
+    if signal.rule in {sight.RULE, own_files.RULE}:
         return ""  # a responder clears it
     if rule is None:
         return f"rule {signal.rule} was removed"
