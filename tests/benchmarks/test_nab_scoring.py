@@ -80,7 +80,7 @@ def test_irregular_times_are_counted_in_records():
 
 @pytest.mark.shared_data
 def test_recordings_are_scored(shared_data, repository):
-    """The four shortest, each detector by both ways of counting."""
+    """The three shortest, each detector by both ways of counting."""
     run = [sys.executable, "benchmarks/bench_nab.py", "--quick", "--json", "--data", str(shared_data)]
     rows = json.loads(subprocess.run(run, cwd=repository, capture_output=True, check=True).stdout)
     assert {row["name"].split(", ")[1] for row in rows} == {"records", "pages"}

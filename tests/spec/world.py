@@ -78,6 +78,7 @@ class ApprovalOptions(Options):
 
 OF_VALUES = ("balance", "cost_per", "distinct", "entropy", "stddev")
 OF_QUALITY = ("missing", "new_categories", "schema_change", "staleness")
+OF_LABELS = ("agreement", "anomaly", "arms", "calibration", "evaluation_drop")
 
 
 def as_shipped(name: str) -> MeasureSchema:
@@ -88,13 +89,14 @@ def as_shipped(name: str) -> MeasureSchema:
         family.settings,
         takes_of="of" in words,
         takes_condition="condition" in words,
+        either="or" in words,
         lookbacks=family.lookbacks if isinstance(family, Compares) else None,
     )
 
 
 PLUGINS = Plugins(
     measures={
-        **{name: as_shipped(name) for name in (*OF_VALUES, *OF_QUALITY)},
+        **{name: as_shipped(name) for name in (*OF_VALUES, *OF_QUALITY, *OF_LABELS)},
         "count": MeasureSchema(Options, range=COUNTED),
         "avg": MeasureSchema(Options, takes_of=True, range=CALCULATED),
         "quantile": MeasureSchema(QuantileOptions, takes_of=True, range=CALCULATED),
