@@ -170,10 +170,18 @@ def rules() -> dict[str, Rule]:
         _rule(
             "few-lately",
             ("service",),
-            [Level("outage", Check("lately < 2", "lately"), min_samples=0)],
+            [Level("outage", Check("lately == 1", "lately"), min_samples=0)],
             window=10.0,
             pane=5.0,
             measures=(Measure("lately", "count", window=45.0),),
+        ),
+        _rule(
+            "aged",
+            ("service",),
+            [Level("outage", Check("quiet > 15 and before < 60", "quiet", "before"), min_samples=0)],
+            window=10.0,
+            pane=5.0,
+            measures=(Measure("quiet", "age", window=40.0), Measure("before", "age", window=20.0, offset=10.0)),
         ),
         _rule(
             "long-ago",
@@ -304,6 +312,8 @@ class Events:
         given = own or (labels and measure.agg == "agreement")
         if offset and (early or not given):
             return None
+        if measure.agg == "age":
+            return max(0.0, last * self.rule.pane - max(each.at for each in own)) if own else None
         return _value(measure, seconds, own, labels)
 
     def measured(self, measure: Measure, last: int) -> tuple[float | None, str, str]:

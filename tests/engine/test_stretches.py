@@ -1,5 +1,7 @@
 """Windows of measures: their own length, an offset, and what a family compares with."""
 
+from dataclasses import replace
+
 import pytest
 
 from fireline.domain.judging import EntityState
@@ -197,3 +199,13 @@ def test_late_rows_within_reach_are_taken_and_older_ones_are_not():
     assert {PANE + 11, PANE + 24} == {
         pane for t in evaluation._timelines.values() for s in t.all() for pane in s.panes()
     }
+
+
+def test_an_age_grows_pane_by_pane_although_nothing_comes():
+    aged = rule(measures=(Measure("quiet", "age", window=100.0),), window=20.0, pane=10.0)
+    aged = replace(aged, levels=(Level("outage", above("quiet", 45.0), min_samples=0),))
+    evaluation, said = evaluated(aged, [(0.5, 1.0), (12.5, 1.0)])
+    while (wake := evaluation.next_wake()) is not None and wake < T + 200:
+        said += evaluation.judge(wake)
+    assert [(signal.severity, round(signal.at - T)) for signal in said][:1] == [("outage", 60)]
+    assert said[0].evidence.measures == {"quiet": 47.5}

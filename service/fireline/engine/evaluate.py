@@ -195,7 +195,7 @@ class Evaluation:
     def _judge(
         self, timeline: Timeline, series: Series, now: float, behind: float = 0.0, *, arrived: bool = True
     ) -> Sequence[Signal]:
-        rule, before, signals = series.rule, series.state, list[Signal]()
+        rule, before, heard, signals = series.rule, series.state, series.newest, list[Signal]()
         if series.unseen is not None:
             signals += self._judge_missed(timeline, series, now)
         now = max(now, series.judged)
@@ -207,6 +207,7 @@ class Evaluation:
             state, said = judge(rule, state, reading.shown, now, behind)
             signals += said
         moved = state is not before and (state.levels, state.severity) != (before.levels, before.severity)
+        moved = moved or series.newest != heard  # by time alone, for what a sender dated ahead
         if signals or moved or timeline.name != LIVE:  # where a recording's judging resumes is part of its windows
             self._changed[timeline.name, rule.name, series.entity] = None
         series.state, series.judged = state, now

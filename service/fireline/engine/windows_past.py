@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import cache
 
-from fireline.domain.windows import Compares, Family, MeasureState, TellsChange
+from fireline.domain.windows import Ages, Compares, Family, MeasureState, TellsChange
 from fireline.engine.partials import Cell
 from fireline.engine.windows import Series
 from fireline.engine.windows_stretches import Look, Stretch
@@ -73,9 +73,12 @@ class Past:
     def value(self, place: int, look: Look, state: MeasureState) -> float | None:
         """What a measure reads, or finds when it compares."""
         family, options = self.series.families[place], self.series.rule.measures[place].options
-        if isinstance(family, Compares) and look.compares:
+        if look.compares and isinstance(family, Compares):
             others = [self.state(place, stretch) for stretch in look.others]
             return family.compare(state, others, self.seconds(look), options)
+        if look.ages and isinstance(family, Ages):
+            last = self.newest if look.own is None else look.own.last(self.newest)
+            return family.age(state, last * self.series.rule.pane, options)
         return family.read(state, self.seconds(look), options)
 
     def change(self, place: int, look: Look, state: MeasureState) -> str | None:

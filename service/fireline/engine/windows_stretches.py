@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from fireline.domain.durations import spelled
 from fireline.domain.rules import Measure, Rule
-from fireline.domain.windows import Compares, Family, Lookback, reach, span
+from fireline.domain.windows import Ages, Compares, Family, Lookback, reach, span
 
 
 class Stretch(NamedTuple):
@@ -40,12 +40,14 @@ class Stretch(NamedTuple):
 class Look:
     """What one measure reads: its own stretch (None: the rule's window) of `window` seconds, and what it compares with.
 
+    `ages`: its value changes with time alone.
     `said` tells people so, and `lacks` why it has no value yet; both are clauses that begin with the measure's name.
     """
 
     own: Stretch | None
     window: float
     compares: bool
+    ages: bool
     others: tuple[Stretch, ...]
     said: str
     lacks: str
@@ -62,6 +64,8 @@ class Plan:
     def slides(self, newest: int, since: int | None, panes: Sequence[int]) -> int | None:
         """The next newest pane with which a stretch shows something else; `panes` are those with anything in them."""
         turns = [at for stretch in self.stretches for at in _slides(stretch, newest, panes)]
+        if panes and any(look.ages for look in self.looks):
+            turns.append(newest + 1)
         if since is not None:  # from then on enough is known of one more stretch
             ripe = (since + stretch.back + stretch.panes for stretch in self.stretches if stretch.back)
             turns += [at for at in ripe if at > newest]
@@ -88,7 +92,8 @@ def plan_of(rule: Rule, families: Sequence[Family]) -> Plan | None:
 
 
 def _plain(measure: Measure, family: Family) -> bool:
-    return measure.window is None and not measure.offset and not _compares(type(family))
+    apart = measure.window is not None or measure.offset > 0.0
+    return not (apart or _compares(type(family)) or _ages(type(family)))
 
 
 @cache
@@ -96,11 +101,17 @@ def _compares(family: type[Family]) -> bool:
     return issubclass(family, Compares)
 
 
+@cache
+def _ages(family: type[Family]) -> bool:
+    return issubclass(family, Ages)
+
+
 class _Asked(NamedTuple):
     name: str
     window: float
     offset: float
     compares: bool
+    ages: bool
     lookbacks: tuple[Lookback, ...]
 
 
@@ -112,7 +123,8 @@ def _asked(rule: Rule, measure: Measure, family: Family) -> _Asked:
             backs = tuple(Lookback(float(back.window), float(back.offset)) for back in _backs(family, window, measure))
         except Exception:  # a family is a plugin: it compares with nothing then, and is told so
             backs = ()
-    return _Asked(measure.name, window, measure.offset, _compares(type(family)), backs)
+    kind = type(family)
+    return _Asked(measure.name, window, measure.offset, _compares(kind), _ages(kind), backs)
 
 
 def _backs(family: Compares, window: float, measure: Measure) -> Sequence[Lookback]:
@@ -135,7 +147,7 @@ def _look(asked: _Asked, window: float, pane: float) -> Look:
     others = tuple(_stretch(back.window, asked.offset + back.offset, pane) for back in asked.lookbacks)
     far = spelled(reach(asked.window, asked.offset, asked.lookbacks))
     lacks = f"{asked.name} has no value before the rule has been read for {far}"
-    return Look(own, asked.window, asked.compares, others, _said(asked, window), lacks)
+    return Look(own, asked.window, asked.compares, asked.ages, others, _said(asked, window), lacks)
 
 
 def _stretch(window: float, offset: float, pane: float) -> Stretch:
