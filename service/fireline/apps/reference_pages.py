@@ -26,8 +26,8 @@ _WHERE = {
     "topics": "`rules/topics.yaml` says how the events of foreign topics are read. The file may be left out.",
 }
 _MORE = {
-    "rules": "How to write one: [rules](../how-to/rules.md), [objectives](../how-to/slos.md). What may stand after `agg`: "
-    "[measures](measures.md).",
+    "rules": "How to write one: [rules](../how-to/rules.md), [objectives](../how-to/slos.md). "
+    "What may stand after `agg`: [measures](measures.md).",
     "calendars": "What it is for: [hours of rules](../how-to/rules.md#hours).",
     "runbooks": "How to write one: [runbooks](../how-to/runbooks.md). What a step `uses`: [actions](actions.md).",
     "catalog": "How it fits together: [on-call](../how-to/oncall.md).",
