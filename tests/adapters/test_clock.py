@@ -71,7 +71,7 @@ async def test_fifteen_minutes_pass_at_once() -> None:
     waiting = asyncio.create_task(clock.sleep(900.0))
     await clock.run(900.0)
     assert waiting.done()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5.0
 
 
 async def test_sleeping_for_nothing_lets_others_run() -> None:

