@@ -140,7 +140,7 @@ def cost() -> None:
     print("\n| measure | fold, an event | read, baseline | read, past | buckets |\n| --- | --- | --- | --- | --- |")
     for family in (Psi(), JensenShannon(), TotalVariation(), Ks(), Wasserstein()):
         state, past = family.fold(current, [], {}), family.fold(reference, [], {})
-        known = {"min_count": 1, **family.reference("numeric", past, {})}
+        known = {"min_count": 1, **family.reference("numeric", past, 0.0, {})}
         fold = timed(lambda f=family: f.fold(current[:1000], [], {}), 300) / 1000
         read = timed(lambda f=family, s=state, k=known: f.read(s, 1.0, k), 3000)
         compare = timed(lambda f=family, s=state, p=past: f.compare(s, [p], 1.0, PAST), 3000)

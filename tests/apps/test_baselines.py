@@ -303,3 +303,31 @@ def test_the_drift_of_the_electricity_market_rises_before_and_with_the_decay_of_
         values = [each[figure] for each in found if each["values"] > 2000]
         assert max(values) > least
         assert max(values[2:]) > 2 * values[0]
+
+
+def test_values_close_together_are_kept_by_their_distance_from_an_origin(house, tmp_path):
+    rng = random.Random(4)
+    hot = [{**each, "kelvin": rng.gauss(293, 2)} for each in events(2)]
+    file, more = put(tmp_path / "e.ndjson", hot), ("--on", "prediction", "--fields", "kelvin")
+    assert "--origin kelvin=29" in built(house, "plain", file, *more).err
+    said = built(house, "kelvin", file, *more, "--origin", "kelvin=293").err
+    assert "--origin" not in said
+    (row,) = rows(house("baseline", "show", "kelvin").out.partition("field\t")[2].join(["field\t", ""]))
+    assert float(row["p50"]) == pytest.approx(293, abs=0.2)
+    assert float(row["deviation"]) == pytest.approx(2, abs=0.1)
+    warmer = put(tmp_path / "w.ndjson", [{**each, "kelvin": each["kelvin"] + 1} for each in hot])
+    (figures,) = json.loads(house("baseline", "compare", "kelvin", warmer, "--json").out)
+    assert figures["wasserstein"] == pytest.approx(1.0, abs=0.02)
+    for words, told in (("kelvin=warm", "expected a number"), ("celsius=20", "which is not in --fields")):
+        assert told in house("baseline", "build", "other", file, *more, "--origin", words).err
+
+
+def test_the_rule_of_the_documentation_passes_its_tests(house, repository, tmp_path):
+    text = (repository / "docs" / "how-to" / "drift.md").read_text(encoding="utf-8")
+    rule = next(block for block in text.split("```yaml\n")[1:] if "price_inputs" in block).partition("```")[0]
+    (tmp_path / "price.yaml").write_text(rule)
+    (house.rules / "baselines").mkdir()
+    shipped = repository / "rules" / "baselines" / "price-direction.json"
+    (house.rules / "baselines" / shipped.name).write_text(shipped.read_text(encoding="utf-8"))
+    said = house("test", str(tmp_path / "price.yaml"))
+    assert said.code == 0, said.out + said.err

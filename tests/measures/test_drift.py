@@ -232,7 +232,9 @@ def test_exactly_one_reference_is_given_by_its_name_or_its_time(given):
 def with_baseline(name, reference, **options):
     kind = options.pop("kind", "numeric")
     given = {"baseline": "a", **options}
-    return given | FAMILIES[name].reference(kind, folded(name, reference, {"kind": kind}), given)
+    origin = given.get("origin") or 0.0
+    state = folded(name, reference, {"kind": kind, "origin": origin})
+    return given | FAMILIES[name].reference(kind, state, origin, given)
 
 
 @pytest.mark.parametrize("name", ["psi", "ks", "jensen_shannon", "wasserstein", "total_variation"])
@@ -266,12 +268,14 @@ def test_the_kind_of_a_baselines_field_decides_how_events_are_counted():
 )
 def test_a_baseline_that_cannot_serve_says_why(kind, state, given, said):
     with pytest.raises(ValueError, match=said):
-        FAMILIES["ks"].reference(kind, state, given)
+        FAMILIES["ks"].reference(kind, state, 0.0, given)
 
 
 def test_a_kind_beside_a_baseline_must_be_that_of_the_field():
     with pytest.raises(ValueError, match="remove `kind`"):
-        FAMILIES["psi"].reference("numeric", log_buckets.counted([1.0, 2.0] * 99), {"kind": "categorical"})
+        FAMILIES["psi"].reference("numeric", log_buckets.counted([1.0, 2.0] * 199), 0.0, {"kind": "categorical"})
+    with pytest.raises(ValueError, match="the origin of the field is 20 there; remove `origin`"):
+        FAMILIES["psi"].reference("numeric", log_buckets.counted([1.0, 2.0] * 199), 20.0, {"origin": 3.0})
 
 
 @settings(max_examples=100, deadline=None)
@@ -284,7 +288,7 @@ def test_a_kind_beside_a_baseline_must_be_that_of_the_field():
 def test_no_state_of_a_file_breaks_the_reading(state):
     for kind in ("numeric", "categorical"):
         try:
-            given = FAMILIES["psi"].reference(kind, state, {"min_count": 1})
+            given = FAMILIES["psi"].reference(kind, state, 0.0, {"min_count": 1})
         except ValueError:
             continue
         FAMILIES["psi"].read(FAMILIES["psi"].fold([1, "a"], [], given), 60.0, {**given, "min_count": 1})
@@ -327,3 +331,17 @@ def test_many_values_need_no_caveat_and_close_ones_do():
 def test_middles_of_an_array_are_those_of_its_numbers():
     places = np.array([*range(-55_000, 55_000, 997), -1, 0, 1, 38_501], dtype=float)
     assert log_buckets.middles(places).tolist() == pytest.approx([log_buckets.middle(int(p)) for p in places])
+
+
+def test_values_that_lie_close_together_are_told_apart_by_their_distance_from_an_origin():
+    reference, current = 293 + N(0, 2, 5000), 294 + N(0, 2, 3000)
+    for name, exact in (
+        ("ks", stats.ks_2samp(reference, current).statistic),
+        ("wasserstein", stats.wasserstein_distance(reference, current)),
+    ):
+        assert abs(drift(name, reference, current) - exact) > 0.003
+        assert drift(name, reference, current, origin=293) == pytest.approx(exact, abs=0.01)
+        options = with_baseline(name, reference, origin=293)
+        state = folded(name, current, options)
+        assert FAMILIES[name].read(state, 60.0, options) == drift(name, reference, current, origin=293)
+        assert FAMILIES[name].caveat(state, 60.0, options) is None

@@ -35,7 +35,7 @@ class DriftOptions(Options):
     baseline: str | None = None
 
 
-def _reference(kind: str, state: object, options: Mapping[str, object]) -> Mapping[str, object]:
+def _reference(kind: str, state: object, origin: float, options: Mapping[str, object]) -> Mapping[str, object]:
     if kind != "numeric":
         raise ValueError(f"`drift` compares numeric fields, and this one is {kind}; choose another measure")
     return {"kind": kind, "reference": str(state)}

@@ -26,6 +26,7 @@ class Field:
     events: int
     count: int
     state: object
+    origin: float = 0.0
 
     @property
     def values(self) -> Distribution:
@@ -51,7 +52,7 @@ class Baseline:
 
 def field_from(sketch: Sketch) -> Field:
     """A sketch as it is kept."""
-    return Field(sketch.decided, sketch.events, sketch.count, sketch.state)
+    return Field(sketch.decided, sketch.events, sketch.count, sketch.state, sketch.origin)
 
 
 def written(baseline: Baseline) -> str:
@@ -79,7 +80,8 @@ def _content(each: Field) -> dict[str, object]:
     found = {"kind": each.kind, "count": each.count, "missing": each.events - each.count}
     values = each.values
     if isinstance(values, Numbers):
-        return {**found, "min": values.low, "max": values.high, "state": each.state}
+        ends = {"min": values.low + each.origin, "max": values.high + each.origin}
+        return {**found, **ends, "origin": each.origin, "state": each.state}
     return {**found, "state": {"level": values.state["level"], "counts": dict(sorted(values.state["counts"].items()))}}
 
 
@@ -108,7 +110,7 @@ def _read(name: str, form: BaselineForm, body: Mapping[str, object]) -> Baseline
     period = cast("Mapping[str, str]", body["period"])
     where = cast("Mapping[str, Sequence[str]]", body["where"])
     fields = {
-        key: Field(each.kind, each.count + each.missing, each.count, _known(key, each.kind, each.state))
+        key: Field(each.kind, each.count + each.missing, each.count, _known(key, each.kind, each.state), each.origin)
         for key, each in form.fields.items()
     }
     return Baseline(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fireline.domain.events import Kind, Row, field_of, text_of
 from fireline.measures import category_counts, log_buckets
 from fireline.measures.columns import field_column, numbers
+from fireline.measures.drift import above
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"
 KINDS = (NUMERIC, CATEGORICAL)
@@ -28,9 +29,13 @@ class Selection:
 
 @dataclass(slots=True)
 class Sketch:
-    """What one field held in some events; with `kind` only that is kept of it, else both are until it is known."""
+    """What one field held in some events; with `kind` only that is kept of it, else both are until it is known.
+
+    Numbers are kept by how far above `origin` they are.
+    """
 
     kind: str | None = None
+    origin: float = 0.0
     events: int = 0
     numbers: log_buckets.State = field(default_factory=list)
     categories: category_counts.State | None = None
@@ -41,7 +46,7 @@ class Sketch:
         self.events += len(column)
         self.texts += sum(isinstance(value, str | bool) for value in column)
         if self.kind != CATEGORICAL:
-            self.numbers = log_buckets.merged(self.numbers, log_buckets.counted(numbers(column)))
+            self.numbers = log_buckets.merged(self.numbers, log_buckets.counted(above(numbers(column), self.origin)))
         if self.kind != NUMERIC and (more := category_counts.counted(column)) is not None:
             self.categories = more if self.categories is None else category_counts.merged(self.categories, more)
 
@@ -66,11 +71,6 @@ class Sketch:
         if self.decided == NUMERIC:
             return self.counted
         return 0 if self.categories is None else sum(self.categories["counts"].values())
-
-
-def sketches(fields: Mapping[str, str | None]) -> dict[str, Sketch]:
-    """Empty sketches of fields, with their kinds where they are known."""
-    return {name: Sketch(kind) for name, kind in fields.items()}
 
 
 def put(into: Mapping[str, Sketch], rows: Sequence[Row]) -> None:

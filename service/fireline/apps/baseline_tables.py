@@ -35,14 +35,16 @@ def _row(name: str, each: Field) -> tuple[object, ...]:
     front = (name, each.kind, each.count, each.events - each.count)
     match each.values:
         case Numbers() as values:
-            numbers = (values.low, *_quantiles(values).values(), values.high, values.deviation)
-            return (*front, *(f"{number:.4g}" for number in numbers), histogram(values))
+            numbers = (*_numbers(each, values).values(), values.deviation)
+            return (*front, *(f"{number:.4g}" for number in numbers), histogram(values, each.origin))
         case Categories() as values:
             return (*front, *["-"] * 6, top(values))
 
 
-def _quantiles(values: Numbers) -> dict[str, float]:
-    return {name: quantile(values, q) for name, q in _QUANTILES.items()}
+def _numbers(each: Field, values: Numbers) -> dict[str, float]:
+    inner = {name: quantile(values, q) for name, q in _QUANTILES.items()}
+    found = {"min": values.low, **inner, "max": values.high}
+    return {name: value + each.origin for name, value in found.items()}
 
 
 def quantile(values: Numbers, q: float) -> float:
@@ -50,11 +52,11 @@ def quantile(values: Numbers, q: float) -> float:
     return float(values.values[np.searchsorted(values.below[1:], q)])
 
 
-def histogram(values: Numbers) -> str:
+def histogram(values: Numbers, origin: float = 0.0) -> str:
     """Twenty columns of equal width between the first and the last hundredth; what lies beyond is in the outer ones."""
     low, high = quantile(values, 0.01), quantile(values, 0.99)
     if low == high:
-        return f"nearly always {low:.4g}"
+        return f"nearly always {low + origin:.4g}"
     places = np.clip((values.values - low) / (high - low) * _WIDTH, 0, _WIDTH - 1).astype(int)
     heights = np.bincount(places, weights=np.diff(values.below), minlength=_WIDTH)
     tallest = float(heights.max())
@@ -89,8 +91,13 @@ def _field_document(each: Field) -> dict[str, object]:
     found: dict[str, object] = {"kind": each.kind, "count": each.count, "missing": each.events - each.count}
     match each.values:
         case Numbers() as values:
-            ends = {"min": values.low, **_quantiles(values), "max": values.high}
-            return {**found, **ends, "deviation": values.deviation, "buckets": len(values.places)}
+            return {
+                **found,
+                **_numbers(each, values),
+                "origin": each.origin,
+                "deviation": values.deviation,
+                "buckets": len(values.places),
+            }
         case Categories() as values:
             counts = values.state["counts"]
             return {**found, "categories": None if values.state["level"] else counts}

@@ -1,5 +1,6 @@
 """`fireline baseline`: build what drift is measured from, look at it, and compare recorded events with it."""
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -12,8 +13,8 @@ from fireline.apps import baseline_tables
 from fireline.apps.backtest_files import STDIN, Heard, Input, Rows, blocks, inputs_of, sizes
 from fireline.apps.backtest_labels import instant_of
 from fireline.apps.baseline_figures import Figures, figures_of
-from fireline.apps.baseline_files import Baseline, digest, field_from, read, written
-from fireline.apps.baseline_sketches import KINDS, NUMERIC, Selection, Sketch, names_in, put, sketches
+from fireline.apps.baseline_files import Baseline, Field, digest, field_from, read, written
+from fireline.apps.baseline_sketches import KINDS, NUMERIC, Selection, Sketch, names_in, put
 from fireline.apps.bootstrap import settings_with
 from fireline.apps.faults import Refused
 from fireline.apps.output import err, say
@@ -27,6 +28,7 @@ _MOST_FIELDS = 100
 _MOST_ROWS = 10_000
 _FEW = 1000
 _FEW_KINDS = 20
+_NARROW = 2 + 2 * 12
 _NONE = "no event was chosen; look at --on, --where, --from and --to"
 
 
@@ -42,13 +44,13 @@ class Given:
     labels: Sequence[str] = ()
 
 
-def build(given: Given, *, name: str, fields: str, rules: Path | None, replace: bool) -> int:
+def build(given: Given, *, name: str, fields: str, origins: Sequence[str], rules: Path | None, replace: bool) -> int:
     """Write `rules/baselines/NAME.json`; 0 when it is there. Raises Refused."""
     if not _NAME.fullmatch(name):
         raise Refused(f"found {name!r}; expected a name of letters, digits, `_`, `-` and `.`")
-    wanted, selection = _fields(fields), _selection(given, Selection(Kind.METRIC))
+    wanted, selection = _fields(fields, origins), _selection(given, Selection(Kind.METRIC))
     heard, inputs = Heard(), inputs_of(given.events, given.names)
-    chosen = _chosen(_read(given, inputs, heard), selection, sketches(wanted))
+    chosen = _chosen(_read(given, inputs, heard), selection, wanted)
     _tell_bad(heard)
     _check(chosen)
     baseline = Baseline(
@@ -58,7 +60,7 @@ def build(given: Given, *, name: str, fields: str, rules: Path | None, replace: 
         chosen.last,
         [{"file": each.label, "sha256": None if str(each.path) == STDIN else digest(each.path)} for each in inputs],
         heard.bad,
-        _words(given, name, fields, inputs),
+        _words(given, name, fields, origins, inputs),
         {key: field_from(sketch) for key, sketch in chosen.fields.items()},
     )
     path = settings_with(rules).rules / FOLDER / f"{name}.json"
@@ -92,15 +94,30 @@ def _chosen(blocks_of_rows: Iterator[Rows], selection: Selection, fields: Mappin
     return found
 
 
-def _fields(text: str) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+def _fields(text: str, origins: Sequence[str]) -> dict[str, Sketch]:
+    starts, found = _origins(origins), dict[str, Sketch]()
     for word in filter(None, (part.strip() for part in text.split(","))):
         name, colon, kind = word.rpartition(":")
         if colon and kind not in KINDS:
             raise Refused(f"found the kind {kind!r} in --fields; expected {' or '.join(KINDS)}")
-        found[name if colon else word] = kind if colon else None
+        key = name if colon else word
+        found[key] = Sketch(kind if colon else None, starts.pop(key, 0.0))
+    if starts:
+        raise Refused(f"found --origin of {next(iter(starts))!r}, which is not in --fields")
     if not 0 < len(found) <= _MOST_FIELDS:
         raise Refused(f"found {len(found)} fields in --fields; expected 1 to {_MOST_FIELDS}, such as amount,country")
+    return found
+
+
+def _origins(texts: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for name, values in _pairs("--origin", texts).items():
+        try:
+            found[name] = float(values[-1])
+        except ValueError:
+            found[name] = math.nan
+        if not math.isfinite(found[name]):
+            raise Refused(f"found --origin {name}={values[-1]}; expected a number")
     return found
 
 
@@ -173,11 +190,11 @@ def _check(chosen: _Chosen) -> None:
             raise Refused(f"none of {sketch.events} events has `{name}`{kind}; {suggestion(name, chosen.seen)}")
 
 
-def _words(given: Given, name: str, fields: str, inputs: Sequence[Input]) -> str:
+def _words(given: Given, name: str, fields: str, origins: Sequence[str], inputs: Sequence[Input]) -> str:
     """The command that builds it, without the places of files."""
     words = ["fireline baseline build", name, *(each.label for each in inputs), f"--on {given.on}"]
     words += [f"--where {text}" for text in given.where]
-    words += [f"--fields {fields}"]
+    words += [f"--fields {fields}", *(f"--origin {text}" for text in origins)]
     words += [f"{flag} {text}" for flag, text in zip(("--from", "--to"), given.between, strict=True) if text]
     return " ".join(words)
 
@@ -203,6 +220,10 @@ def _advise(name: str, sketch: Sketch) -> None:
     different = len(sketch.categories["counts"]) if sketch.categories else 0
     if sketch.decided == NUMERIC and different == 1:
         say(f"`{name}` never varies: any other value will be drift, and `normed` has no value", "yellow", to=err())
+    elif sketch.decided == NUMERIC and len(sketch.numbers) < _NARROW and different > _FEW_KINDS:
+        middle = (sketch.numbers[0] + sketch.numbers[1]) / 2 + sketch.origin
+        words = f"`{name}`: values lie too close together to be told apart well; --origin {name}={middle:.3g} helps"
+        say(words, "yellow", to=err())
     elif sketch.kind is None and sketch.decided == NUMERIC and different <= _FEW_KINDS:
         words = f"`{name}` holds {different} different numbers; `{name}:categorical` compares them one by one"
         say(words, "yellow", to=err())
@@ -220,24 +241,28 @@ def compare(
     """Tell how far events are from a baseline, field by field, and stretch by stretch. Raises Refused."""
     baseline = read(settings_with(rules).rules, name)
     selection, size = _selection(given, baseline.selection), _size(every)
-    heard, kinds = Heard(), {key: each.kind for key, each in baseline.fields.items()}
+    heard, fields = Heard(), baseline.fields
     stretches: dict[float, dict[str, Sketch]] = {}
     for rows in _read(given, inputs_of(given.events, given.names), heard):
         for start, some in _cut(selection.of(rows), size).items():
-            put(stretches.setdefault(start, sketches(kinds)), some)
-            if len(stretches) * len(kinds) > _MOST_ROWS:
+            put(stretches.setdefault(start, _alike(fields)), some)
+            if len(stretches) * len(fields) > _MOST_ROWS:
                 raise Refused(f"there would be more than {_MOST_ROWS} lines; give a longer --every")
     _tell_bad(heard)
     if not stretches:
         raise Refused(_NONE)
     asked = {"bins": bins, "min_count": least}
     found: list[Figures] = [
-        figures_of(each, start, baseline.fields[each], sketch, asked)
+        figures_of(each, start, fields[each], sketch, asked)
         for start, some in sorted(stretches.items())
         for each, sketch in some.items()
     ]
     baseline_tables.compared(found, by_time=size is not None, as_json=as_json)
     return 0
+
+
+def _alike(fields: Mapping[str, Field]) -> dict[str, Sketch]:
+    return {name: Sketch(each.kind, each.origin) for name, each in fields.items()}
 
 
 def _size(every: str | None) -> float | None:

@@ -41,6 +41,10 @@ def build(  # noqa: PLR0917 - typer turns each parameter into an option
     where: WhereOption = None,
     first: FromOption = None,
     last: ToOption = None,
+    origin: Annotated[
+        list[str] | None,
+        typer.Option("--origin", help="FIELD=NUMBER: for values that lie close to a number, as kelvin"),
+    ] = None,
     csv_name: CsvNameOption = None,
     csv_label: CsvLabelOption = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over a baseline that differs")] = False,
@@ -57,7 +61,7 @@ def build(  # noqa: PLR0917 - typer turns each parameter into an option
     """
     work = importlib.import_module("fireline.apps.baselines")
     given = work.Given(events, on, where or [], (first, last), csv_name or [], csv_label or [])
-    raise typer.Exit(work.build(given, name=name, fields=fields, rules=rules, replace=replace))
+    raise typer.Exit(work.build(given, name=name, fields=fields, origins=origin or [], rules=rules, replace=replace))
 
 
 @app.command("show")

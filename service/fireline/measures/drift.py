@@ -54,6 +54,12 @@ class Options(BaseModel):
     against: Against | None = Field(
         default=None, description="the reference is a stretch of the past, such as `{window: 7d, offset: 1d}`"
     )
+    origin: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="numbers: what is taken off first, for values that lie close together, such as 293 for kelvin; "
+        "0 unless said; a baseline knows that of its fields",
+    )
     min_count: int = Field(default=LEAST, ge=1, description="with fewer values on either side it has no value")
 
     @model_validator(mode="after")
@@ -74,6 +80,11 @@ class BinnedOptions(Options):
     kind: Literal["numeric", "categorical"] | None = Field(
         default=None, description="with `against`: `numeric` unless said; a baseline knows the kind of its fields"
     )
+
+
+def above(clean: list[float], origin: float) -> list[float]:
+    """Usable numbers by how far above `origin` they are: near it, buckets are narrow."""
+    return [value - origin for value in clean] if origin else clean
 
 
 @lru_cache(maxsize=1024)
@@ -109,7 +120,7 @@ class Drift:
         """Count the values."""
         if options.get("kind") == "categorical":
             return category_counts.counted(values) or []
-        return log_buckets.counted(numbers(values))
+        return log_buckets.counted(above(numbers(values), option(options, "origin", 0.0)))
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add the counts."""
@@ -167,12 +178,14 @@ class Drift:
         than = f" and {reference.total:.0f}" if reference is not None else ""
         return f"would be about {chance:.2g} by chance alone: it rests on {current.total:.0f}{than} values"
 
-    def reference(self, kind: str, state: object, options: Mapping[str, object]) -> Mapping[str, object]:
+    def reference(self, kind: str, state: object, origin: float, options: Mapping[str, object]) -> Mapping[str, object]:
         """What a field of a baseline gives the options of a measure; raises ValueError saying why it cannot serve."""
         if kind not in self.kinds:
             raise ValueError(f"`{self.name}` compares {self.kinds[0]} fields, and this one is {kind}")
         if options.get("kind") not in {None, kind}:
             raise ValueError(f"the field is {kind} there; remove `kind`")
+        if options.get("origin") not in {None, origin}:
+            raise ValueError(f"the origin of the field is {origin:g} there; remove `origin`")
         well = log_buckets.is_state(state) if kind == "numeric" else category_counts.is_state(state)
         known = distribution(state) if well else None
         if known is None:
@@ -182,7 +195,7 @@ class Drift:
                 f"it has {known.total:.0f} values of the field, and `min_count` is {least:.0f}; "
                 "build it from more events, or lower `min_count`"
             )
-        return {"kind": kind, "reference": orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode()}
+        return {"kind": kind, "origin": origin, "reference": orjson.dumps(state, option=orjson.OPT_SORT_KEYS).decode()}
 
 
 def _baseline(options: Mapping[str, object]) -> Distribution | None:
@@ -193,6 +206,6 @@ def _baseline(options: Mapping[str, object]) -> Distribution | None:
 def _coarse(reference: Distribution) -> str | None:
     match reference:
         case Numbers(low=low, high=high, places=places) if low < high and places[-1] - places[0] < _NARROW:
-            return "sees little: values lie within a few percent of each other, and it tells them apart by 2 %"
+            return "sees little: values lie within a few percent of each other; give it an `origin` in their midst"
         case Numbers() | Categories():
             return None

@@ -21,12 +21,13 @@ _BUILD = "build it anew with `fireline baseline build`"
 
 
 class FieldForm(BaseModel):
-    """One field: its kind, how many events had it and lacked it, and the state of its sketch."""
+    """One field: its kind, how many events had it and lacked it, and the sketch of how far above `origin` it was."""
 
     model_config = ConfigDict(extra="ignore", strict=True, frozen=True)
     kind: Literal["numeric", "categorical"]
     count: Annotated[int, Field(ge=0)]
     missing: Annotated[int, Field(ge=0)] = 0
+    origin: Annotated[float, Field(allow_inf_nan=False)] = 0.0
     state: Any
 
 

@@ -11,8 +11,8 @@ from fireline.domain.windows import Lookback
 Lookbacks = Callable[[float, Mapping[str, object]], Sequence[Lookback]]
 """The stretches of the past that a measure compares with, by its own window in seconds and its settings."""
 
-Referring = Callable[[str, object, Mapping[str, object]], Mapping[str, object]]
-"""What a field of a baseline adds to a measure's settings, by its kind, its state there and the settings so far.
+Referring = Callable[[str, object, float, Mapping[str, object]], Mapping[str, object]]
+"""What a field of a baseline adds to a measure's settings: by its kind, state and origin there, and those settings.
 
 Raises ValueError saying why it cannot serve, and after a semicolon how to mend it.
 """

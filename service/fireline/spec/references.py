@@ -48,7 +48,7 @@ def referred(asking: Asking, path: Path, reader: Reader) -> Mapping[str, object]
 def _taken(asking: Asking, field: FieldForm, place: Path, reader: Reader) -> Mapping[str, object]:
     assert asking.schema.reference is not None
     try:
-        return asking.schema.reference(field.kind, field.state, asking.options)
+        return asking.schema.reference(field.kind, field.state, field.origin, asking.options)
     except ValueError as fault:
         message, _, hint = str(fault).partition("; ")
         reader.error(place, f"the baseline `{asking.options['baseline']}` cannot serve: {message}", hint)
