@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from fireline.domain.windows import Compares, Lookback
-from fireline.measures import FAMILIES
+from fireline.measures import FAMILIES, category_counts
 from tests.measures.folding import change_of, doubt_of, folded, options_of, value_of
 
 NOTHING = [None, "", "  ", math.nan, math.inf, [], {}]
@@ -76,6 +76,18 @@ def test_of_very_many_categories_the_share_of_new_ones_is_estimated():
     now = rows([f"c{rng.randrange(1000)}" if rng.random() < 0.7 else f"n{rng.randrange(400)}" for _ in range(5000)])
     assert change_of("new_categories", past, now, of="x", trailing="7d") == pytest.approx(0.3, abs=0.12)
     assert doubt_of("new_categories", now, of="x", trailing="7d") == "is told from a sample of 128 categories"
+
+
+def test_what_a_baseline_has_seen_is_not_new():
+    family, long, odd = FAMILIES["new_categories"], "x" * 100, "\ud800"
+    state = category_counts.counted(["de", "fr", "de", long, odd, 7])
+    options = {**options_of("new_categories", baseline="good"), **family.reference("categorical", state, 0.0, {})}
+    given = rows(["de", "fr", long, odd, 7, "7", "it", "y" * 100])
+    assert family.compare(folded("new_categories", given, options, of="x"), [], 60.0, options) == 0.25
+    with pytest.raises(ValueError, match="this one is numeric"):
+        family.reference("numeric", [], 0.0, {})
+    with pytest.raises(ValueError, match="more than 1000"):
+        family.reference("categorical", category_counts.counted([f"c{place}" for place in range(2000)]), 0.0, {})
 
 
 @pytest.mark.parametrize("agg", ["new_categories", "schema_change"])

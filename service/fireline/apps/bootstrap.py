@@ -29,6 +29,7 @@ from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES
 from fireline.measures.drift import Drift
+from fireline.measures.new_categories import NewCategories
 from fireline.sources import BODIES, FORMATS
 from fireline.sources.native import FIELDS
 from fireline.spec.loading import read_runbook
@@ -47,7 +48,7 @@ def plugins() -> Plugins:
                 takes_condition="condition" in family.needs.split(),
                 either="or" in family.needs.split(),
                 lookbacks=family.lookbacks if isinstance(family, Compares) else None,
-                reference=family.reference if isinstance(family, Drift) else None,
+                reference=family.reference if isinstance(family, Drift | NewCategories) else None,
                 range=family.range if isinstance(family, Ranged) else None,
                 conditions=family.conditions if isinstance(family, Conditioned) else (),
             )

@@ -2,11 +2,12 @@
 an error code that was not there before.
 
 Unit: 0 to 1, of the events that have a category; with `unit: events` their number, with `unit: kinds` the number of
-different new categories. Say what is known: list it (`known: [card, bank]`), or name a stretch of the past
-(`trailing: 7d`), which ends where the measure's window begins. What is new becomes known as it leaves the window and
-is part of the past: give the window the time for which it should be told. Categories are texts, numbers and truth
-values, compared as labels are (1 and 1.0 are one). None when no event of the window has a category, and while the
-past has fewer events than `min_past`: after a start it says nothing rather than call everything new.
+different new categories. Say what is known: list it (`known: [card, bank]`), name a `baseline` that knows the field,
+or name a stretch of the past (`trailing: 7d`), which ends where the measure's window begins. What is new becomes
+known as it leaves the window and is part of the past: give the window the time for which it should be told.
+Categories are texts, numbers and truth values, compared as labels are (1 and 1.0 are one). None when no event of the
+window has a category, and while the past has fewer events than `min_past`: after a start it says nothing rather than
+call everything new.
 
 Error: none against a list, but that more than 128 unknown kinds are estimated with a standard error of 9 %. Against
 the past, none while window and past have fewer than 128 categories each. Of more it is an estimate from a sample of
@@ -24,6 +25,7 @@ from fireline.domain.events import Kind, text_of
 from fireline.domain.ranges import AMOUNT
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, Lookback, MeasureState
+from fireline.measures import category_counts
 from fireline.measures.categories import categories, named_key
 from fireline.measures.novelty import (
     MOST,
@@ -45,15 +47,16 @@ measures:
 
 
 class Options(Past):
-    """A list of what is known, or a stretch of the past."""
+    """A list of what is known, a baseline, or a stretch of the past."""
 
     known: list[Annotated[str | int | float | bool, AfterValidator(text_of)]] | None = Field(
         default=None, min_length=1, max_length=1_000, description="the categories that are no news"
     )
+    baseline: str | None = Field(default=None, min_length=1, description="a baseline whose categories are no news")
 
     @model_validator(mode="after")
     def _one_past(self) -> "Options":
-        self.one_of("known", "known: [a, b]")
+        self.one_of(["known", "baseline"], "known: [a, b]")
         self.refuse_without("trailing", {"min_past"})
         return self
 
@@ -75,8 +78,9 @@ class NewCategories:
         """Count the events of each category that is not listed."""
         found = Counter(value for value in values if isinstance(value, str))
         total, known = found.total(), options.get("known")
-        for text in known if isinstance(known, list) and found else ():
-            found.pop(text, None)
+        if isinstance(known, list) and found:
+            names = frozenset(known)
+            found = Counter({text: many for text, many in found.items() if not _is_known(text, names)})
         return state_of(total, {named_key(text): many for text, many in found.items()})
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
@@ -111,6 +115,22 @@ class NewCategories:
         """Which categories are new, the most frequent first."""
         return named(new_in(state, others, options))
 
+    def reference(self, kind: str, state: object, origin: float, options: Mapping[str, object]) -> Mapping[str, object]:
+        """The categories that a baseline has seen; raises ValueError saying why it cannot serve."""
+        if kind != "categorical":
+            raise ValueError(f"`{self.name}` compares categorical fields, and this one is {kind}")
+        if not category_counts.is_state(state) or not isinstance(state, Mapping) or state["level"]:
+            raise ValueError(f"it does not have the categories of the field, being more than {category_counts.MOST}")
+        return {"known": sorted(state["counts"])}
+
     def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
         """Whether it is told from a sample."""
         return f"is told from a sample of {MOST} categories" if full(state) and not options.get("known") else None
+
+
+def _is_known(text: str, names: frozenset[str]) -> bool:
+    """Whether it is one of the names; baselines write long ones in their own way."""
+    if text in names:
+        return True
+    written = category_counts.counted([text])
+    return written is not None and not names.isdisjoint(written["counts"])

@@ -38,13 +38,13 @@ class Past(BaseModel):
         default="share", description="the share of events that are new, how many, or how many kinds of them"
     )
 
-    def one_of(self, listed: str, example: str) -> None:
+    def one_of(self, listed: Sequence[str], example: str) -> None:
         """Raise ValueError unless exactly one says what is not new: what is `listed`, or the trailing stretch."""
-        there = [name for name in (listed, "trailing") if getattr(self, name) is not None]
+        there = [f"`{name}`" for name in (*listed, "trailing") if getattr(self, name) is not None]
         if not there:
             raise ValueError(f"nothing says what was there before; write `{example}` or `trailing: 7d`")
         if len(there) > 1:
-            raise ValueError(f"`{listed}` and `trailing` both say what was there before; remove one of them")
+            raise ValueError(f"{' and '.join(there)} both say what was there before; remove one of them")
 
     def refuse_without(self, other: str, names: Set[str]) -> None:
         """Raise ValueError when one of the settings `names` is given without the `other` that it belongs to."""

@@ -71,7 +71,7 @@ class Options(Past):
 
     @model_validator(mode="after")
     def _one_past(self) -> "Options":
-        self.one_of("expected", "expected: {price: number}")
+        self.one_of(["expected"], "expected: {price: number}")
         self.refuse_without("trailing", {"min_past", "against"})
         self.refuse_without("expected", {"exact"})
         return self
