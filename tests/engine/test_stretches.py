@@ -209,3 +209,34 @@ def test_an_age_grows_pane_by_pane_although_nothing_comes():
         said += evaluation.judge(wake)
     assert [(signal.severity, round(signal.at - T)) for signal in said][:1] == [("outage", 60)]
     assert said[0].evidence.measures == {"quiet": 47.5}
+
+
+STEADY = [(second + 0.5, 100.0) for second in range(0, 200, 5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "known"),
+    [
+        ({"summary": rule().service}, True),
+        ({"measures": (HALVED.measures[0], replace(HALVED.measures[1], offset=60.0)), "hash": "h2"}, True),
+        ({"measures": (HALVED.measures[0], replace(HALVED.measures[1], offset=130.0)), "hash": "h2"}, False),
+        ({"pane": 5.0, "hash": "h2", "shape": "s2"}, False),
+    ],
+)
+@pytest.mark.parametrize("restart", [False, True])
+def test_history_outlives_changes_that_leave_it_whole(change, known, restart):
+    before = replace(HALVED, shape="s1")
+    after = replace(before, **change)
+    evaluation, _ = evaluated(before, STEADY)
+    if restart:
+        windows, header = evaluation.changes(), evaluation.header()
+        evaluation = Evaluation([after], FAMILIES)
+        evaluation.restore({key: one for key, one in windows.items() if one is not None}, header)
+    else:
+        evaluation.reload([after])
+    ingest = Ingest([after], FAMILIES, Native(), 1)
+    for payload in ingest.batch(SOURCE, [metric(5000, T + 196.0, 100.0)]).partials[0]:
+        evaluation.apply(payload, T + 196.0)
+    evaluation.judge(T + 196.0)
+    (verdict,) = evaluation.verdicts()
+    assert (verdict.state.value == "clear") is known, verdict

@@ -162,16 +162,20 @@ def _state(rule: Rule, values: Values, timeline: str, packed: Mapping[str, objec
     return EntityState(**fields)  # type: ignore[arg-type]  # a wrong name or number of fields raises TypeError
 
 
+Known = tuple[str, str, str, float, int]
+"""Timeline, rule, what its windows are made of, how far back it looked in seconds, and the pane of its first event."""
+
+
 class Header(NamedTuple):
     """What belongs to no window: the newest chunk of each source, the time of each timeline, how far live was read.
 
-    `since` is the pane of the first event that rules read, as (timeline, rule, hash, pane).
+    `since` is the pane of the first event that rules read.
     """
 
     high: dict[SourceRef, int]
     times: dict[str, float]
     reached: float | None
-    since: Sequence[Sequence[str | int]] = ()
+    since: Sequence[Known] = ()
 
     def packed(self) -> bytes:
         """It as bytes."""
@@ -187,7 +191,9 @@ class Header(NamedTuple):
             high = {_to_source(source): int(start) for source, start in body["chunks"]}
             reached = body.get("reached")
             times = {str(name): float(high) for name, high in body["times"].items()}
-            since = [(str(t), str(rule), str(hash_), int(pane)) for t, rule, hash_, pane in body.get("since", ())]
+            since = [
+                (str(t), str(r), str(h), float(reach), int(pane)) for t, r, h, reach, pane in body.get("since", ())
+            ]
             return cls(high, times, None if reached is None else float(reached), since)
         except (TypeError, ValueError, KeyError, AttributeError) as fault:
             raise BadPayload(f"{type(fault).__name__}: {fault}") from fault

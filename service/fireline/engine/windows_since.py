@@ -3,12 +3,13 @@
 Kept for the rules that look further back than their window, by timeline; it is part of a checkpoint.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family
 from fireline.engine.partials import Entry, families_of
 from fireline.engine.windows import Series
+from fireline.engine.windows_checkpoint import Known
 from fireline.engine.windows_stretches import plan_of
 from fireline.engine.windows_timeline import Timeline
 
@@ -27,14 +28,19 @@ class Since:
         self.go_on(rules)
 
     def go_on(self, rules: Iterable[Rule]) -> None:
-        """Take the rules as they are now; what is known of others, or of other versions, is dropped."""
-        before, self._hashes, self.reach = self._hashes, {}, {}
+        """Take the rules as they are now; what is known of others, or of other versions, is dropped.
+
+        So it is of a rule that looks further back than before: its panes were not kept for as long.
+        """
+        before, self._hashes, self.reach = {name: (self._hashes[name], self.reach[name]) for name in self.reach}, {}, {}
         for rule in rules:
             plan = plan_of(rule, families_of(rule, self._families))
             if plan is not None:
                 self._hashes[rule.name], self.reach[rule.name] = rule.made_of, plan.reach
-        same = {name for name, hash_ in self._hashes.items() if before.get(name) == hash_}
-        self._panes = {key: pane for key, pane in self._panes.items() if key[1] in same}
+        self._panes = {key: pane for key, pane in self._panes.items() if self._goes_on(key[1], *before[key[1]])}
+
+    def _goes_on(self, rule: str, hash_: str, reach: float) -> bool:
+        return self._hashes.get(rule) == hash_ and self.reach[rule] <= reach
 
     def note(self, timeline: Timeline, entries: Iterable[Entry]) -> None:
         """These rows were read."""
@@ -55,12 +61,15 @@ class Since:
         """What an entity is judged on beside its own panes: those of no entity, and the pane of the first event."""
         return timeline.pool(series.rule.name), self.pane(timeline, series.rule)
 
-    def kept(self) -> list[Sequence[str | int]]:
-        """What a checkpoint keeps: timeline, rule, hash and pane."""
-        return [(timeline, rule, self._hashes[rule], pane) for (timeline, rule), pane in self._panes.items()]
+    def kept(self) -> list[Known]:
+        """What a checkpoint keeps."""
+        return [
+            (timeline, rule, self._hashes[rule], self.reach[rule], pane)
+            for (timeline, rule), pane in self._panes.items()
+        ]
 
-    def restore(self, kept: Iterable[Sequence[str | int]]) -> None:
+    def restore(self, kept: Iterable[Known]) -> None:
         """Start from a checkpoint, with what it says of rules as they are now."""
-        for timeline, rule, hash_, pane in kept:
-            if self._hashes.get(str(rule)) == hash_:
-                self._panes[str(timeline), str(rule)] = int(pane)
+        for timeline, rule, hash_, reach, pane in kept:
+            if self._goes_on(rule, hash_, reach):
+                self._panes[timeline, rule] = pane
