@@ -1,9 +1,12 @@
 """Tests of rules: what a test sees of a rule at any instant, and what it says when that is not what was expected."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fireline.apps.rule_test_kit import Asked, kit_of
 from fireline.domain.rules import Rule
@@ -298,3 +301,29 @@ def test_the_same_test_gives_the_same_outcome_whatever_ran_before(tmp_path):
 )
 def test_times_are_told_as_they_are_written(seconds, text):
     assert time_text(seconds) == text
+
+
+EVENTS = st.fixed_dictionaries(
+    {"at": st.sampled_from(["0s", "1ms", "59.999s", "1h", "7d"])},
+    optional={
+        "late": st.sampled_from(["0s", "31s", "2d"]),
+        "on": st.sampled_from(["feedback", "heartbeat", "metric", "evaluation"]),
+        "fields": st.dictionaries(
+            st.sampled_from(["name", "value", "service", "region", "ts", "type", "labels", "request_id"]),
+            st.sampled_from([None, "latency_ms", "checkout", 5, -1e300, True, [], {"a": {"b": 1}}, "{n}"]),
+        ),
+    },
+).map(lambda event: {"fields": {}, **event})
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    events=st.lists(EVENTS, max_size=5),
+    at=st.sampled_from(["0s", "1s", "10m", "400d"]),
+    state=st.sampled_from(["firing", "clear", "unknown"]),
+)
+def test_whatever_a_test_says_it_ends_with_an_outcome(tmp_path, events, at, state):
+    expected = [{"at": at, "state": state, "evidence": {"mean": 1, "reason": "~x", "summary": "x"}}]
+    body = {"name": "t", "events": events, "expect": expected, "signals": [], "pages": 0}
+    ((_, outcome),) = outcomes(tmp_path, f"      - {json.dumps(body)}\n")
+    assert all(failure.wanted and failure.got and failure.line > 0 for failure in outcome.failures)

@@ -136,3 +136,32 @@ def test_every_change_of_a_sound_condition_is_a_sound_condition(condition):
             compile_condition(changed.text)
         except SyntaxFault as fault:
             raise AssertionError(f"{condition} became {changed.text}") from fault
+
+
+def test_hours_heartbeats_and_what_a_rule_says_of_all_its_levels_are_changed_too(tmp_path):
+    (tmp_path / "calendars.yaml").write_text(
+        "calendars:\n  business: {time_zone: Europe/Berlin, hours: {mon-fri: '09:00-18:00'}}\n"
+    )
+    names = {
+        mutant.name
+        for mutant in made(
+            tmp_path,
+            RULE.replace("    window: 1m\n", "    window: 1m\n    clear_after: 10s\n    min_samples: 8\n")
+            .replace("min_samples: 4}", "during: business}")
+            .replace(
+                "{after: 5m, severity: degraded}",
+                "{after: 5m, severity: degraded, outside: business}\n"
+                "    heartbeat: {where: {service: scorer, env: prod}, every: 20s}",
+            ),
+        )
+    }
+    assert {
+        "clear_after: 10s dropped",
+        "min_samples: 8 -> 1",
+        "min_samples: 8 -> 16",
+        "severity.degraded.during: business dropped",
+        "no_data.outside: business dropped",
+        "heartbeat: {where: {service: scorer, env: prod}, every: 20s} dropped",
+        "heartbeat.where.env: prod dropped",
+        "heartbeat.every: 20s -> 40s",
+    } <= names

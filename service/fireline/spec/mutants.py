@@ -6,7 +6,7 @@ edited: a `for` dropped, a comparison turned, a threshold or a window in another
 
 import copy
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,19 +124,32 @@ def _levels(raw: _Raw) -> Iterator[_Edit]:
     levels: Mapping[str, _Raw] = raw["severity"]
     for name, level in levels.items():
         path: Path = ("severity", name)
-        for word in ("for", "until", "keep_firing_for"):
-            if level.get(word) is not None:
-                yield _drop(word, (*path, word), level[word])
+        yield from _drops(path, level, _LASTING)
         for word in ("when", "until"):
             if level.get(word) is not None:
                 yield from _condition((*path, word), level[word])
-        if isinstance(needed := level.get("min_samples"), int) and needed > 1:
-            yield _Edit("min_samples", (*path, "min_samples"), needed, 1)
-            yield _Edit("min_samples", (*path, "min_samples"), needed, needed * 2)
+        yield from _samples(path, level)
+    yield from _drops((), raw, _LASTING)
+    yield from _samples((), raw)
     names = list(levels)
     for one, other in itertools.pairwise(names):
         swapped = {**levels, one: levels[other], other: levels[one]}
         yield _Edit("severities", ("severity",), None, swapped, f"{one} and {other} change places")
+
+
+_LASTING = ("for", "until", "clear_after", "keep_firing_for", "during", "outside")
+
+
+def _drops(path: Path, raw: _Raw, words: Sequence[str]) -> Iterator[_Edit]:
+    for word in words:
+        if raw.get(word) is not None:
+            yield _drop(word, (*path, word), raw[word])
+
+
+def _samples(path: Path, raw: _Raw) -> Iterator[_Edit]:
+    if isinstance(needed := raw.get("min_samples"), int) and needed > 1:
+        yield _Edit("min_samples", (*path, "min_samples"), needed, 1)
+        yield _Edit("min_samples", (*path, "min_samples"), needed, needed * 2)
 
 
 def _drop(kind: str, path: Path, was: object) -> _Edit:
@@ -193,11 +206,19 @@ def _sizes(path: Path, window: object, raw: _Raw) -> Iterator[_Edit]:
 
 
 def _silence(raw: _Raw) -> Iterator[_Edit]:
-    silence = raw.get("no_data")
+    silence, heartbeat = raw.get("no_data"), raw.get("heartbeat")
     if isinstance(silence, dict):
         yield _drop("no_data", ("no_data",), silence)
-        longer = written(seconds(silence["after"]) * 2)
-        yield _Edit("no_data", ("no_data", "after"), silence["after"], longer)
+        yield from _drops(("no_data",), silence, ("during", "outside"))
+        yield _doubled("no_data", ("no_data", "after"), silence["after"])
+    if isinstance(heartbeat, dict):
+        yield _drop("heartbeat", ("heartbeat",), heartbeat)
+        yield from _matchers(("heartbeat", "where"), heartbeat.get("where"))
+        yield _doubled("heartbeat", ("heartbeat", "every"), heartbeat["every"])
+
+
+def _doubled(kind: str, path: Path, duration: object) -> _Edit:
+    return _Edit(kind, path, duration, written(seconds(duration) * 2))
 
 
 def hint(mutant: Mutant) -> str:
@@ -209,6 +230,10 @@ _PLAIN = "let a test run through the moment at which the two differ"
 _HINTS = {
     "for": "let the condition hold for less than that, and expect that nothing fires",
     "until": "go back to between `until` and `when`, and expect that it still fires",
+    "clear_after": "let it end, and expect that it still fires within that time, and is clear after it",
+    "during": "give the same events while the calendar is open and while it is closed (`start:`)",
+    "outside": "give the same events while the calendar is open and while it is closed (`start:`)",
+    "heartbeat": "let heartbeats go on, or end, after the last event, and expect the `reason`",
     "keep_firing_for": "let it end, and expect that it still fires within that time, and is clear after it",
     "comparison": "let a test stand exactly on the threshold, and one on either side of it",
     "threshold": "let one test stay just below the threshold (within a tenth) and one go just above it",
