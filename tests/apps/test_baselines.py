@@ -8,6 +8,7 @@ import pytest
 
 from fireline.adapters.clock import SystemClock
 from fireline.apps.bootstrap import plugins
+from fireline.apps.demo_home import Home, settle_in
 from fireline.apps.files import Files
 from fireline.domain.rules import State
 from fireline.engine.playback import play
@@ -331,3 +332,19 @@ def test_the_rule_of_the_documentation_passes_its_tests(house, repository, tmp_p
     (house.rules / "baselines" / shipped.name).write_text(shipped.read_text(encoding="utf-8"))
     said = house("test", str(tmp_path / "price.yaml"))
     assert said.code == 0, said.out + said.err
+
+
+def test_a_csv_of_numbers_makes_a_baseline_of_a_metric_too(house, tmp_path):
+    path = tmp_path / "cpu.csv"
+    path.write_text("timestamp,value\n" + "".join(f"2026-01-05 00:{i // 60:02}:{i % 60:02},{i}\n" for i in range(600)))
+    built(house, "cpu", str(path), "--on", "metric", "--fields", "value", "--name", "load", "--where", "name=load")
+    found = json.loads((house.rules / "baselines" / "cpu.json").read_text())
+    assert (found["fields"]["value"]["count"], found["fields"]["value"]["max"]) == (600, 599)
+    assert found["built"].endswith("cpu.csv --on metric --where name=load --fields value --name load")
+
+
+def test_the_demo_takes_baselines_along(house, good, tmp_path):
+    built(house, "fraud", good, *BUILD)
+    home = Home(tmp_path / "demo")
+    settle_in(home, house.rules, house.runbooks)
+    assert (home.rules / "baselines" / "fraud.json").exists()

@@ -192,9 +192,11 @@ def _check(chosen: _Chosen) -> None:
 
 def _words(given: Given, name: str, fields: str, origins: Sequence[str], inputs: Sequence[Input]) -> str:
     """The command that builds it, without the places of files."""
-    words = ["fireline baseline build", name, *(each.label for each in inputs), f"--on {given.on}"]
+    files = [STDIN if str(each.path) == STDIN else each.label for each in inputs]
+    words = ["fireline baseline build", name, *files, f"--on {given.on}"]
     words += [f"--where {text}" for text in given.where]
     words += [f"--fields {fields}", *(f"--origin {text}" for text in origins)]
+    words += [*(f"--name {text}" for text in given.names), *(f"--label {text}" for text in given.labels)]
     words += [f"{flag} {text}" for flag, text in zip(("--from", "--to"), given.between, strict=True) if text]
     return " ".join(words)
 

@@ -18,7 +18,7 @@ from fireline.domain.oncall import TargetKind
 from fireline.domain.rota import who
 from fireline.spec.loading import load
 
-KEPT = {".yaml", ".yml", ".j2"}
+KEPT = {".yaml", ".yml", ".j2", ".json"}
 _SETTLE = re.compile(r"^(\s*settle:\s*)([^\s#]+)", re.MULTILINE)
 
 
