@@ -95,7 +95,7 @@ def test_possible_or_not_known(texts: tuple[str, ...]) -> None:
     assert not impossible(KNOWN, *said(*texts))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(CONDITIONS, CONDITIONS, st.lists(st.tuples(*[st.integers(-3, 11).map(float)] * 3), min_size=1, max_size=6))
 def test_what_is_impossible_never_happens(first: str, second: str, points: list[tuple[float, ...]]) -> None:
     known = {"a": of_range(Range(0.0, 3.0)), "b": of_range(Range(0.0)), "c": of_range(Range())}

@@ -29,6 +29,8 @@ NO_SCHEDULE = "no-schedule"
 SCHEDULE_GAP = "schedule-gap"
 REVIEW_OVERDUE = "review-overdue"
 CATALOG_GAP = "catalog-gap"
+MEMORY = "memory"
+NO_EFFECT = "no-effect"
 ACCEPT = "accept"
 
 CODES: Mapping[str, str] = {
@@ -59,6 +61,8 @@ CODES: Mapping[str, str] = {
     SCHEDULE_GAP: "a time at which nobody is on call",
     REVIEW_OVERDUE: "a review that is overdue",
     CATALOG_GAP: "something that a service of this tier has to say",
+    MEMORY: "a rule that would keep much, if there were as many entities as it lets in",
+    NO_EFFECT: "something that is written and changes nothing",
     ACCEPT: "an `accept` that names no code, or has nothing to accept",
 }
 """What each code says, in half a sentence."""

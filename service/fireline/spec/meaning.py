@@ -4,6 +4,7 @@ Parts that never or always hold, shares compared with percent, divisions by what
 calculated numbers. Nothing is said of what is not known for sure.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -130,6 +131,12 @@ def _bounds(name: str, facts: Facts) -> str:
     if found is not None and found != Range(exact=found.exact):
         if (found.least, found.most) == (0.0, float("inf")):
             return f"`{name}` is never negative"
+        if math.isinf(found.most) or math.isinf(found.least):
+            return (
+                f"`{name}` is at least {found.least:g}"
+                if math.isinf(found.most)
+                else f"`{name}` is at most {found.most:g}"
+            )
         return f"`{name}` is {found.least:g} to {found.most:g}"
     extent = facts.known.get(name)
     if extent is not None and extent.texts and not extent.but:

@@ -28,7 +28,7 @@ def read_topics(
         _check_dropped(document, path, topic, findings)
         if topic.service_aliases and catalog is not None and not aliases:
             message, hint = "no service of the catalog has an alias", "add `aliases: [...]` to services in catalog.yaml"
-            findings.warning(document, (*path, "service_aliases"), message, hint)
+            findings.warning(document, (*path, "service_aliases"), message, hint, code=codes.NO_EFFECT)
     topics = {name: Topic(name, topic.format, _fields(topic, aliases)) for name, topic in form.topics.items()}
     return topics if findings.count() == before else None
 
@@ -49,7 +49,7 @@ def _check_format(document: Document, path: Path, topic: TopicForm, plugins: Plu
     for word in ("kind", "time"):
         if getattr(topic, word) is not None and not known.bodies:
             message = f"`{word}` has no effect: events of `{topic.format}` tell it themselves"
-            findings.error(document, (*path, word), message, "remove it", key=True)
+            findings.error(document, (*path, word), message, "remove it", key=True, code=codes.NO_EFFECT)
 
 
 def _check_dropped(document: Document, path: Path, topic: TopicForm, findings: Findings) -> None:
