@@ -14,6 +14,7 @@ from fireline.domain.events import Kind
 from fireline.domain.expressions import Condition
 from fireline.domain.rule_tests import RuleTest
 from fireline.domain.rules import HEARTBEATS, MISSED, Level, Match, Matcher, Measure, Mode, NoData, Rule
+from fireline.spec import codes
 from fireline.spec.documents import Document, Entries, Items, Path
 from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition, read_template
@@ -52,7 +53,8 @@ def read_rules(document: Document, known: Known, findings: Findings) -> list[Pla
         return []
     for name in root.nodes:
         if name not in _PARTS:
-            findings.error(document, (name,), f"`{name}` is not known here", suggestion(name, _PARTS), key=True)
+            message, hint = f"`{name}` is not known here", suggestion(name, _PARTS)
+            findings.error(document, (name,), message, hint, key=True, code=codes.UNKNOWN_FIELD)
     rules = root.nodes.get("rules")
     if not isinstance(rules, Items):
         if "rules" in root.nodes or not root.nodes:
@@ -148,7 +150,8 @@ def _panes(form: RuleForm, measures: Sequence[Measure], reader: Reader) -> tuple
     for each in wrong:
         reader.error(_at(each, form), each.message, each.hint)
     if not wrong and (much := warning(pane, looks, _entities(form))) is not None:
-        reader.findings.warning(reader.document, (*reader.path, *_at(much, form)), much.message, much.hint)
+        place = (*reader.path, *_at(much, form))
+        reader.findings.warning(reader.document, place, much.message, much.hint, code=codes.MEMORY)
     return pane, furthest(form.window, looks)
 
 
@@ -174,7 +177,8 @@ def _check_by(form: RuleForm, reader: Reader) -> None:
             reader.error(("measures", name), f"`{name}` is both a measure and a label of `by`", "rename it", key=True)
     for index, name in enumerate(form.group_by):
         if name not in form.by:
-            reader.error(("group_by", index), f"`{name}` is not a label of `by`", suggestion(name, form.by))
+            hint = suggestion(name, form.by)
+            reader.error(("group_by", index), f"`{name}` is not a label of `by`", hint, code=codes.UNKNOWN_NAME)
 
 
 def _matchers(where: Mapping[str, Sequence[str]], path: Path, reader: Reader) -> tuple[Matcher, ...]:
@@ -211,7 +215,7 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: Reader) -> Me
     options = dict(form.model_extra or {})
     if schema is None:
         hint = suggestion(form.agg, reader.plugins.measures)
-        reader.error((*path, "agg"), f"there is no measure `{form.agg}`", hint)
+        reader.error((*path, "agg"), f"there is no measure `{form.agg}`", hint, code=codes.UNKNOWN_NAME)
     else:
         kind = form.on or rule.on
         _check_takes(form, path, schema, kind, reader)
@@ -250,7 +254,7 @@ def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, re
     for name in given:
         if name not in fields:
             hint = suggestion(name, [*fields, *MeasureForm.model_fields])
-            reader.error((*path, name), f"`{name}` is not known here", hint, key=True)
+            reader.error((*path, name), f"`{name}` is not known here", hint, key=True, code=codes.UNKNOWN_FIELD)
     known = {name: value for name, value in given.items() if name in fields}
     checked = validated(reader.document, model, known, reader.findings, (*reader.path, *path))
     return checked.model_dump() if checked is not None else {}
