@@ -17,7 +17,7 @@ from fireline.apps.replay_files import BadLine, Recorded, read_recording
 from fireline.domain.events import Malformed, Row
 from fireline.sources.native import Native
 
-BLOCK = 4096
+BLOCK = 16_384
 """Events in a block; no result depends on it."""
 STDIN = "-"
 _SUFFIXES = (".ndjson", ".jsonl", ".csv", ".ndjson.gz", ".jsonl.gz", ".csv.gz")

@@ -1,10 +1,13 @@
 """A recording under one or two sets of rules: one decoding, and for each set the windows, verdicts and what follows."""
 
+import gc
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from operator import itemgetter
 from pathlib import Path
 
 from fireline.apps.backtest_files import BLOCK, Heard, Input, Rows, blocks
@@ -18,6 +21,7 @@ from fireline.sources.native import Native
 from fireline.spec.loading import load
 
 WEEK = 7 * 86_400.0
+_at = itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +65,8 @@ class Played:
             if self.first is None:
                 self.weeks = math.ceil((begin - rows[0][1]) / WEEK)
             rows = [(kind, at + self.weeks * WEEK, fields) for kind, at, fields in rows]
-        times = [row[1] for row in rows]
         self.events += len(rows)
-        earliest, latest = min(times), max(times)
+        earliest, latest = min(map(_at, rows)), max(map(_at, rows))
         self.first = earliest if self.first is None or earliest < self.first else self.first
         self.last = latest if self.last is None or latest > self.last else self.last
         return rows
@@ -84,6 +87,22 @@ def rules_of(configuration: Configuration, only: Sequence[str]) -> list[Rule]:
 
 def play(asked: Asked, rules: Sequence[Sequence[Rule]], on_progress: Callable[[Played], None]) -> Played:
     """Play the recording once for all sets of rules, in this process. Raises Refused for files."""
+    with _rarely_collected():
+        return _played(asked, rules, on_progress)
+
+
+@contextmanager
+def _rarely_collected() -> Iterator[None]:
+    """Let Python look for circular garbage rarely: events make none, and each look costs as much as decoding does."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _played(asked: Asked, rules: Sequence[Sequence[Rule]], on_progress: Callable[[Played], None]) -> Played:
     played = Played(signals=[[] for _ in rules])
     players = [Player(some, FAMILIES, Native()) for some in rules]
     for rows in blocks(asked.inputs, dict(asked.labels), played.heard, asked.between, asked.size):

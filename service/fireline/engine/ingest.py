@@ -10,15 +10,16 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, takewhile
+from itertools import takewhile
 from operator import attrgetter, itemgetter
 
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, Fields, pane_of
 from fireline.engine.admission import Admission, Refusal
+from fireline.engine.ingest_lateness import STRETCH, Aged, Mark, aged_live, aged_recorded
 from fireline.engine.ingest_order import Span, in_order, in_turn
-from fireline.engine.ingest_plans import EVERYWHERE, Plan, Target, lanes_of
+from fireline.engine.ingest_plans import EVERYWHERE, Lane, Plan, Target, lanes_of
 from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, runs_of, together
 from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
 
@@ -29,11 +30,11 @@ _Key = tuple[str, Values, int]
 
 @dataclass(slots=True)
 class _Chunk:
-    """The chunk in progress of one source partition. `high` is the highest event time in it."""
+    """The chunk in progress of one source partition."""
 
     start: int
     next: int
-    high: float = 0.0
+    mark: Mark = field(default_factory=Mark)
     cells: dict[_Key, tuple[int, Rule, Cell]] = field(default_factory=dict)
 
 
@@ -51,7 +52,7 @@ class _Batch:
     late: Counter[tuple[Target, int]] = field(default_factory=Counter)
 
 
-_offset, _timestamp = attrgetter("offset"), attrgetter("timestamp")
+_offset = attrgetter("offset")
 _at = itemgetter(1)
 
 
@@ -96,7 +97,7 @@ class Ingest:
         self.reload(rules)
 
     def reload(self, rules: Iterable[Rule], formats: Mapping[str, Source] | None = None) -> None:
-        """Go on with other rules, and other `formats` where given; aggregates of rules whose `made_of` stays are kept."""
+        """Go on with other rules, and other `formats` where given; aggregates of rules whose `made_of` stays go on."""
         self._formats = self._formats if formats is None else dict(formats)
         self._rules = {rule.name: rule for rule in rules}
         self._measured = {name: families_of(rule, self._families) for name, rule in self._rules.items()}
@@ -240,14 +241,20 @@ class Ingest:
     def _collect(self, batch: _Batch, rows: Sequence[Row]) -> None:
         """Put every event with its plan. This loop runs once an event, hence its local names and its flat shape."""
         batch.newest = max(batch.newest, max(map(_at, rows), default=0.0))
-        lanes, touched = self._lanes, batch.touched
+        touched = batch.touched
+        kind: Kind | None = None
+        lane: Lane | None = None
         for row in rows:
-            kind, _, fields = row
-            lane = lanes.get(kind)
+            if row[0] is not kind:
+                kind = row[0]
+                lane = self._lanes.get(kind)
+                if lane is not None:
+                    names, empty, quick = lane.names, lane.empty, lane.quick
             if lane is None:
                 continue
+            fields = row[2]
             try:
-                plan = lane.quick[tuple(map(fields.get, lane.names, lane.empty))]
+                plan = quick[tuple(map(fields.get, names, empty))]
             except (KeyError, TypeError):
                 plan = lane.plan(fields)
             waiting = plan.rows
@@ -267,50 +274,23 @@ class Ingest:
                 records[at : at + 1] = [records[at]] * len(some)
         rows: list[Row] = found  # type: ignore[assignment]  # nothing of it is None now
         batch.events += len(rows)
-        if not rows or self._all_timely(batch, chunk, records, rows):
-            return rows
-        return self._timely(batch, chunk, records, rows)
+        ages = self._ages(batch, chunk, records, rows) if rows else []
+        return self._timely(batch, records, rows, ages) if ages else rows
 
-    def _all_timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> bool:
-        """Whether no event can be late or early, told from the earliest and the latest of all; most batches are so."""
-        low, high = min(map(_at, rows)), max(map(_at, rows))
+    def _ages(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> Aged:
+        """The places and ages of events that are late or early."""
         if batch.source.timeline == LIVE:
-            stamps = list(map(_timestamp, records))
-            least, most = high - min(stamps) * batch.unit, max(stamps) * batch.unit - low
-            timely = bool(least <= self._future and most <= self._lateness)
-        else:
-            timely = max(chunk.high, high) - low <= self._replay_lateness
-        if timely:
-            chunk.high = max(chunk.high, high)
-        return timely
+            return aged_live(records, rows, batch.unit, self._lateness, self._future)
+        return aged_recorded(chunk.mark, records, rows, self._replay_lateness, min(self._size, STRETCH))
 
-    def _timely(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], rows: Sequence[Row]) -> list[Row]:
+    def _timely(self, batch: _Batch, records: Sequence[Arrived], rows: Sequence[Row], ages: Aged) -> list[Row]:
         """The events that are neither late nor early; the others are dead letters."""
-        ages = self._live_ages(batch, records, rows) if batch.source.timeline == LIVE else self._ages(chunk, rows)
         kept = list(rows)
         for at, _ in reversed(ages):  # from the end, so that places before stay what they are
             del kept[at]
         for at, age in ages:
             self._untimely(batch, records[at], rows[at], age)
         return kept
-
-    def _live_ages(self, batch: _Batch, records: Sequence[Arrived], rows: Sequence[Row]) -> list[tuple[int, float]]:
-        """The places and ages of events that are late or early by their own records.
-
-        Few are, and whoever is not by the records of the whole batch is not by its own: only the others are looked at.
-        """
-        stamps = list(map(_timestamp, records))
-        low, high = max(stamps) * batch.unit - self._lateness, min(stamps) * batch.unit + self._future
-        doubtful = [at for at, row in enumerate(rows) if not low <= row[1] <= high]
-        ages = [(at, stamps[at] * batch.unit - rows[at][1]) for at in doubtful]
-        return [(at, age) for at, age in ages if not -self._future <= age <= self._lateness]
-
-    def _ages(self, chunk: _Chunk, rows: Sequence[Row]) -> list[tuple[int, float]]:
-        """The places and ages of events of a recording that are late by the newest of their chunk so far."""
-        highs = list(accumulate(map(_at, rows), max, initial=chunk.high))
-        chunk.high = highs[-1]
-        ages = [high - row[1] for high, row in zip(highs[1:], rows, strict=True)]
-        return [(at, age) for at, age in enumerate(ages) if age > self._replay_lateness]
 
     def _slow(self, batch: _Batch, source: Source, record: Arrived) -> list[Row]:
         """The events of a record that is out of the ordinary; what is malformed in it becomes a dead letter."""

@@ -17,7 +17,7 @@ from fireline.engine.looking import Verdict
 from fireline.engine.partials import SourceRef
 
 TIMELINE = "replay"
-BATCH = 4096
+BATCH = 16_384
 """Records taken at a time, a chunk; verdicts of a recording do not depend on it."""
 
 _FEW, _PANES = 256, 64
@@ -70,7 +70,7 @@ class Player:
     def __init__(self, rules: Iterable[Rule], families: Mapping[str, Family], decode: Source) -> None:
         chosen = tuple(rules)
         self.events = 0
-        self._ingest = Ingest(chosen, families, decode, partitions=1)
+        self._ingest = Ingest(chosen, families, decode, partitions=1, chunk=BATCH)
         self._evaluation = Evaluation(chosen, families)
         self._source = SourceRef("playback", 0, TIMELINE)
         self._offset = 0
@@ -107,10 +107,9 @@ class Player:
             start = end
 
     def _dense(self, rows: Sequence[Row | None], start: int) -> bool:
-        """Whether the rest of the rows spans few panes of the rules that events have belonged to so far."""
-        times = [row[1] for row in rows[start:] if row is not None]
-        pane = self._ingest.shortest
-        return not times or (pane is not None and max(times) - min(times) <= _PANES * pane)
+        """Whether the rest of the rows, by its ends, spans few panes of the rules that events have belonged to."""
+        first, last, pane = rows[start], rows[-1], self._ingest.shortest
+        return pane is not None and first is not None and last is not None and last[1] - first[1] <= _PANES * pane
 
     def finish(self) -> list[Signal]:
         """What the last panes show, although no event came to end them."""

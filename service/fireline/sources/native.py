@@ -39,6 +39,8 @@ _LATEST = 1e14  # milliseconds; beyond are microseconds and nanoseconds, or nons
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _KINDS: Mapping[object, Kind] = {kind.value: kind for kind in Kind}
 _PLAIN = 5  # type, name, value, ts and labels
+_METRIC = Kind.METRIC  # looking it up in its class takes a tenth of the time of decoding
+_METRIC_TEXT = Kind.METRIC.value
 _ENVELOPE = ("type", "ts", "labels")
 _NUMBERS = frozenset({int, float})
 _OPTIONAL = frozenset({int, float, type(None)})
@@ -187,21 +189,21 @@ def decode(
     return event if isinstance(event, Malformed) else [event]
 
 
-def _plain(body: dict[str, object]) -> Row | None:
-    """The row of a metric with nothing beside name, value, labels and seconds, the most frequent of all events."""
-    labels, at, name, value = body.get("labels"), body["ts"], body.get("name"), body.get("value")
-    if type(labels) is not dict or type(at) is not float or type(name) is not str or not name:
-        return None
-    if body["type"] != Kind.METRIC or type(value) not in _NUMBERS or not 0 < at < _MILLISECONDS_FROM:
-        return None
-    labels["name"], labels["value"] = name, value
-    return (Kind.METRIC, at, labels)
+def _plain_or_quick(body: dict[str, object]) -> Row | None:
+    """The row of a metric with nothing beside name, value, labels and seconds, the most frequent of all events.
+
+    Of others what `_quick` says. What every metric must have and this one has not raises KeyError.
+    """
+    if len(body) == _PLAIN and type(labels := body.get("labels")) is dict and body["type"] == _METRIC_TEXT:
+        at, name, value = body["ts"], body["name"], body["value"]
+        if type(at) is float and type(value) in _NUMBERS and type(name) is str and name and 0 < at < _MILLISECONDS_FROM:
+            labels["name"], labels["value"] = name, value
+            return (_METRIC, at, labels)
+    return _quick(body)
 
 
 def _quick(body: dict[str, object]) -> Row | None:
     """The row of a decoded body, None when anything about it is out of the ordinary. `body` is taken apart."""
-    if len(body) == _PLAIN and (row := _plain(body)) is not None:
-        return row
     kind, at, labels = _KINDS[body.pop("type")], body.pop("ts"), body.pop("labels", None)
     if type(at) not in _NUMBERS or not 0 < at < _LATEST:  # type: ignore[operator]  # a number
         return None
@@ -231,16 +233,17 @@ class Native:
 
     def rows(self, values: Sequence[bytes | None]) -> list[Row | None]:
         """The rows of a batch; None where `decode` has to tell: a fault, a time in words, a field that is the key."""
-        loads, quick = orjson.loads, _quick if self._rewording is None else self._reworded
+        loads, quick = orjson.loads, _plain_or_quick if self._rewording is None else self._reworded
         found: list[Row | None] = []
+        add = found.append
         for value in values:
             try:
-                found.append(quick(loads(value)) if len(value) <= MAX_BYTES else None)  # type: ignore[arg-type]
+                add(quick(loads(value)) if len(value) <= MAX_BYTES else None)  # type: ignore[arg-type]
             except (TypeError, KeyError, ValueError, AttributeError):
-                found.append(None)  # also of None, which has no length
+                add(None)  # also of None, which has no length
         return found
 
     def _reworded(self, body: dict[str, object]) -> Row | None:
         """`_quick`, reworded; None also when a record's key would have given a field."""
         lacks = self._rewording is not None and self._rewording.body(body, None)
-        return None if lacks else _quick(body)
+        return None if lacks else _plain_or_quick(body)
