@@ -17,6 +17,7 @@ from fireline.spec.documents import Document, Entries, Items, Path, plain
 from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition
 from fireline.spec.findings import Findings, suggestion
+from fireline.spec.meaning_levels import check_event_condition
 from fireline.spec.panes import pane_fault
 from fireline.spec.reading import read_model
 from fireline.spec.rule_forms import RuleForm
@@ -163,13 +164,14 @@ def _objective(form: SloForm, reader: Reader) -> Objective | None:
     if form.counters is not None:
         return _counters(form, period, reader)
     good = form.good or {}
-    conditions = {leg: _condition(leg, text, reader) for leg, text in good.items()}
+    conditions = {leg: _condition(leg, text, form.on, reader) for leg, text in good.items()}
     return Objective(form, period, form.objective, good) if all(conditions.values()) else None
 
 
-def _condition(leg: str, text: str, reader: Reader) -> bool:
-    path: Path = (*reader.path, "good") if leg == WHOLE else (*reader.path, "good", leg)
-    return read_condition(reader.document, path, text, reader.findings) is not None
+def _condition(leg: str, text: str, kind: str, reader: Reader) -> bool:
+    path: Path = ("good",) if leg == WHOLE else ("good", leg)
+    check_event_condition(text, path, kind, reader)
+    return read_condition(reader.document, (*reader.path, *path), text, reader.findings) is not None
 
 
 def _counters(form: SloForm, period: float, reader: Reader) -> Objective | None:
