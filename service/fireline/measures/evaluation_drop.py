@@ -34,7 +34,7 @@ from fireline.measures.pairing import short
 
 EXAMPLE = """
 measures:
-  worse_by: {agg: evaluation_drop, good: 0.85, window: 60d}
+  worse_by: {agg: evaluation_drop, good: 0.85}
 """
 
 _MOST = 256
