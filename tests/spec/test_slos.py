@@ -112,7 +112,7 @@ def test_an_hour_of_traffic_by_hand():
     assert signal.evidence.measures["burn_5m"] == pytest.approx(100.0, rel=0.05)
     assert (
         signal.summary
-        == "fraud: fraud burns its error budget 14.5 times as fast as it may; so the budget of 30d lasts 2.1d"
+        == "fraud burns its error budget 14.5 times as fast as it may; so the budget of 30d lasts 2.1d"
     )
 
 
@@ -149,7 +149,7 @@ def test_the_page_says_which_leg_burned_and_by_how_much():
     (signal,) = played.signals
     # of the first ten events six are bad, all of them slow and three unsure; of 100 one may be
     assert signal.summary == (
-        "fraud: fraud burns its error budget 60 times as fast as it may (by leg: fast 60 confident 30); "
+        "fraud burns its error budget 60 times as fast as it may (by leg: fast 60 confident 30); "
         "so the budget of 30d lasts 12h"
     )
     assert signal.evidence.measures["cheap_1h"] == 0.0
@@ -188,9 +188,9 @@ def test_money_burns_likewise():
     assert told(rules["spend_fast_burn"], records[:14]).signals == ()
     (signal,) = told(rules["spend_fast_burn"], records).signals
     assert signal.evidence.measures == {"burn_1h": 15.0, "burn_5m": 180.0}
-    assert signal.summary == "fraud: spend spends its budget 15 times as fast as it may; so the budget of 30d lasts 2d"
+    assert signal.summary == "spend spends its budget 15 times as fast as it may; so the budget of 30d lasts 2d"
     (spent,) = told(rules["spend_exhausted"], events([(0.0, {"cost_usd": 719.0}), (9.0, {"cost_usd": 1.0})])).signals
-    assert spent.summary == "fraud: spend has spent 100 % of what 30d may cost"
+    assert spent.summary == "spend has spent 100 % of what 30d may cost"
 
 
 def test_counters_of_good_and_bad():

@@ -116,6 +116,7 @@ class Rule:
     heartbeat: float | None = None
     runbooks: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
+    incident: str = ""
     mode: Mode = Mode.ACTIVE
     domain: str = "technical health"
     description: str = ""

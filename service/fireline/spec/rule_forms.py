@@ -107,6 +107,9 @@ class RuleForm(Part):
     group_by: list[Identifier] = Field(
         default_factory=list, description="labels of `by` that get incidents of their own within a service"
     )
+    incident: Identifier | None = Field(
+        None, description="a name: rules that name the same one share an incident, apart from the others of a service"
+    )
     mode: Literal["active", "shadow"] = Field("active", description="`shadow` judges, and pages nobody")
     domain: Literal["technical health", "operational performance", "strategic value"] = Field(
         "technical health", description="what kind of harm it watches for"

@@ -110,6 +110,7 @@ def _rule(form: RuleForm, reader: Reader) -> Rule | None:
         heartbeat=form.heartbeat.every if form.heartbeat else None,
         runbooks=tuple(form.runbooks),
         group_by=tuple(form.group_by),
+        incident=form.incident or "",
         mode=Mode(form.mode),
         domain=form.domain,
         description=form.description,

@@ -13,6 +13,7 @@ from fireline.spec.panes import pane_fault, pane_for
 from fireline.spec.slo_forms import WHOLE, SloForm
 
 EXHAUSTED = "exhausted"
+_HOUR = 3_600.0
 _MOST_PANES = 720  # an hour of a budget of 30 days: how late one hears of it, and how much is kept of each entity
 _COARSE = (60.0, 120.0, 300.0, 600.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0)
 
@@ -61,6 +62,7 @@ def alert_rule(objective: Objective, alert: Alert) -> dict[str, object]:
         "pane": written(pane_of(alert.window, alert.short)),
         "measures": measures,
         "severity": {alert.severity: _level(when, alert)},
+        **(_apart(objective) if alert.short > _HOUR else {}),
         "summary": _summary(objective, long, alert),
     }
 
@@ -76,8 +78,14 @@ def exhausted_rule(objective: Objective, alert: Alert) -> dict[str, object]:
         "pane": written(pane_of(alert.window, alert.window)),
         "measures": _budget_measures(objective, period),
         "severity": {alert.severity: _level(_spent(objective, period), alert)},
+        **_apart(objective),
         "summary": _budget_summary(objective, period),
     }
+
+
+def _apart(objective: Objective) -> dict[str, object]:
+    """An incident for what lasts for days: a fault of the service must not hide in one that is open anyway."""
+    return {"incident": f"{objective.name}_budget"}
 
 
 def _where(objective: Objective) -> dict[str, object]:
@@ -174,7 +182,8 @@ def number(value: float) -> str:
 
 
 def _who(objective: Objective) -> str:
-    names = ", ".join("{{ " + name + " }}" for name in objective.form.by)
+    """The labels that tell entities of one service apart; the service is named wherever a summary stands."""
+    names = ", ".join("{{ " + name + " }}" for name in objective.form.by if name != "service")
     return f"{names}: " if names else ""
 
 
