@@ -117,7 +117,7 @@ def fold(family, measure, events):
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(events=EVENTS, cuts=st.lists(st.integers(0, 120), max_size=4), seed=st.integers(0, 1000))
 def test_any_cut_in_any_order_gives_the_state_of_the_whole(name, events, cuts, seed):
     family, measure = FAMILIES[name], measure_of(name)
@@ -136,7 +136,7 @@ def test_any_cut_in_any_order_gives_the_state_of_the_whole(name, events, cuts, s
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(events=st.tuples(EVENTS, EVENTS, EVENTS))
 def test_merging_is_associative_commutative_and_changes_nothing_in_place(name, events):
     family, measure = FAMILIES[name], measure_of(name)
@@ -148,7 +148,7 @@ def test_merging_is_associative_commutative_and_changes_nothing_in_place(name, e
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(events=EVENTS)
 def test_states_survive_json(name, events):
     family, measure = FAMILIES[name], measure_of(name)
@@ -196,10 +196,10 @@ def values_of(family, state, past, measure):
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@pytest.mark.parametrize("many", [0, 1, 20])
-def test_junk_is_left_out_and_never_raises(name, many):
-    for seed in range(25):
+def test_junk_is_left_out_and_never_raises(name):
+    for seed, many in itertools.product(range(12), (1, 20)):
         check_junk(FAMILIES[name], measure_of(name), many, random.Random(seed))
+    check_junk(FAMILIES[name], measure_of(name), 0, random.Random(0))
 
 
 def check_junk(family, measure, many, rng):
