@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from fireline.apps.reference_examples import EXAMPLES
 from fireline.apps.rule_test_kit import Asked, kit_of
 from fireline.engine.rule_tests import run
 from tests.docs.texts import ROOT, Snippet, snippets
 
 TESTED = [each for each in snippets("yaml") if each.text.startswith("rules:") and "tests:" in each.text]
+REFERENCE = Snippet(ROOT / "docs" / "reference" / "rules.md", 0, EXAMPLES["rules"])
 
 
-@pytest.mark.parametrize("snippet", TESTED, ids=str)
+@pytest.mark.parametrize("snippet", [*TESTED, REFERENCE], ids=str)
 def test_the_tests_of_a_rule_in_the_documentation_hold(snippet: Snippet, tmp_path: Path) -> None:
     path = tmp_path / "snippet.yaml"
     path.write_text(snippet.text)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fireline.apps.bootstrap import plugins
 from fireline.domain.configuration import Configuration
-from fireline.spec.loading import load
+from fireline.spec.loading import load, load_rules
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -23,6 +23,13 @@ CONFIGURATION = shipped()
 def test_every_rule_has_a_test() -> None:
     """That they pass is shown by `fireline test`, in tests/apps/test_rule_tests.py."""
     assert [rule.name for rule in CONFIGURATION.rules.values() if not rule.tests] == []
+
+
+def test_the_packs_are_sound_and_every_rule_of_them_has_a_test() -> None:
+    packs = load_rules([ROOT / "packs"], ROOT / "rules", plugins())
+    assert packs.problems == ()
+    assert len(packs.rules) >= 20
+    assert [placed.rule.name for placed in packs.rules if not placed.rule.tests] == []
 
 
 def test_the_owner_of_every_service_can_be_reached() -> None:

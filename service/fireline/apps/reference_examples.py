@@ -42,8 +42,11 @@ rules:
             field: latency_ms
             values: "80x200 2500x50"
         expect:
-          - {at: 15s, state: clear, entity: {service: fraud-scoring}}
+          - {at: 15s, state: clear, entity: {service: fraud-scoring}, evidence: {p99: 80}}
           - {at: 24s, state: firing, severity: outage, entity: {service: fraud-scoring}}
+        signals:
+          - {at: 20s, state: firing, severity: outage, evidence: {n: ">= 50"}}
+        pages: 1
 """,
     "runbooks": """\
 name: route-away

@@ -1,6 +1,8 @@
 """What `fireline test` prints for people: differences between expected and got, and timelines."""
 
 import sys
+from collections.abc import Iterator
+from itertools import groupby
 
 from rich.text import Text
 
@@ -52,7 +54,8 @@ def _tell_timeline(outcome: Outcome) -> None:
     size = min(max((len(lane.label) for lane in drawing.lanes), default=0), _LABEL)
     say("")
     for lane in drawing.lanes:
-        out().print(Text(f"  {harmless(lane.label)[:size].ljust(size)}  ", style="dim") + _coloured(lane), no_wrap=True)
+        label = (f"  {harmless(lane.label)[:size].ljust(size)}  ", "dim")
+        out().print(Text.assemble(label, *_coloured(lane)), no_wrap=True)
     say(f"  {''.ljust(size)}  {drawing.legend}\n", "dim")
 
 
@@ -60,9 +63,11 @@ def _width() -> int:
     return max(20, min(out().width - _LABEL - 6, 160)) if sys.stdout.isatty() else WIDTH
 
 
-def _coloured(lane: Lane) -> Text:
-    if lane.kind == "marks":
-        return Text("").join(Text(c, style="bold red" if c == UNMET else "cyan") for c in lane.cells)
-    if lane.kind == "state":
-        return Text("").join(Text(c, style=_STATES.get(c, "cyan")) for c in lane.cells)
-    return Text(lane.cells, style="dim")
+def _coloured(lane: Lane) -> Iterator[tuple[str, str]]:
+    """The runs of equal characters of a lane, each with its style."""
+    if lane.kind not in {"marks", "state"}:
+        yield lane.cells, "dim"
+        return
+    for cell, run in groupby(lane.cells):
+        style = _STATES.get(cell, "cyan") if lane.kind == "state" else "bold red" if cell == UNMET else "cyan"
+        yield "".join(run), style
