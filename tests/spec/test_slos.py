@@ -111,8 +111,7 @@ def test_an_hour_of_traffic_by_hand():
     assert signal.evidence.measures["burn_1h"] == float(Fraction(51, 3510) * 1000)
     assert signal.evidence.measures["burn_5m"] == pytest.approx(100.0, rel=0.05)
     assert (
-        signal.summary
-        == "fraud burns its error budget 14.5 times as fast as it may; so the budget of 30d lasts 2.1d"
+        signal.summary == "fraud burns its error budget 14.5 times as fast as it may; so the budget of 30d lasts 2.1d"
     )
 
 
