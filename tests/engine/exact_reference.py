@@ -118,6 +118,10 @@ NUMBERS = (
 )
 
 
+REMEMBERED = NoData(1e6, "degraded")
+"""With it no entity is forgotten: that tells when something began where a level asks for no samples."""
+
+
 def rules() -> dict[str, Rule]:
     """All measure families; by two labels, by one and by none; with `for`, `until` and silence that matters."""
     made = [
@@ -156,6 +160,7 @@ def rules() -> dict[str, Rule]:
             "looking-back",
             ("service",),
             [Level("outage", above("further", 40.0)), Level("notice", Check("rise > 0", "rise"), min_samples=0)],
+            no_data=REMEMBERED,
             window=20.0,
             pane=5.0,
             measures=(
@@ -171,6 +176,7 @@ def rules() -> dict[str, Rule]:
             "few-lately",
             ("service",),
             [Level("outage", Check("lately == 1", "lately"), min_samples=0)],
+            no_data=REMEMBERED,
             window=10.0,
             pane=5.0,
             measures=(Measure("lately", "count", window=45.0),),
@@ -179,6 +185,7 @@ def rules() -> dict[str, Rule]:
             "aged",
             ("service",),
             [Level("outage", Check("quiet > 15 and before < 60", "quiet", "before"), min_samples=0)],
+            no_data=REMEMBERED,
             window=10.0,
             pane=5.0,
             measures=(Measure("quiet", "age", window=40.0), Measure("before", "age", window=20.0, offset=10.0)),
@@ -187,6 +194,7 @@ def rules() -> dict[str, Rule]:
             "long-ago",
             ("service",),
             [Level("notice", above("then", 0.0), min_samples=0)],
+            no_data=REMEMBERED,
             window=10.0,
             pane=5.0,
             measures=(Measure("then", "count", offset=40.0),),
@@ -285,6 +293,9 @@ class Seen:
     notes: tuple[str, ...] = ()
 
 
+_spelled = cache(spelled)
+
+
 def _pane(rule: Rule, sent: Sent) -> int:
     return pane_of(sent.timestamp if sent.late else sent.at, rule.pane)
 
@@ -297,11 +308,20 @@ class Events:
     own: Sequence[Sent]
     feedback: Sequence[Sent]
     since: int
+    panes: tuple[list[int], list[int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        made = tuple([_pane(self.rule, each) for each in some] for some in (self.own, self.feedback))
+        object.__setattr__(self, "panes", made)
 
     def inside(self, last: int, seconds: float) -> tuple[list[Sent], list[Sent]]:
         """The entity's events and the feedback in so many seconds of panes up to `last`; too late ones included."""
-        panes = range(last - round(seconds / self.rule.pane) + 1, last + 1)
-        return tuple([each for each in some if _pane(self.rule, each) in panes] for some in (self.own, self.feedback))
+        first = last - round(seconds / self.rule.pane) + 1
+        own, feedback = (
+            [each for each, pane in zip(some, panes, strict=True) if first <= pane <= last]
+            for some, panes in zip((self.own, self.feedback), self.panes, strict=True)
+        )
+        return own, feedback
 
     def value(self, measure: Measure, last: int, seconds: float, offset: float) -> float | None:
         """A measure of the stretch of `seconds` that ended `offset` seconds before the end of pane `last`."""
@@ -320,7 +340,7 @@ class Events:
         """A measure's value, and what it says of where it looked, or lacked."""
         seconds, offset = measure.window or self.rule.window, measure.offset
         value, reach = self.value(measure, last, seconds, offset), seconds + offset
-        said = f"covers {spelled(seconds)}" + (f" that ended {spelled(offset)} earlier" if offset else "")
+        said = f"covers {_spelled(seconds)}" + (f" that ended {_spelled(offset)} earlier" if offset else "")
         said = said if measure.window or offset else ""
         if measure.agg == "rise" and value is not None:
             before = self.value(measure, last, seconds, offset + seconds)
@@ -328,11 +348,11 @@ class Events:
             value = None if before is None else value - before - (further or 0.0)
         if measure.agg == "rise":
             reach = offset + seconds + 40.0
-            said += f" and compares with 2 stretches of up to {spelled(reach)} earlier"
+            said += f" and compares with 2 stretches of up to {_spelled(reach)} earlier"
         young = reach > seconds and self.since >= last - round(reach / self.rule.pane) + 1
         if value is not None:
             return value, f"{measure.name} {said}" if said else "", ""
-        lacks = f"{measure.name} has no value before the rule has been read for {spelled(reach)}"
+        lacks = f"{measure.name} has no value before the rule has been read for {_spelled(reach)}"
         return None, "", lacks if young else ""
 
 

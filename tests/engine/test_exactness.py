@@ -15,6 +15,7 @@ restarts.
 
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,8 @@ from fireline.engine.windows_checkpoint import packed
 from fireline.sources.native import Native
 from tests.engine.exact_reference import FAMILIES, Reference, Sent, T, probe_of, rules
 
-END = T + 160.0
+_decoded = lru_cache(maxsize=4096)(decode)
+END = T + 161.3
 CHUNK, SOURCES, TARGETS = 5, 3, 2
 
 LABELS = st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["eu", "us", "nowhere", None]))
@@ -190,7 +192,7 @@ class Cluster:
         """The events that the partials read so far are made of."""
         ends = {}
         for payload in self.log[part.number][: part.read]:
-            partial = decode(payload)
+            partial = _decoded(payload)
             ends[partial.source.partition] = max(partial.end, ends.get(partial.source.partition, 0))
         return [each for source, end in ends.items() for each in self.events[source][:end]]
 
