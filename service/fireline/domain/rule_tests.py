@@ -16,8 +16,8 @@ START = 1_767_571_200.0
 class Series:
     """One event each `every` seconds (None: as the test has it), the first at `at`, `field` taking the values in turn.
 
-    None is a gap: no event at that time. With `counts` there are so many events at each time, all alike. `{n}` in a text
-    among the fields stands for the number of the event in its series, counted from 0, so that a prediction and its
+    None is a gap: no event at that time. With `counts` there are so many events at each time, all alike. `{n}` in a
+    text among the fields stands for the number of the event in its series, counted from 0, so that a prediction and its
     label can share a request id. `on` is the kind of the events where it is not the rule's.
     """
 
