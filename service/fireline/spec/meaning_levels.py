@@ -103,11 +103,11 @@ def _common(level: _Level, until: Written, known: Known) -> Way | None:
     """The one way in which both hold at once, where they are about the same names; None of anything less plain."""
     if not names_in(level.when.tree) >= names_in(until.tree):
         return None
-    alone = [ways((Said(tree),), known) for tree in (level.when.tree, until.tree)]
     both = ways((Said(level.when.tree), Said(until.tree)), known)
-    if any(each is None or len(each) != 1 for each in alone) or both is None or len(both) != 1:
+    if both is None or len(both) != 1 or both[0].claims or both[0].relations:
         return None
-    return None if both[0].claims or both[0].relations else both[0]
+    alone = [ways((Said(tree),), known) for tree in (level.when.tree, until.tree)]
+    return None if any(each is None or len(each) != 1 for each in alone) else both[0]
 
 
 def _both(way: Way | None, until: Written) -> str:
@@ -148,8 +148,8 @@ def _covers(high: _Level, low: _Level, facts: Facts) -> bool:
     if not names_in(low.when.tree) >= names_in(high.when.tree):
         return False  # what the higher one rests on may have no value while the lower one fires
     known = facts.sampled(low.samples)
-    if impossible(known, Said(low.when.tree)) or not impossible(
-        known, Said(low.when.tree), Said(high.when.tree, False)
+    if not impossible(known, Said(low.when.tree), Said(high.when.tree, False)) or impossible(
+        known, Said(low.when.tree)
     ):
         return False
     return low.until is None or _ends_first(high, low, low.until, known)
