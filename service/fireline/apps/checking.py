@@ -1,7 +1,9 @@
 """`fireline check` and `fireline schema`: faults of files for people, for programs and for GitHub."""
 
+import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -28,7 +30,8 @@ def run(
     """
     settings = settings_with(rules, runbooks)
     began = time.perf_counter()
-    loaded = load(settings.rules, settings.runbooks, plugins(), today=_today())
+    with _uncollected():
+        loaded = load(settings.rules, settings.runbooks, plugins(), today=_today())
     problems = _of(files, loaded, settings) if files else loaded.problems
     took = time.perf_counter() - began
     match form:
@@ -40,6 +43,16 @@ def run(
             tell(problems, out())
             _conclude(problems, None if files else loaded.configuration, files, took)
     return FAULTY if any(strict or problem.severity == "error" for problem in problems) else 0
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Nothing of what is read is garbage, and looking for it takes a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _today() -> date:

@@ -109,6 +109,8 @@ _LEVELS: tuple[frozenset[str], ...] = (
     frozenset({"+", "-"}),
     frozenset({"*", "/", "%"}),
 )
+_BINDS = {op: level for level, ops in enumerate(_LEVELS) for op in ops}
+_OPERATORS = frozenset({"mark", "name"})
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 
 
@@ -196,7 +198,8 @@ class _Reader:
         return token
 
     def _is(self, mark: str) -> bool:
-        return self.now.kind == "mark" and self.now.text == mark
+        now = self._tokens[self._at]
+        return now.text == mark and now.kind == "mark"
 
     def _taken(self, mark: str) -> bool:
         taken = self._is(mark)
@@ -217,15 +220,17 @@ class _Reader:
         otherwise = self.choice()
         return Choice(condition, then, otherwise, condition.start, otherwise.end)
 
-    def _binary(self, level: int) -> Tree:
-        if level == len(_LEVELS):
-            return self._unary()
-        left = self._binary(level + 1)
-        while self.now.kind in {"mark", "name"} and self.now.text in _LEVELS[level]:
-            op = self._next()
+    def _binary(self, least: int) -> Tree:
+        """What is joined by operators that bind at least so closely."""
+        left = self._unary()
+        while True:
+            op = self._tokens[self._at]
+            level = _BINDS.get(op.text, -1) if op.kind in _OPERATORS else -1
+            if level < least:
+                return left
+            self._at += 1
             right = self._binary(level + 1)
             left = Binary(op.text, left, right, left.start, right.end, op.start)
-        return left
 
     def _unary(self) -> Tree:
         if not (self._is("!") or self._is("-")):
