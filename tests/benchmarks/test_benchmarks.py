@@ -19,6 +19,7 @@ RUNS = {
     "bench_memory.py": (*EMBEDDED, "--entities", "50"),
     "bench_bad_input.py": ("--quick", "--json"),
     "bench_core.py": ("--quick", "--json", "--events", "2000"),
+    "bench_backtest.py": ("--quick", "--json", "--events", "2000"),
     "profile_stream.py": (*EMBEDDED, "--events", "4000"),
 }
 AGENT, BARE = "Faust agent, one event at a time", "bare getmany and JSON"
@@ -29,6 +30,7 @@ ROWS = {
     "bench_memory.py": {"planned at 10,000", "a worker without events", ""},
     "bench_bad_input.py": {"without", "planned", "garbage sent"},
     "bench_core.py": {"ingest alone", ""},
+    "bench_backtest.py": {"bare decoding"},
     "profile_stream.py": {"without, same run", ""},
 }
 PARTS = ("decode JSON", "match", "fold", "encode", "send", "fetch", "apply", "judge", "checkpoint")

@@ -28,6 +28,7 @@ KINDS = {
     "policies": "oncall",
     "severities": "severities",
     "response": "severities",
+    "noise_budget": "severities",
     "topics": "topics",
     "calendars": "calendars",
 }

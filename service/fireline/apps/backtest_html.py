@@ -8,7 +8,7 @@ from typing import Any
 
 from fireline.apps.backtest_charts import Series, Strip, bars, columns, lanes
 from fireline.apps.backtest_periods import buckets, counted, hours_of_day, shares_of
-from fireline.apps.backtest_tables import CHANGES, TOTALS, number, share
+from fireline.apps.backtest_tables import CHANGES, TOTALS, allowance, number, share
 
 Found = Mapping[str, Any]
 _LANES = 24
@@ -95,8 +95,7 @@ def _pair(pair: Found) -> tuple[str, ...]:
 
 
 def _budget(budget: Found) -> str:
-    per = "a shift" if budget["per"] == "shift" else budget["per"]
-    allowed = f"at most {budget['pages']} pages a person in {per}"
+    allowed = allowance(budget)
     if not budget["exceeded"]:
         return f'<p class="kept">Kept: {escape(allowed)}.</p>'
     rows = [

@@ -184,15 +184,21 @@ def _runs(runs: Sequence[Found]) -> None:
 def _budget(budget: Found | None) -> None:
     if budget is None:
         return
-    allowed = f"{budget['pages']} pages a person in {'a shift' if budget['per'] == 'shift' else budget['per']}"
+    allowed = allowance(budget)
     if not budget["exceeded"]:
-        say(f"\nThe noise budget is kept: at most {allowed}", "green")
+        say(f"\nThe noise budget is kept: {allowed}", "green")
         return
-    say(f"\nThe noise budget is exceeded: at most {allowed}", "bold red")
+    say(f"\nThe noise budget is exceeded: {allowed}", "bold red")
     for each in budget["exceeded"]:
         rules = ", ".join(f"{rule} {count}" for rule, count in each["rules"].items())
         stretch = f"in {each['stretch']}, from {each['first']} to {each['last']}"
         say(f"  {each['name']}: {each['pages']} pages {stretch} ({rules})")
+
+
+def allowance(budget: Found) -> str:
+    """What a noise budget allows, for people."""
+    pages = f"{budget['pages']} page{'' if budget['pages'] == 1 else 's'}"
+    return f"at most {pages} a person in {'a shift' if budget['per'] == 'shift' else budget['per']}"
 
 
 def _list(headers: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -109,11 +109,9 @@ def _of_person(budget: NoiseBudget, pages: Sequence[Paged]) -> list[Exceeded]:
 
 
 def _shift(page: Paged) -> str:
-    """The shift a page fell into: told by its end. Who is named by a policy and not by a schedule has days of UTC."""
-    if page.schedule is None:
+    """The shift a page fell into: told by its end. Whom nobody relieves, or a policy names, has days of UTC."""
+    if page.schedule is None or page.until is None:
         return f"the day {datetime.fromtimestamp(page.at, UTC):%Y-%m-%d}"
-    if page.until is None:
-        return f"the shift on {page.schedule}, which does not end"
     return f"the shift on {page.schedule} until {datetime.fromtimestamp(page.until, UTC):%Y-%m-%d %H:%M UTC}"
 
 
