@@ -142,9 +142,16 @@ def test_recordings_on_one_topic_keep_their_own_time():
     partials = [decode(payload) for payloads in first.partials.values() for payload in payloads]
     assert [(p.source.timeline, p.newest) for p in partials] == [("new", 90_001.0), ("old", 5.0)]
     second = core.batch(REPLAY, [recorded(3, 6.0, "old"), recorded(4, 7.0, "old")])
-    assert second.commit == 4
     again = ingest(chunk=4).batch(REPLAY, [recorded(4, 7.0, "old")])
     assert entries(again).keys() <= entries(second).keys()
+
+
+def test_a_recording_is_resumed_where_its_newest_event_is_known_from():
+    core = ingest(chunk=4)
+    commits = [
+        core.batch(REPLAY, [metric(n, at)]).commit for n, at in enumerate([1, 2, 90, 3, 4, 5, 6, 7, 8, 91, 9, 9])
+    ]
+    assert commits == [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8]
 
 
 def test_a_header_cannot_make_a_recording_live():

@@ -30,10 +30,11 @@ _Key = tuple[str, Values, int]
 
 @dataclass(slots=True)
 class _Chunk:
-    """The chunk in progress of one source partition."""
+    """The chunk in progress of one source partition; `raised`: it has the newest event so far."""
 
     start: int
     next: int
+    raised: bool = False
     mark: Mark = field(default_factory=Mark)
     cells: dict[_Key, tuple[int, Rule, Cell]] = field(default_factory=dict)
 
@@ -93,6 +94,7 @@ class Ingest:
         self._replay_lateness = replay_lateness
         self._chunks: dict[SourceRef, _Chunk] = {}
         self._newest: dict[SourceRef, float] = {}
+        self._peaks: dict[SourceRef, int] = {}  # where chunks begin that have the newest event before the present one
         self._admission = Admission()
         self.reload(rules)
 
@@ -119,6 +121,7 @@ class Ingest:
         for held in [held for held in self._chunks if _place(held) == _place(source)]:
             del self._chunks[held]
             self._newest.pop(held, None)
+            self._peaks.pop(held, None)
 
     def batch(self, source: SourceRef, records: Sequence[Arrived], unit: float = 1.0) -> Ingested:
         """Aggregate records of one source partition, in offset order. Never raises for what is in them.
@@ -174,6 +177,7 @@ class Ingest:
         for held in [s for s, chunk in self._chunks.items() if _place(s) == _place(source) and chunk.next < start]:
             del self._chunks[held]
             self._newest.pop(held, None)
+            self._peaks.pop(held, None)
         return together(parts)
 
     def _batch(
@@ -187,11 +191,22 @@ class Ingest:
         if again and chunk is not None:
             self._emit(batch, chunk, list(chunk.cells))
         self._newest[source] = batch.newest
-        commit = chunk.next - chunk.next % self._size if chunk is not None else 0
+        commit = self._commit(source, chunk) if chunk is not None else 0
         partials = {partition: tuple(payloads) for partition, payloads in batch.payloads.items()}
         refusals = self._refusals(records, unit)
         refused = {refusal.rule.name: refusal.events for refusal in refusals if refusal.events}
         return Ingested(partials, batch.dead, commit, batch.events, batch.newest, refused, refusals)
+
+    def _commit(self, source: SourceRef, chunk: _Chunk) -> int:
+        """Where reading resumes: at a chunk's start and, in a recording, at one from which the newest event is known.
+
+        Where a recording is cut depends on that.
+        """
+        commit = chunk.next - chunk.next % self._size
+        if source.timeline == LIVE:
+            return commit
+        peak = chunk.start if chunk.raised and commit > chunk.start else self._peaks.get(source, commit)
+        return min(commit, peak)
 
     def _seen(self, source: SourceRef, records: Sequence[Arrived]) -> tuple[int, bool]:
         """How many of the records are counted already, and whether all of the chunk is to be sent again for it."""
@@ -223,9 +238,13 @@ class Ingest:
         """Take records of one chunk: collect by label set, fold, and send what they touched."""
         chunk = self._chunks.get(batch.source)
         if chunk is None or chunk.start != start:
+            if chunk is not None and chunk.raised:
+                self._peaks[batch.source] = chunk.start
             chunk = self._chunks[batch.source] = _Chunk(start, start)
         touched: dict[_Key, None] = {}
+        before = batch.newest
         self._collect(batch, self._rows(batch, chunk, records, rows))
+        chunk.raised = chunk.raised or batch.newest > before
         for plan in batch.touched:
             waiting, plan.rows = plan.rows, []
             for name in plan.refused:

@@ -130,8 +130,10 @@ class Timeline:
             return
         if series.wake is not None:
             self._push(series.wake, series, ends_pane=False)
-        panes = {pane for shown in self.shown(series) for pane in shown.panes()}
-        ends = {self.shows(pane, series.rule.pane) for pane in (*panes, series.awaited) if pane is not None}
+        ends = {self.shows(pane, series.rule.pane) for pane in (*series.panes(), series.awaited) if pane is not None}
+        # what came for no entity and ended before was judged on, or came before this entity did: then nobody waits
+        ahead = (self.shows(pane, series.rule.pane) for other in self.shown(series)[1:] for pane in other.panes())
+        ends.update(at for at in ahead if at > self.high)
         waits = sorted(at for at in ends if at > series.judged)
         for at in waits:
             self._push(at, series, ends_pane=True)
