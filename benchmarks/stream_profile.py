@@ -25,7 +25,7 @@ REST = "Faust, event loop, timers of this profile"
 FUNCTIONS = (
     (DECODING, "fireline.sources.native", "Native.rows"),
     ("match: find each event's plan", "fireline.engine.ingest", "Ingest._collect"),
-    ("late or early", "fireline.engine.ingest", "Ingest._all_timely"),
+    ("late or early", "fireline.engine.ingest", "Ingest._ages"),
     ("late or early", "fireline.engine.ingest", "Ingest._timely"),
     ("fold: by plan and pane", "fireline.engine.ingest", "Ingest._fold_plan"),
     ("encode partials", "fireline.engine.ingest", "Ingest._emit"),

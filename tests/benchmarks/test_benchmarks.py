@@ -20,6 +20,7 @@ RUNS = {
     "bench_bad_input.py": ("--quick", "--json"),
     "bench_core.py": ("--quick", "--json", "--events", "2000"),
     "bench_backtest.py": ("--quick", "--json", "--events", "2000"),
+    "bench_check.py": ("--quick", "--json"),
     "profile_stream.py": (*EMBEDDED, "--events", "4000"),
 }
 AGENT, BARE = "Faust agent, one event at a time", "bare getmany and JSON"
@@ -31,6 +32,7 @@ ROWS = {
     "bench_bad_input.py": {"without", "planned", "garbage sent"},
     "bench_core.py": {"ingest alone", ""},
     "bench_backtest.py": {"bare decoding"},
+    "bench_check.py": {"planned"},
     "profile_stream.py": {"without, same run", ""},
 }
 PARTS = ("decode JSON", "match", "fold", "encode", "send", "fetch", "apply", "judge", "checkpoint")
@@ -73,6 +75,11 @@ def test_prints_its_rows(runs, name):
 
 
 def test_every_benchmark_is_run_here_or_says_why_not():
-    needs_more = {"bench_detection.py", "bench_latency.py", "bench_nab.py"}  # real recordings; a Slack, and minutes
+    needs_more = {  # real recordings, or a Slack and minutes
+        "bench_detection.py",
+        "bench_drift.py",
+        "bench_latency.py",
+        "bench_nab.py",
+    }
 
     assert {path.name for path in FOLDER.glob("bench_*.py")} - set(RUNS) == needs_more

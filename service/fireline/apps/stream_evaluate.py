@@ -28,6 +28,9 @@ LONGEST_REST = 1.0
 CATCH_UP = 30.0
 """Seconds that a partition just taken over may read on before it is judged as it is."""
 
+FIRST_LOOK = 60.0
+"""Seconds before the very first start of which it is still told: somebody may start in the middle of an outage."""
+
 CAUGHT_UP = 1.0
 """Seconds behind the logs within which a worker that took a partition over has caught up."""
 
@@ -51,8 +54,7 @@ class Part:
 
     `rests_until` is when it may be judged again, on the monotonic clock. `end` is where the log ended when it was taken
     over and `waits_until` when to judge at the latest: windows that are still being filled again would say that what
-    fired is over. `current` is whether they are as far as they were, and events that waited meanwhile have been read;
-    `kept` whether there is a checkpoint at all.
+    fired is over. `current` is whether they are as far as they were, and events that waited meanwhile have been read.
     """
 
     number: int
@@ -67,7 +69,6 @@ class Part:
     read_until: float = 0.0
     rests_until: float = 0.0
     current: bool = False
-    kept: bool = True
 
 
 class EvaluateSide:
@@ -217,7 +218,7 @@ class EvaluateSide:
         now = self._clock.now()
         for part, found in taken:
             part.evaluation.saved()
-            part.saved, part.saved_at, part.kept = found.offset, now, True
+            part.saved, part.saved_at = found.offset, now
         return len(taken)
 
     @property
@@ -260,16 +261,11 @@ class EvaluateSide:
     def _part(self, number: int, found: "_Kept", begin: int, end: int) -> Part:
         claim, generation, kept, told = found
         evaluation = self._make(self._rules)
-        offset = begin
-        if kept is not None:
-            evaluation.restore(kept.windows, kept.header)
-            offset = max(kept.offset, begin)
-        else:
-            evaluation.begin(self._clock.now())
+        evaluation.restore(kept.windows, kept.header)
+        offset = max(kept.offset, begin)
         evaluation.adopt(told)
         waits_until = time.monotonic() + CATCH_UP
-        now, has = self._clock.now(), kept is not None
-        return Part(number, claim, generation, evaluation, offset, offset, now, end, waits_until, kept=has)
+        return Part(number, claim, generation, evaluation, offset, offset, self._clock.now(), end, waits_until)
 
     def _taken(self, part: Part) -> "_Taken | None":
         if not part.current:
@@ -277,7 +273,7 @@ class EvaluateSide:
         if part.evaluation.untold:
             self._judge(part, self._look())
         changes = part.evaluation.snapshot()
-        if not changes and part.offset == part.saved and part.kept:
+        if not changes and part.offset == part.saved:
             return None
         return _Taken(part.number, part.generation, part.offset, part.evaluation.header(), changes)
 
@@ -286,7 +282,19 @@ class EvaluateSide:
             told = _told(tx, self._partitions)
             now = self._clock.now()
             claims = {n: tx.claim(PARTIALS, n, now) for n in sorted(bounds)}
-            return {n: (claims[n], *self._usable(tx, n, end), told.get(n, [])) for n, (_, end) in bounds.items()}
+            found: dict[int, _Kept] = {}
+            for n, (begin, end) in bounds.items():
+                generation, kept = self._usable(tx, n, end)
+                found[n] = (claims[n], generation, kept or self._begun(tx, n, generation, begin), told.get(n, []))
+            return found
+
+    def _begun(self, tx: Transaction, number: int, generation: str, begin: int) -> Checkpoint:
+        """The first checkpoint: what comes from now on is told, also when this worker dies before it reads any."""
+        evaluation = self._make(())
+        evaluation.begin(self._clock.now() - FIRST_LOOK)
+        checkpoint = Checkpoint(PARTIALS, number, generation, begin, evaluation.header())
+        tx.save_checkpoint(checkpoint)
+        return checkpoint
 
     def _usable(self, tx: Transaction, number: int, end: int) -> tuple[str, Checkpoint | None]:
         """The generation in force and its checkpoint: a log that lost its end is a new one, though its name is not."""
@@ -331,7 +339,7 @@ def _size(checkpoint: Checkpoint) -> int:
     return len(checkpoint.header) + sum(len(held) for held in checkpoint.windows.values() if held is not None)
 
 
-_Kept = tuple[Claim, str, Checkpoint | None, Sequence[Signal]]
+_Kept = tuple[Claim, str, Checkpoint, Sequence[Signal]]
 """Our claim, the generation in force, its checkpoint, and what was told of the partition's entities and is not over."""
 
 
