@@ -368,10 +368,10 @@ def test_a_changed_rule_keeps_what_fires_and_drops_its_windows():
     for restored in (True, False):
         evaluation = flow.evaluation
         if restored:
-            evaluation = Evaluation([rule(hash="h2")], FAMILIES)
+            evaluation = Evaluation([rule(hash="h2", pane=5.0)], FAMILIES)
             evaluation.restore(kept, header)
         else:
-            evaluation.reload([rule(hash="h2")])
+            evaluation.reload([rule(hash="h2", pane=5.0)])
         (verdict,) = evaluation.verdicts()
         assert (verdict.entity, verdict.severity) == ((("service", "a"),), "outage")
         assert sorted(v is None for v in evaluation.changes().values()) in ([True], [False, True])

@@ -221,7 +221,7 @@ def test_a_family_that_raises_costs_its_own_value_only():
 def test_reload_keeps_aggregates_of_rules_that_stay():
     core = ingest(rule(), rule(name="old"))
     core.batch(SOURCE, [metric(0, T)])
-    core.reload([rule(levels=()), rule(name="old", hash="h2"), rule(name="new")])
+    core.reload([rule(levels=()), rule(name="old", hash="h2", pane=5.0), rule(name="new")])
     got = core.batch(SOURCE, [metric(1, T)])
     assert {name: cell[0] for (name, _, _), cell in entries(got).items()} == {"latency": 2, "old": 1, "new": 1}
 

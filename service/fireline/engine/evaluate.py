@@ -7,9 +7,10 @@ and again at `next_wake()`; every few seconds save a `snapshot()` and `header()`
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due
+from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due, under
 from fireline.domain.rules import Rule, Signal
 from fireline.domain.windows import Family, pane_of
+from fireline.engine.carrying import carry, places_of
 from fireline.engine.looking import Look, Verdict, looks, verdicts
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.watching import Watch, WatchAnswer
@@ -365,7 +366,7 @@ class Evaluation:
                 self._replace(timeline, series)
 
     def _replace(self, timeline: Timeline, series: Series) -> None:
-        """Put an entity under the rule as it is now; what another version of it aggregated is of no use."""
+        """Put an entity under the rule as it is now, with what is of use of its windows."""
         rule = self._rules.get(series.rule.name)
         timeline.remove(series)
         self._changed[timeline.name, series.rule.name, series.entity] = None
@@ -376,6 +377,10 @@ class Evaluation:
         if rule.made_of == series.rule.made_of:
             series.follow(rule, families_of(rule, self._families))
             timeline.add(series)
+        elif (places := places_of(series.rule, rule)) is not None:
+            kept = self._series(timeline, rule, series.entity)
+            carry(series, kept, places)
+            kept.state, series = under(rule, series.rule, series.state), kept
         elif series.state.severity is not None and [name for name, _ in series.state.entity] == list(rule.by):
             kept = self._series(timeline, rule, series.entity)
             kept.state, kept.newest, series = series.state, series.newest, kept

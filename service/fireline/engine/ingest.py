@@ -17,6 +17,7 @@ from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, Fields, pane_of
 from fireline.engine.admission import Admission, Refusal
+from fireline.engine.carrying import cells_under
 from fireline.engine.ingest_lateness import STRETCH, Aged, Mark, aged_live, aged_recorded
 from fireline.engine.ingest_order import Span, in_order, in_turn
 from fireline.engine.ingest_plans import EVERYWHERE, Lane, Plan, Target, lanes_of
@@ -99,16 +100,14 @@ class Ingest:
         self.reload(rules)
 
     def reload(self, rules: Iterable[Rule], formats: Mapping[str, Source] | None = None) -> None:
-        """Go on with other rules, and other `formats` where given; aggregates of rules whose `made_of` stays go on."""
+        """Go on with other rules, and other `formats` where given; aggregates of measures that stay go on."""
         self._formats = self._formats if formats is None else dict(formats)
         self._rules = {rule.name: rule for rule in rules}
         self._measured = {name: families_of(rule, self._families) for name, rule in self._rules.items()}
         self._admission.clear()
         self._lanes = lanes_of(self._rules.values(), self._families, self._admission, self._partitions)
-        hashes = {name: rule.made_of for name, rule in self._rules.items()}
         for chunk in self._chunks.values():
-            kept = [(key, held) for key, held in chunk.cells.items() if hashes.get(held[1].name) == held[1].made_of]
-            chunk.cells = dict(kept)
+            chunk.cells = dict(cells_under(self._rules, chunk.cells))
 
     @property
     def shortest(self) -> float | None:
