@@ -8,7 +8,7 @@ from fireline.actions.schema import Ports
 from fireline.actions.web import GetOptions, HttpGet, HttpRequest, RequestOptions
 from fireline.domain.outcomes import Done, Failed, RetryLater
 from fireline.engine.outgoing import MaybeSent, NotSent, Response
-from fireline.engine.ports import StepContext
+from fireline.engine.outward import StepContext
 
 CONTEXT = StepContext("run-1.call", 1, "call", None, 100.0, {}, 100.0)
 

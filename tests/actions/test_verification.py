@@ -7,7 +7,7 @@ from fireline.actions.schema import Ports
 from fireline.actions.verify import VerifyOptions, VerifyRule
 from fireline.domain.outcomes import Done, Failed, Waiting
 from fireline.domain.rules import State
-from fireline.engine.ports import StepContext
+from fireline.engine.outward import StepContext
 from fireline.engine.watching import WatchAnswer
 from tests.engine.runs_world import world
 

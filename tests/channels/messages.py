@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fireline.engine.ports import Button, Message
+from fireline.engine.outward import Button, Message
 
 
 @dataclass

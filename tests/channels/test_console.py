@@ -6,7 +6,7 @@ from rich.console import Console as Terminal
 
 from fireline.channels.console import Console, ConsoleSettings, _Standard
 from fireline.domain.outcomes import Done, Failed
-from fireline.engine.ports import Message, MessageRef
+from fireline.engine.outward import Message, MessageRef
 from tests.channels.messages import FixedClock, approval, card, page
 
 

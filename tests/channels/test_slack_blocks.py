@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fireline.channels.slack_blocks import escaped, problems, render
 from fireline.domain.texts import cut, length
-from fireline.engine.ports import Button, Message
+from fireline.engine.outward import Button, Message
 from tests.channels.messages import approval, buttons, card, page
 from tests.servers.slack_proxy import limits_broken
 

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from fireline.actions import OPTIONS, SCHEMAS, Ports, build_actions
 from fireline.domain.outcomes import Done, Failed, RetryLater, Waiting
 from fireline.engine.outgoing import MaybeSent, NotSent, Response
-from fireline.engine.ports import StepContext, Unavailable
+from fireline.engine.outward import StepContext
+from fireline.engine.ports import Unavailable
 from fireline.spec.runbooks import read_runbook
 from tests.engine.runs_world import plugins, world
 

@@ -13,7 +13,7 @@ from fireline.channels import CHANNELS
 from fireline.channels.console import Console, ConsoleSettings
 from fireline.channels.slack import Slack, SlackSettings
 from fireline.domain.outcomes import Done, Failed, RetryLater
-from fireline.engine.ports import Channel, Message, MessageRef
+from fireline.engine.outward import Channel, Message, MessageRef
 from tests.channels.messages import FixedClock, approval, card, page
 from tests.servers.slack import BOT_TOKEN, ROOM, LocalSlack
 from tests.servers.slack_proxy import running

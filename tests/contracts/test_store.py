@@ -9,7 +9,8 @@ from fireline.adapters.database import DatabaseStore
 from fireline.domain.incidents import Entry, Status
 from fireline.domain.routes import Lease, Route
 from fireline.domain.runbooks import RunStatus
-from fireline.engine.ports import MessageRef, StaleVersion
+from fireline.engine.outward import MessageRef
+from fireline.engine.ports import StaleVersion
 from fireline.engine.watching import Checkpoint, Watch, WatchAnswer
 
 from .examples import incident, run, say

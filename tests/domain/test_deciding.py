@@ -465,6 +465,26 @@ def test_a_failed_run_pages_when_nobody_is_on_it(scene: Scene) -> None:
     assert decision.incident.runs["1"].status == "undo_failed"
 
 
+def test_an_incident_is_not_over_before_its_run_is(scene: Scene) -> None:
+    scene.fires()
+    scene.says(RunReported(7, 1, "reroute", "running", "step verify"))
+    scene.clears()
+    assert "held open until it has ended: run 1 of reroute" in "".join(texts(one) for one in scene.passes(60))
+    assert scene.incident.status is not Status.RESOLVED
+    scene.says(RunReported(7, 1, "reroute", "succeeded", "all steps done"))
+    scene.passes(1)
+    assert scene.incident.status is Status.RESOLVED
+
+
+def test_a_run_that_ends_early_does_not_shorten_the_quiet_time(scene: Scene) -> None:
+    scene.fires()
+    scene.says(RunReported(7, 1, "reroute", "running", "step verify"))
+    scene.clears()
+    scene.now += 20
+    decision = scene.says(RunReported(7, 1, "reroute", "succeeded", "all steps done"))
+    assert [timer.due_at for timer in decision.arm] == [scene.now + 40]
+
+
 def test_asking_for_the_next_level_pages_it_at_once(scene: Scene) -> None:
     scene.fires()
     scene.acks("ann")

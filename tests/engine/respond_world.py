@@ -14,8 +14,9 @@ from fireline.domain.effects import StartRun
 from fireline.domain.incidents import Acknowledge, Incident, SignalArrived
 from fireline.domain.oncall import OnCall
 from fireline.domain.outcomes import Done, Outcome
+from fireline.engine.outward import Message
 from fireline.engine.perform import Performer
-from fireline.engine.ports import Message, Unavailable
+from fireline.engine.ports import Unavailable
 from fireline.engine.respond import Responder
 from tests.domain import deciding_world
 from tests.domain.deciding_world import policy, signal, target

@@ -15,7 +15,7 @@ from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.outcomes import Outcome
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.runbooks import Run, Runbook
-from fireline.engine.ports import Action
+from fireline.engine.outward import Action
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.engine.starting import Started, Wanted

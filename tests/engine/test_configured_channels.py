@@ -6,7 +6,7 @@ from fireline.actions import OPTIONS, Ports, build_actions
 from fireline.domain.effects import AskApproval, Say, SendPage, UpdateCard, UpdatePage
 from fireline.domain.incidents import Acknowledge
 from fireline.domain.runbooks import Autonomy
-from fireline.engine.ports import StepContext
+from fireline.engine.outward import StepContext
 from fireline.engine.runs import Wanted
 from tests.engine.runs_world import World, runbook, world
 

@@ -11,7 +11,7 @@ from fireline.domain.clicks import subject_of
 from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import EscalateNow, Resolve, RouteReported, RunReported, SignalArrived
 from fireline.engine import messages
-from fireline.engine.ports import MessageRef
+from fireline.engine.outward import MessageRef
 from tests.domain.deciding_world import NOW, Scene, signal
 
 ALL = ["acknowledge", "escalate", "resolve"]

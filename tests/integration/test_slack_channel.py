@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from fireline.channels.slack import Slack, SlackSettings
 from fireline.domain.outcomes import Done, Failed, RetryLater
-from fireline.engine.ports import Message, MessageRef
+from fireline.engine.outward import Message, MessageRef
 from tests.channels.messages import FixedClock, approval, card, page
 from tests.servers.slack import ANN, BOT_TOKEN, ROOM, LocalSlack
 from tests.servers.slack_proxy import Fault, SlackProxy, limited, running

@@ -17,7 +17,8 @@ from fireline.channels.slack import Slack, SlackSettings
 from fireline.domain.clicks import ApprovalGiven
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 from fireline.domain.outcomes import Done
-from fireline.engine.ports import Message, MessageRef, Unavailable
+from fireline.engine.outward import Message, MessageRef
+from fireline.engine.ports import Unavailable
 from tests.channels.messages import FixedClock, approval, buttons, card, page
 from tests.servers.slack import (
     ANN,

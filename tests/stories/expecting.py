@@ -5,7 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from fireline.domain.incidents import Incident, Page
-from fireline.engine.ports import Message
+from fireline.engine.outward import Message
 from fireline.spec.durations import seconds
 from tests.stories.scene import Scene, StoryError
 

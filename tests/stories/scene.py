@@ -19,8 +19,8 @@ from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Incident, Input, SignalArrived
 from fireline.domain.outcomes import Outcome
 from fireline.domain.rules import Signal
+from fireline.engine.outward import Message
 from fireline.engine.perform import Performer
-from fireline.engine.ports import Message
 from fireline.engine.respond import Responder
 from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs

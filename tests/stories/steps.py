@@ -15,7 +15,7 @@ from fireline.domain.incidents import (
 )
 from fireline.domain.outcomes import Failed, Outcome, RetryLater
 from fireline.domain.rules import Evidence, Mode, Signal, State
-from fireline.engine.ports import Button
+from fireline.engine.outward import Button
 from fireline.engine.routes import Changed, change_route
 from fireline.spec.durations import seconds
 from tests.stories.scene import Scene, StoryError

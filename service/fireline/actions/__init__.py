@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from fireline.actions import notify, pauses, ramp, routes, verify, web
 from fireline.actions.schema import ActionKind, Ports
-from fireline.engine.ports import Action
+from fireline.engine.outward import Action
 
 SCHEMAS: Mapping[str, ActionKind] = {
     **routes.KINDS,

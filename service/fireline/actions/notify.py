@@ -12,7 +12,8 @@ from pydantic import Field
 from fireline.actions.schema import ActionKind, Options, Ports, away
 from fireline.domain.effects import Say
 from fireline.domain.outcomes import Done, Outcome
-from fireline.engine.ports import StaleVersion, StepContext, Unavailable
+from fireline.engine.outward import StepContext
+from fireline.engine.ports import StaleVersion, Unavailable
 
 EXAMPLE = """\
 id: tell

@@ -14,7 +14,8 @@ from fireline.actions.schema import ActionKind, Options, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.running import ASKED
 from fireline.engine import approvals
-from fireline.engine.ports import StaleVersion, StepContext, Unavailable
+from fireline.engine.outward import StepContext
+from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.spec.durations import PositiveDuration
 
 APPROVAL_EXAMPLE = """\

@@ -20,7 +20,8 @@ from fireline.domain.routes import Route, Weights
 from fireline.domain.routing import blend, clean
 from fireline.domain.rules import State
 from fireline.engine import routes
-from fireline.engine.ports import StaleVersion, StepContext, Transaction, Unavailable
+from fireline.engine.outward import StepContext
+from fireline.engine.ports import StaleVersion, Transaction, Unavailable
 from fireline.engine.watching import Watch
 from fireline.spec.durations import Duration, PositiveDuration
 

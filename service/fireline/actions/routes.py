@@ -13,7 +13,8 @@ from pydantic import Field
 from fireline.actions.schema import ActionKind, Options, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.engine import routes
-from fireline.engine.ports import StaleVersion, StepContext, Unavailable
+from fireline.engine.outward import StepContext
+from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.spec.durations import PositiveDuration
 
 GET_EXAMPLE = """\

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 from fireline.domain.outcomes import Waiting
 from fireline.engine.driving import Hears
 from fireline.engine.outgoing import Fetch
-from fireline.engine.ports import Action, Clock, Settings, StepContext, Store
+from fireline.engine.outward import Action, StepContext
+from fireline.engine.ports import Clock, Settings, Store
 
 AWAY = 0.5
 """Seconds until an action that found the database away, or busy, looks again."""

@@ -16,7 +16,8 @@ from fireline.actions.asking import POLL, Seen, read
 from fireline.actions.schema import ActionKind, Options, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.rules import State
-from fireline.engine.ports import StaleVersion, StepContext, Unavailable
+from fireline.engine.outward import StepContext
+from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.engine.watching import Watch
 from fireline.spec.durations import Duration, PositiveDuration
 

@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue, field_validator
 from fireline.actions.schema import ActionKind, Options, Ports
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response
-from fireline.engine.ports import StepContext
+from fireline.engine.outward import StepContext
 from fireline.spec.durations import PositiveDuration
 
 GET_EXAMPLE = """\

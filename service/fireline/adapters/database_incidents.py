@@ -10,7 +10,7 @@ from fireline.adapters.codec import decode, decode_mapping, encode, encode_mappi
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import incidents, messages, seen, sequences, timeline
 from fireline.domain.incidents import Entry, Incident, Status
-from fireline.engine.ports import MessageRef
+from fireline.engine.outward import MessageRef
 
 START = b"\0" * 32
 """The hash before the first entry."""

@@ -1,7 +1,6 @@
 """Putting records on Kafka: a producer that comes back by itself, and the publisher of the outbox on top of it."""
 
 import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from fireline.adapters.kafka_access import told
+from fireline.adapters.kafka_clients import Life
 from fireline.adapters.kafka_connection import Connection
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.engine.ports import Unavailable
@@ -66,7 +66,7 @@ class Producer:
     def __init__(self, connection: Connection, *, client_id: str = "fireline", linger_ms: int = 0) -> None:
         self._connection = connection
         self._options = {"client_id": client_id, "linger_ms": linger_ms}
-        self._current: AIOKafkaProducer | None = None
+        self._current: Life[AIOKafkaProducer] | None = None
         self._starting = asyncio.Lock()
         self._burying: set[asyncio.Task[None]] = set()
 
@@ -78,7 +78,7 @@ class Producer:
         producer = await self._ready()
         try:
             async with asyncio.timeout(_GIVE_UP_AFTER):
-                return await self._put(producer, records)
+                return await self._put(producer.client, records)
         except _REFUSALS as fault:
             raise Refused(f"{type(fault).__name__}: {fault}") from fault
         except (KafkaError, TimeoutError, OSError) as fault:
@@ -90,7 +90,7 @@ class Producer:
         producer = await self._ready()
         try:
             async with asyncio.timeout(_GIVE_UP_AFTER):
-                return len(await producer.partitions_for(topic))
+                return len(await producer.client.partitions_for(topic))
         except (KafkaError, TimeoutError, OSError) as fault:
             self._bury(producer)
             raise Unavailable(f"Kafka did not describe {topic}: {fault!r}") from fault
@@ -124,49 +124,44 @@ class Producer:
             if highest not in await producer.partitions_for(topic):
                 raise UnknownTopicOrPartitionError(f"{topic}/{highest} is not known yet")
 
-    async def _ready(self) -> AIOKafkaProducer:
+    async def _ready(self) -> Life[AIOKafkaProducer]:
         async with self._starting:
             if self._current is None:
                 self._current = await self._start()
             return self._current
 
-    async def _start(self) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **self._connection.for_aiokafka(),
-            **self._options,
-            acks="all",
-            enable_idempotence=True,
-            max_request_size=MAX_RECORD_BYTES + 40_000,
-            max_batch_size=256 * 1024,
-            request_timeout_ms=_ANSWER_WITHIN_MS,
+    async def _start(self) -> Life[AIOKafkaProducer]:
+        producer = Life(
+            AIOKafkaProducer(
+                **self._connection.for_aiokafka(),
+                **self._options,
+                acks="all",
+                enable_idempotence=True,
+                max_request_size=MAX_RECORD_BYTES + 40_000,
+                max_batch_size=256 * 1024,
+                request_timeout_ms=_ANSWER_WITHIN_MS,
+            )
         )
         try:
-            async with asyncio.timeout(_GIVE_UP_AFTER):
-                await producer.start()
+            await producer.start(_GIVE_UP_AFTER)
         except (KafkaError, TimeoutError, OSError) as fault:
-            await _stop(producer)
+            self._bury(producer)
             raise await told(self._connection, fault) from fault
         except asyncio.CancelledError:
             self._bury(producer)  # who waited had less patience: half a producer would keep its sockets for ever
             raise
         return producer
 
-    def _bury(self, producer: AIOKafkaProducer) -> None:
+    def _bury(self, producer: Life[AIOKafkaProducer]) -> None:
         if self._current is producer:
             self._current = None
-        task = asyncio.create_task(_stop(producer))
+        task = asyncio.create_task(producer.stop(_TRY_AGAIN_AFTER))
         self._burying.add(task)
         task.add_done_callback(self._burying.discard)
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stopping flushes, and what is left of a broken producer may wait for an answer that never comes."""
-    with contextlib.suppress(KafkaError, TimeoutError, OSError, asyncio.CancelledError):
-        await asyncio.wait_for(producer.stop(), _TRY_AGAIN_AFTER)
-
-
 class KafkaPublisher:
-    """The outbox's way onto Kafka (`engine.ports.Publisher`): outcomes are values, nothing is raised."""
+    """The outbox's way onto Kafka (`engine.outward.Publisher`): outcomes are values, nothing is raised."""
 
     def __init__(self, connection: Connection) -> None:
         self._producer = Producer(connection, client_id="fireline-publisher")

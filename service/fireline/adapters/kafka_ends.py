@@ -4,7 +4,6 @@ Asked on connections of their own: the consumer that is watched is not the one t
 """
 
 import asyncio
-import contextlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 
@@ -16,12 +15,14 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._topic import TopicDescription
 
 from fireline.adapters.kafka_access import told
+from fireline.adapters.kafka_clients import Life
 from fireline.adapters.kafka_connection import Connection
 from fireline.engine.ports import Unavailable
 
 UNKNOWN = "unknown"
 """The id of every log on a broker that knows none."""
 _WITHIN = 8.0
+_LET_GO_WITHIN = 4.0
 
 
 class LogEnds:
@@ -29,7 +30,7 @@ class LogEnds:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._client: AIOKafkaConsumer | None = None
+        self._client: Life[AIOKafkaConsumer] | None = None
         self._turn = asyncio.Lock()
 
     async def ends(self, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
@@ -44,8 +45,7 @@ class LogEnds:
         """Let go of the connection."""
         client, self._client = self._client, None
         if client is not None:
-            with contextlib.suppress(KafkaError, TimeoutError, OSError):
-                await asyncio.wait_for(client.stop(), _WITHIN)
+            await client.stop(_LET_GO_WITHIN)
 
     async def _ask(self, question: str, places: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
         asked = [TopicPartition(*place) for place in places]
@@ -64,10 +64,10 @@ class LogEnds:
 
     async def _connected(self) -> AIOKafkaConsumer:
         if self._client is None:
-            client = AIOKafkaConsumer(**self._connection.for_aiokafka(), client_id="fireline-ends")
+            client = Life(AIOKafkaConsumer(**self._connection.for_aiokafka(), client_id="fireline-ends"))
             self._client = client
-            await client.start()
-        return self._client
+            await client.start(_WITHIN)
+        return self._client.client
 
 
 class LogNames:

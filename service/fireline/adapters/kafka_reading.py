@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from fireline.adapters.kafka_clients import Life
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_topics import partitions_of
 from fireline.engine.ports import Unavailable
@@ -15,6 +16,7 @@ _RECORDS = 500
 """Records handed over at a time; what a fetch brought waits in the client, a megabyte a partition."""
 _POLL_MS = 250
 _PATIENCE = 40
+_START_WITHIN, _STOP_WITHIN = 60.0, 10.0
 """Polls without any progress after which the broker is taken to be away: ten seconds."""
 
 
@@ -49,8 +51,9 @@ async def read_topic(
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )
+    life = Life(consumer)
     try:
-        await consumer.start()
+        await life.start(_START_WITHIN)
         ends = await _take_places(consumer, places, since, begin)
         async for record in _until(consumer, ends):
             if since is None or record.timestamp >= since * 1000:
@@ -58,7 +61,7 @@ async def read_topic(
     except (KafkaError, TimeoutError, OSError) as fault:
         raise Unavailable(f"Kafka at {connection.bootstrap} stopped answering: {fault!r}") from fault
     finally:
-        await consumer.stop()
+        await life.stop(_STOP_WITHIN)
 
 
 async def _take_places(

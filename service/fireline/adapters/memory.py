@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fireline.domain.outcomes import Done, Outcome
-from fireline.engine.ports import Message
+from fireline.engine.outward import Message
 
 
 @dataclass(frozen=True, slots=True)

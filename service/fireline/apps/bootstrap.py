@@ -24,7 +24,7 @@ from fireline.channels.slack import SlackSettings
 from fireline.domain.catalog import Person
 from fireline.domain.ranges import Ranged
 from fireline.domain.windows import Compares, Conditioned
-from fireline.engine.ports import Action, Channel
+from fireline.engine.outward import Action, Channel
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES

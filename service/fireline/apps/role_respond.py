@@ -40,8 +40,9 @@ from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 from fireline.domain.outcomes import Outcome
+from fireline.engine.outward import Channel, Publisher
 from fireline.engine.perform import Performer
-from fireline.engine.ports import Channel, Publisher, StaleVersion, Unavailable
+from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs
 from fireline.engine.timers import Sweeper

@@ -16,7 +16,8 @@ from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.sight import Patience, Report, Seeing, Sight, TellBlind, TellSeeing, look, report_of, unseen
 from fireline.engine import sight as words
-from fireline.engine.ports import Channel, Clock, Message, StaleVersion, Store, Unavailable
+from fireline.engine.outward import Channel, Message
+from fireline.engine.ports import Clock, StaleVersion, Store, Unavailable
 from fireline.engine.respond import Responder
 
 log = logging.getLogger("fireline.sight")

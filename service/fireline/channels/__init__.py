@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from fireline.channels import console, slack
-from fireline.engine.ports import Channel, Clock
+from fireline.engine.outward import Channel
+from fireline.engine.ports import Clock
 
 
 @dataclass(frozen=True, slots=True)

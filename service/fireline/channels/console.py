@@ -16,7 +16,8 @@ from rich.text import Text
 from fireline.domain.clicks import subject_of
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.texts import clean, cut
-from fireline.engine.ports import Button, Clock, Message
+from fireline.engine.outward import Button, Message
+from fireline.engine.ports import Clock
 
 EXAMPLE = """
 width: 100

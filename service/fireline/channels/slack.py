@@ -32,7 +32,8 @@ from fireline.channels.slack_errors import (
 )
 from fireline.channels.slack_limits import Bucket, Limits
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
-from fireline.engine.ports import Clock, Message
+from fireline.engine.outward import Message
+from fireline.engine.ports import Clock
 
 EVENT_TYPE = "fireline_message"
 """The type of the metadata that carries a message's key."""

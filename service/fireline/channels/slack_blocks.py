@@ -14,7 +14,7 @@ from slack_sdk.models.blocks import Block
 
 from fireline.domain.clicks import ACTION_PREFIX
 from fireline.domain.texts import clean, cut, length
-from fireline.engine.ports import Button, Message
+from fireline.engine.outward import Button, Message
 
 Json = dict[str, object]
 

@@ -117,6 +117,9 @@ def run_reported(incident: Incident, report: RunReported, world: World, now: flo
     if report.status in _BAD and idle(incident) and incident.status is not Status.RESOLVED:
         draft.note("stale", f"Run {report.run} of {report.runbook} {report.status}, and nobody is on it: paging")
         start(draft)
+    due_at = incident.settle_due_at
+    if due_at is not None and not draft.incident.firing and not draft.incident.at_work:
+        draft.arm("settle", max(now, due_at))  # it may have come while the run was at work
     return draft.decide()
 
 

@@ -63,6 +63,9 @@ def _settle(draft: Draft) -> None:
     elif incident.leases:
         draft.change(settle_due_at=None)
         draft.note("held", f"Nothing fires, held open: fallback of {', '.join(incident.leases)} in force")
+    elif at_work := incident.at_work:
+        what = ", ".join(f"run {run.id} of {run.runbook}" for run in at_work)
+        draft.note("held", f"Nothing fires, held open until it has ended: {what}")
     else:
         finish(draft, None, f"Resolved: nothing has fired for {span(draft.world.response.settle)}")
 

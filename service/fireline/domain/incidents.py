@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fireline.domain.rules import Signal
+from fireline.domain.runbooks import RunStatus
 
 
 class Status(StrEnum):
@@ -97,6 +98,9 @@ class RunRef:
     status: str
 
 
+_AT_WORK = frozenset({RunStatus.RUNNING.value, RunStatus.UNDOING.value})
+
+
 @dataclass(frozen=True, slots=True)
 class Incident:
     """One incident per service, grouping key and timeline. `version` counts changes; a click carries the one it saw."""
@@ -139,6 +143,11 @@ class Incident:
     def firing(self) -> tuple[Attached, ...]:
         """The signals that still fire."""
         return tuple(a for a in self.signals.values() if a.cleared_at is None)
+
+    @property
+    def at_work(self) -> tuple[RunRef, ...]:
+        """The runs that act, or undo what they did: no incident is over before they are."""
+        return tuple(run for run in self.runs.values() if run.status in _AT_WORK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from fireline.domain.effects import AskApproval, Say, SendPage, UpdateCard, Upda
 from fireline.domain.incidents import Incident, Page
 from fireline.domain.runbooks import Run, StepStatus
 from fireline.engine import messages
-from fireline.engine.ports import Message, MessageRef, Transaction
+from fireline.engine.outward import Message, MessageRef
+from fireline.engine.ports import Transaction
 
 Delivered = SendPage | UpdateCard | UpdatePage | Say | AskApproval
 """The effects that end in a message on a channel."""

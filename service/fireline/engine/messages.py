@@ -11,7 +11,7 @@ from fireline.domain.deciding_words import labels, span, times, wall, why_you
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import Incident, Page, PageStatus, Status
-from fireline.engine.ports import Button, Message, MessageRef
+from fireline.engine.outward import Button, Message, MessageRef
 
 MOST_SIGNALS = 5
 """So many signals a card names; the rest is counted."""

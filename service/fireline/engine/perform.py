@@ -16,7 +16,8 @@ from fireline.domain.effects import AskApproval, Publish, Say, SendPage, StartRu
 from fireline.domain.incidents import DeliveryReported, Entry
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.deliveries import Delivered, Delivery, Nothing, prepare, remembered
-from fireline.engine.ports import Channel, Clock, Message, Publisher, Queued, StaleVersion, Store, Unavailable
+from fireline.engine.outward import Channel, Message, Publisher
+from fireline.engine.ports import Clock, Queued, StaleVersion, Store, Unavailable
 from fireline.engine.respond import Responder
 
 LOG = logging.getLogger(__name__)

@@ -18,7 +18,8 @@ from fireline.domain.runbooks import Run, Runbook, RunStatus, StepStatus
 from fireline.engine import approvals, starting
 from fireline.engine.approvals import Answer, Reply
 from fireline.engine.driving import Driver, Hears
-from fireline.engine.ports import Action, Clock, Settings, StaleVersion, Store, Transaction, Unavailable
+from fireline.engine.outward import Action
+from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction, Unavailable
 from fireline.engine.starting import Started, Wanted
 from fireline.engine.stepping import Steps
 

@@ -13,7 +13,7 @@ from fireline.domain.incidents import Incident
 from fireline.domain.paging import Candidate, contacts, policy_of, reach
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.sight import TellBlind, TellSeeing
-from fireline.engine.ports import Message
+from fireline.engine.outward import Message
 
 RULE = "fireline_sight"
 """The name under which Fireline's own blindness fires; no file has this rule, and only a responder clears it."""

@@ -11,7 +11,8 @@ from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.runbooks import Run, Runbook, Step, StepRun, StepStatus
 from fireline.domain.running import Do, Rendered, entry_of, step_of
 from fireline.engine import values
-from fireline.engine.ports import Action, Settings, StepContext
+from fireline.engine.outward import Action, StepContext
+from fireline.engine.ports import Settings
 
 
 @runtime_checkable
