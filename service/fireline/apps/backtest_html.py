@@ -8,7 +8,7 @@ from typing import Any
 
 from fireline.apps.backtest_charts import Series, Strip, bars, columns, lanes
 from fireline.apps.backtest_periods import buckets, counted, hours_of_day, shares_of
-from fireline.apps.backtest_tables import CHANGES, TOTALS, allowance, number, share
+from fireline.apps.backtest_tables import CHANGES, TOTALS, allowance, label_rows, number, share
 
 Found = Mapping[str, Any]
 _LANES = 24
@@ -230,22 +230,8 @@ def _people(new: Found, old: Found | None) -> str:
 
 
 def _labels(new: Found, old: Found | None) -> str:
-    headers = ("rules, told by", "windows", "caught", "recall", "alarms", "right", "precision", "minutes to detect")
-    rows = [
-        (
-            f"{name}, {what}",
-            s["windows"],
-            s["caught"],
-            share(s["recall"]),
-            s["alarms"],
-            s["right"],
-            share(s["precision"]),
-            number(s["minutes_to_detect"]),
-        )
-        for name, side in (("old", old), ("new", new))
-        if side is not None
-        for what, s in side["labels"].items()
-    ]
+    headers = ("rules", "told by", "windows", "caught", "recall", "alarms", "right", "precision", "minutes to detect")
+    rows = label_rows(new, old)
     each = [
         (_short(w["start"]), _short(w["end"]), w["of"], w["how"], number(w["minutes_to_detect"]))
         for w in new["labels"]["pages"]["each"]

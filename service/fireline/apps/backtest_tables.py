@@ -114,28 +114,32 @@ def _people(new: Found, old: Found | None) -> None:
     table(headers, rows, "nobody")
 
 
+def label_rows(new: Found, old: Found | None) -> list[tuple[object, ...]]:
+    """How well pages and firings meet the labelled windows, a row for each of them and each side."""
+    return [
+        (
+            name,
+            what,
+            found["windows"],
+            found["caught"],
+            share(found["recall"]),
+            found["alarms"],
+            found["right"],
+            share(found["precision"]),
+            number(found["minutes_to_detect"]),
+        )
+        for name, side in (("old", old), ("new", new))
+        if side is not None
+        for what, found in (("pages", side["labels"]["pages"]), ("firings", side["labels"]["firings"]))
+    ]
+
+
 def _labels(new: Found, old: Found | None) -> None:
     if new["labels"] is None:
         return
     say("\nLabelled windows", "bold")
     headers = ("rules", "told by", "windows", "caught", "recall", "alarms", "right", "precision", "min to detect")
-    rows = [
-        (
-            name,
-            what,
-            s["windows"],
-            s["caught"],
-            share(s["recall"]),
-            s["alarms"],
-            s["right"],
-            share(s["precision"]),
-            number(s["minutes_to_detect"]),
-        )
-        for name, side in (("old", old), ("new", new))
-        if side is not None
-        for what, s in (("pages", side["labels"]["pages"]), ("firings", side["labels"]["firings"]))
-    ]
-    table(headers, rows, "")
+    table(headers, label_rows(new, old), "")
     each = [
         (w["start"], w["end"], w["of"] or "-", w["how"], number(w["minutes_to_detect"]))
         for w in new["labels"]["pages"]["each"]

@@ -15,44 +15,55 @@ EventsArgument = Annotated[
     ),
 ]
 
+RulesOption = Annotated[
+    Path | None, typer.Option("--rules", help="Directory of the (new) rules (FIRELINE_RULES, otherwise rules)")
+]
+AgainstOption = Annotated[Path | None, typer.Option("--against", help="Directory of old rules to compare with")]
+RunbooksOption = Annotated[
+    Path | None, typer.Option("--runbooks", help="Directory of runbooks (FIRELINE_RUNBOOKS, otherwise runbooks)")
+]
+AgainstRunbooksOption = Annotated[
+    Path | None, typer.Option("--against-runbooks", help="Directory of old runbooks; the same when left out")
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option("--labels", help="JSON of windows in which something was wrong: recall, precision")
+]
+BeginOption = Annotated[
+    str | None,
+    typer.Option(
+        "--begin",
+        help="Move all times by whole weeks, to begin in the week from this day on: so that "
+        "today's schedules tell who would be paged for an old recording",
+    ),
+]
+NameOption = Annotated[
+    list[str] | None, typer.Option("--name", help="CSV: the metric's name, FILE=NAME for one; may be repeated")
+]
+HoursOption = Annotated[
+    str | None, typer.Option("--hours", help="A calendar of office hours; otherwise Mon-Fri 09-18 where people are")
+]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", help="Write the report as JSON to this file, - is standard output")
+]
+HtmlOption = Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML file with charts")]
+
 
 def backtest(  # noqa: PLR0917 - typer turns each parameter into an option
     events: EventsArgument,
-    rules: Annotated[
-        Path | None, typer.Option("--rules", help="Directory of the (new) rules (FIRELINE_RULES, otherwise rules)")
-    ] = None,
-    against: Annotated[Path | None, typer.Option("--against", help="Directory of old rules to compare with")] = None,
-    runbooks: Annotated[
-        Path | None, typer.Option("--runbooks", help="Directory of runbooks (FIRELINE_RUNBOOKS, otherwise runbooks)")
-    ] = None,
-    against_runbooks: Annotated[
-        Path | None, typer.Option("--against-runbooks", help="Directory of old runbooks; the same when left out")
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="JSON of windows in which something was wrong: recall, precision")
-    ] = None,
+    rules: RulesOption = None,
+    against: AgainstOption = None,
+    runbooks: RunbooksOption = None,
+    against_runbooks: AgainstRunbooksOption = None,
+    labels: LabelsOption = None,
     first: Annotated[str | None, typer.Option("--from", help="Leave out events before, such as 2026-03-01")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Leave out events from then on")] = None,
-    begin: Annotated[
-        str | None,
-        typer.Option(
-            "--begin",
-            help="Move all times by whole weeks, to begin in the week from this day on: so that "
-            "today's schedules tell who would be paged for an old recording",
-        ),
-    ] = None,
+    begin: BeginOption = None,
     only: Annotated[list[str] | None, typer.Option("--only", help="Only this rule; may be repeated")] = None,
-    name: Annotated[
-        list[str] | None, typer.Option("--name", help="CSV: the metric's name, FILE=NAME for one; may be repeated")
-    ] = None,
+    name: NameOption = None,
     label: Annotated[list[str] | None, typer.Option("--label", help="CSV: a label, key=value; may be repeated")] = None,
-    hours: Annotated[
-        str | None, typer.Option("--hours", help="A calendar of office hours; otherwise Mon-Fri 09-18 where people are")
-    ] = None,
-    as_json: Annotated[
-        Path | None, typer.Option("--json", help="Write the report as JSON to this file, - is standard output")
-    ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write the report as one HTML file with charts")] = None,
+    hours: HoursOption = None,
+    as_json: JsonOption = None,
+    html: HtmlOption = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Processes; each takes some rules")] = 1,
 ) -> None:
     """Try rules on recorded events, and hear what they would have cost in pages.

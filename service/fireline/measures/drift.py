@@ -4,6 +4,7 @@ A reference from a baseline reaches a measure as the text of its state, under `r
 whoever loads rules; `kind` beside it says what the baseline knows the field to be.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Literal, Self, cast
@@ -92,7 +93,7 @@ def _known(reference: str) -> Distribution | None:
     return distribution(orjson.loads(reference))
 
 
-class Drift:
+class Drift(ABC):
     """A distance between the field in the window and in its reference; `distance` is what tells families apart.
 
     The state is that of `log_buckets` for numbers and of `category_counts` for categories; `[]` before the first value.
@@ -104,13 +105,13 @@ class Drift:
     settings: type = Options
     kinds: tuple[str, ...] = ("numeric",)
 
+    @abstractmethod
     def distance(self, reference: Distribution, current: Distribution, options: Mapping[str, object]) -> float | None:
         """How far the two are apart; None when it has no value for them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def chance(self, like: Distribution, noise: float, options: Mapping[str, object]) -> float | None:
         """About what two samples of one distribution `like` this give; `noise` is 1 / n + 1 / m of their sizes."""
-        raise NotImplementedError
 
     def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
         """The field of every event."""

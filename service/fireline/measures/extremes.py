@@ -1,5 +1,6 @@
 """What `min` and `max` share: the state is the number itself, None before the first."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Kind
@@ -9,7 +10,7 @@ from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import NoOptions, field_column, numbers
 
 
-class Extreme:
+class Extreme(ABC):
     """One end of a field's range; `_pick` chooses the end."""
 
     name = ""
@@ -18,8 +19,8 @@ class Extreme:
     needs = "of"
     settings: type = NoOptions
 
-    def _pick(self, clean: list[float]) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def _pick(self, clean: list[float]) -> float: ...
 
     def column(self, kind: Kind, rows: Sequence[Fields], measure: Measure) -> Sequence[object]:
         """The field of every event."""

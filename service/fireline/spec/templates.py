@@ -9,6 +9,7 @@ Data is never a template: what comes out of a place is not looked at again.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 from jinja2 import TemplateSyntaxError, UndefinedError, nodes
 from jinja2.environment import TemplateExpression
@@ -117,14 +118,13 @@ class JinjaTemplate:
         return self._filled.render(values)
 
 
-class _Filled:
+class _Filled(Protocol):
     """Anything that can be rendered."""
 
-    def render(self, values: Mapping[str, object]) -> object:
-        raise NotImplementedError
+    def render(self, values: Mapping[str, object]) -> object: ...
 
 
-class _Constant(_Filled):
+class _Constant:
     def __init__(self, value: object) -> None:
         self.value = value
 
@@ -132,7 +132,7 @@ class _Constant(_Filled):
         return self.value
 
 
-class _Text(_Filled):
+class _Text:
     def __init__(self, source: str, parts: Sequence[_Part]) -> None:
         self.source = source
         self.parts = parts
@@ -159,7 +159,7 @@ class _Text(_Filled):
         return f"`{text}` cannot be filled: {error}"
 
 
-class _Entries(_Filled):
+class _Entries:
     def __init__(self, entries: Sequence[tuple[_Filled, _Filled]]) -> None:
         self.entries = entries
 
@@ -167,7 +167,7 @@ class _Entries(_Filled):
         return {_key(key.render(values)): value.render(values) for key, value in self.entries}
 
 
-class _Items(_Filled):
+class _Items:
     def __init__(self, items: Sequence[_Filled]) -> None:
         self.items = items
 
