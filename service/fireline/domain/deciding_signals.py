@@ -127,7 +127,7 @@ def _fire(draft: Draft, signal: Signal, known: Attached | None) -> None:
     if quiet_before:
         _unsettle(draft)
     rises = _rate(draft, signal)
-    _page_or_say_why_not(draft, rises=rises)
+    page_or_say_why_not(draft, rises=rises)
     _request_runs(draft, signal, rises=rises or quiet_before)
 
 
@@ -173,7 +173,8 @@ def _rate(draft: Draft, signal: Signal) -> bool:
     return rises
 
 
-def _page_or_say_why_not(draft: Draft, *, rises: bool) -> None:
+def page_or_say_why_not(draft: Draft, *, rises: bool) -> None:
+    """Page where nobody is on it and nobody is being asked, or it got worse than what was acknowledged."""
     incident, world = draft.incident, draft.world
     if incident.acknowledged_by is not None:
         if rises and world.worse(incident.severity, incident.acknowledged_severity):
