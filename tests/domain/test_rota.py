@@ -209,8 +209,8 @@ def test_without_restrictions_exactly_the_one_whose_turn_it_is_is_on_call(
     zone: str, layer: Layer, at: datetime
 ) -> None:
     passed, day = 0, layer.starts
-    while plain(day + timedelta(days=layer.every_days), layer.at, zone) <= at:
-        day, passed = day + timedelta(days=layer.every_days), passed + 1
+    while plain(day + timedelta(days=layer.every), layer.at, zone) <= at:
+        day, passed = day + timedelta(days=layer.every), passed + 1
     shift = who(Schedule("s", zone, (layer,)), at)
     if plain(layer.starts, layer.at, zone) > at:
         assert shift is None
@@ -220,7 +220,7 @@ def test_without_restrictions_exactly_the_one_whose_turn_it_is_is_on_call(
     if len(layer.people) == 1:
         assert (shift.until, shift.next_person) == (None, None)
         return
-    assert shift.until == plain(day + timedelta(days=layer.every_days), layer.at, zone)
+    assert shift.until == plain(day + timedelta(days=layer.every), layer.at, zone)
     assert shift.next_person == layer.people[(passed + 1) % len(layer.people)]
 
 

@@ -139,6 +139,8 @@ def shown(value: object, schema: Schema) -> str:
     """A default as it would be written; a dash for nothing, and for parts with defaults of their own."""
     if value is None or value in ("", [], {}, ()) or isinstance(value, BaseModel):
         return NOTHING
+    if isinstance(value, tuple) and isinstance(schema.get("default"), str):
+        return f"`{schema['default']}`"
     if isinstance(value, float) and "duration" in type_of(schema, {}):
         return f"`{written(value)}`"
     if isinstance(value, float) and value.is_integer():

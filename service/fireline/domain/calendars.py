@@ -1,8 +1,8 @@
 """Calendars: hours of the week in a time zone, without holidays; and whether an instant lies in them. Pure.
 
-Hours are wall times, with the rule of `rota`: one that a clock change skips means the first instant after the gap, one
-that comes twice means the first of the two. Hours that begin on a day that is a holiday are not open, also where they
-reach into the next day.
+Hours are wall times, with the rule of `rota_times`: one that a clock change skips means the first instant after the
+gap, one that comes twice means the first of the two. Hours that begin on a day that is a holiday are not open, also
+where they reach into the next day.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from fireline.domain.rota import instant_of
+from fireline.domain.rota_times import instant_of
 
 HORIZON = 8
 """Days that a change is looked for in; longer holidays end in a look at nothing, which changes nothing."""

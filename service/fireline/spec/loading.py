@@ -18,7 +18,7 @@ from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, rea
 from fireline.spec.crosschecks import World, check
 from fireline.spec.documents import MAX_BYTES, START, Document, Fault, Items, plain, read_document
 from fireline.spec.findings import Findings
-from fireline.spec.oncall import read_oncall
+from fireline.spec.oncall import Beside, read_oncall
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
 from fireline.spec.rule_reader import Known
 from fireline.spec.rules import Placed, read_rules
@@ -78,11 +78,12 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
     rule_files, runbook_files = _read_all(rules_dir, findings), _read_all(runbooks_dir, findings, _NOT_RUNBOOKS)
     severities, response = _severities(rule_files, findings)
     catalog = _catalog(rule_files, plugins, findings)
-    oncall = _oncall(rule_files, catalog, findings)
+    calendars = _calendars(rule_files, findings)
+    oncall = _oncall(rule_files, Beside(catalog, calendars), findings)
     topics = _topics(rule_files, plugins, catalog, findings)
     documents = [d for name, d in rule_files.documents.items() if name not in _NOT_RULES]
     baselines = Baselines(rules_dir / FOLDER)
-    known = Known(plugins, severities, _calendars(rule_files, findings), baselines)
+    known = Known(plugins, severities, calendars, baselines)
     rules = [rule for document in documents for rule in _rules(document, known, findings)]
     runbooks = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings))]
     world = World(
@@ -226,7 +227,7 @@ def _catalog(files: _Files, plugins: Plugins, findings: Findings) -> Entries | N
     return read_catalog(document, plugins, findings)
 
 
-def _oncall(files: _Files, catalog: Entries | None, findings: Findings) -> OnCall | None:
+def _oncall(files: _Files, beside: Beside, findings: Findings) -> OnCall | None:
     document = files.get(ONCALL)
     if document is None:
         message = "the on-call file is missing: nobody would be paged"
@@ -239,7 +240,7 @@ def _oncall(files: _Files, catalog: Entries | None, findings: Findings) -> OnCal
                 document, (), "the on-call file is empty", "write `schedules:` and `policies:`", code=codes.MISSING
             )
         return None
-    return read_oncall(document, catalog, findings)
+    return read_oncall(document, beside, findings)
 
 
 def _topics(files: _Files, plugins: Plugins, catalog: Entries | None, findings: Findings) -> Mapping[str, Topic] | None:
