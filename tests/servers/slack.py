@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ ANN, BEN, CLEO, STRANGER = "U0ANN", "U0BEN", "U0CLEO", "U0EVE"
 ROOM = "C0INCIDENTS"
 BOT_TOKEN, APP_TOKEN, SECRET = "xoxb-local", "xapp-local", "local-signing-secret"
 
-WORKSPACE = {
+WORKSPACE: dict[str, Any] = {
     "workspace": {"name": "Fireline", "domain": "fireline", "teamId": "T0FIRE"},
     "app": {
         "appId": "A0FIRE",
@@ -120,10 +120,11 @@ def free_port() -> int:
         return port
 
 
-def run(program: Path, folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """Start it on `port` with the workspace above; returns once it answers."""
+def run(program: Path, folder: Path, port: int, users: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+    """Start it on `port` with the workspace above, and more users, by id; returns once it answers."""
     config = folder / "slack.json"
-    config.write_text(json.dumps(WORKSPACE))
+    more = [{"id": user, "name": user.lower(), "real_name": user} for user in users]
+    config.write_text(json.dumps({**WORKSPACE, "users": [*WORKSPACE["users"], *more]}))
     files = folder / "files"
     files.mkdir(exist_ok=True)
     with (folder / "slack.log").open("ab") as out:
