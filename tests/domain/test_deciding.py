@@ -3,10 +3,10 @@ import pytest
 from fireline.domain.catalog import Catalog, Service, Team
 from fireline.domain.deciding import decide
 from fireline.domain.effects import Publish, Say, SendPage, StartRun, UpdateCard, UpdatePage
+from fireline.domain.incident_acts import ChangeSeverity
 from fireline.domain.incidents import (
     Acknowledge,
     AddNote,
-    ChangeSeverity,
     DeliveryReported,
     EscalateNow,
     PageStatus,
@@ -177,7 +177,7 @@ def test_acknowledging_stops_escalation_and_takes_back_what_is_queued(scene: Sce
     assert (decision.incident.status, decision.incident.acknowledged_by) == (Status.ACKNOWLEDGED, "ann")
     assert decision.incident.pages[0].status is PageStatus.ACKNOWLEDGED
     assert [update.page for update in of(decision, UpdatePage)] == [1]
-    assert [t.kind for t in decision.arm] == ["ack_timeout"]
+    assert [t.kind for t in decision.arm] == ["ack_timeout", "ack_warning"]
 
 
 def test_a_second_acknowledgement_says_who_was_first(scene: Scene) -> None:
@@ -347,7 +347,7 @@ def test_a_rise_while_somebody_is_being_asked_does_not_page_twice(scene: Scene) 
 
 def test_a_persons_severity_sticks(scene: Scene) -> None:
     scene.fires("degraded")
-    assert scene.says(ChangeSeverity(7, "ann", "cli", "notice")).reply == "INC-7 is at notice"
+    assert scene.says(ChangeSeverity(7, "ann", "cli", "notice")).reply.startswith("INC-7 is at notice, set by hand")
     assert scene.fires("outage", rule="other").incident.severity == "notice"
     assert scene.says(ChangeSeverity(7, "ann", "cli", None)).incident.severity == "outage"
     assert "not a severity" in scene.says(ChangeSeverity(7, "ann", "cli", "whatever")).reply

@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from fireline.domain.deciding import Decision, decide, opens
 from fireline.domain.deciding_draft import LIVE, standing
 from fireline.domain.effects import SendPage
+from fireline.domain.incident_acts import ChangeSeverity
 from fireline.domain.incidents import (
     Acknowledge,
     AddNote,
-    ChangeSeverity,
     DeliveryReported,
     EscalateNow,
     Incident,

@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fireline.domain.clicks import subject_of
+from fireline.domain.incident_acts import ChangeSeverity
 from fireline.domain.incidents import (
     Acknowledge,
     AddNote,
-    ChangeSeverity,
     EscalateNow,
     Input,
     Resolve,

@@ -8,6 +8,7 @@ from fireline.domain.catalog import Catalog
 from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Rule
 from fireline.domain.runbooks import Runbook
+from fireline.domain.silences import Silence
 from fireline.domain.topics import Topic
 
 
@@ -23,12 +24,18 @@ class NoiseBudget:
 class Response:
     """How incidents behave. Seconds: `settle` clear before resolving, `reopen_within` of a resolve reopens.
 
-    `noise_budget` is what back-tests hold rules to; live, a page too many is sent all the same.
+    `resolve_while_firing` says what becomes of a person's resolve then: `tell` them what fires, or `refuse` it.
+    A downstream incident comes of an upstream one that began up to `impact_within` after it, and pages when it outlives
+    that one by `outlives`. `noise_budget` is what back-tests hold rules to; live, a page too many is sent all the same.
     """
 
     settle: float = 60.0
     reopen_within: float = 1800.0
     lease: float = 3600.0
+    resolve_while_firing: str = "tell"  # or refuse
+    impact_within: float = 120.0
+    outlives: float = 120.0
+    longest_silence: float = 30 * 86_400.0
     noise_budget: NoiseBudget | None = None
 
 
@@ -45,6 +52,7 @@ class Configuration:
     files: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[str, Topic] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    maintenance: Mapping[str, Silence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

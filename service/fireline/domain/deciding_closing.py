@@ -2,15 +2,15 @@
 
 from fireline.domain.deciding_draft import ACTOR, Draft
 from fireline.domain.deciding_escalation import close_pages, stop
+from fireline.domain.deciding_impact import wake_impacted
+from fireline.domain.deciding_reminders import arm_stale
 from fireline.domain.deciding_words import span
 from fireline.domain.incidents import PageStatus
 
 
 def arm_ack_timeout(draft: Draft) -> None:
-    """Let the acknowledgement go stale after what the severity says, counted from now."""
-    after = draft.world.severity(draft.incident.severity).ack_timeout
-    if after is not None:
-        draft.arm("ack_timeout", draft.now + after)
+    """Let the acknowledgement go stale after what the severity says, counted from now, with a reminder before."""
+    arm_stale(draft)
 
 
 def reopen(draft: Draft, cause: str) -> None:
@@ -53,15 +53,22 @@ def settle(draft: Draft) -> None:
             "mitigated", f"Mitigated: nothing fires while {services} is on its fallback; no further level is paged"
         )
         stop(draft)
+        wake_impacted(draft)
     draft.change(settle_due_at=due_at)
     draft.arm("settle", due_at)
 
 
 def finish(draft: Draft, by: str | None, text: str) -> None:
-    """Resolve: every page ends, every deadline goes, and what was queued for it is taken back."""
+    """Resolve, and say so."""
+    draft.note("resolved", text, actor=by or ACTOR)
+    end(draft, by)
+
+
+def end(draft: Draft, by: str | None) -> None:
+    """It is over: every page ends, every deadline goes, and what was queued for it is taken back."""
     stop(draft)
     close_pages(draft, PageStatus.WITHDRAWN)
-    for name in ("settle", "ack_timeout", *(f"lease/{service}" for service in draft.incident.leases)):
+    for name in ("settle", "ack_timeout", "impact", *(f"lease/{service}" for service in draft.incident.leases)):
         draft.disarm(name)
     draft.change(resolved_at=draft.now, resolved_by=by, settle_due_at=None, requested=())
-    draft.note("resolved", text, actor=by or ACTOR)
+    wake_impacted(draft)

@@ -1,22 +1,65 @@
 """Decision: what one input leads to; Draft: a decision while it is being made."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import Effect, Publish, Say, Timer, UpdateCard, UpdatePage
+from fireline.domain.incident_records import Change
 from fireline.domain.incidents import Entry, Incident, Page, PageStatus, Status
 
 TOPIC = "fireline.incidents"
 ACTOR = "fireline"
 LIVE = (PageStatus.SENDING, PageStatus.DELIVERED)
+CONTACT = "contact"
+"""The kind of deadline of a step of a person's own order."""
+OF_ACKNOWLEDGEMENT = ("ack_timeout", "ack_warning", "update")
+"""Deadlines that end with the acknowledgement."""
 
 SAID = frozenset(
-    {"paged", "nobody", "exhausted", "undelivered", "pending", "acknowledged", "escalated", "severity", "flap"}
-    | {"mitigated", "resolved", "reopened", "run", "route", "lease", "held", "owner", "note", "stale", "unpaged"}
+    {
+        "silenced",
+        "unsilenced",
+        "paged",
+        "nobody",
+        "exhausted",
+        "undelivered",
+        "pending",
+        "acknowledged",
+        "escalated",
+        "severity",
+        "flap",
+    }
+    | {
+        "merged",
+        "split",
+        "role",
+        "closed",
+        "mitigated",
+        "resolved",
+        "reopened",
+        "run",
+        "route",
+        "lease",
+        "held",
+        "owner",
+        "note",
+        "stale",
+        "unpaged",
+    }
+    | {"group", "told", "partly", "renewed", "deferred"}
 )
 """The kinds of entries that are also said in the thread of the incident's card; the card itself shows the rest."""
+
+DECISIVE = frozenset(
+    {"acknowledged", "attached", "closed", "escalated", "flap", "merged", "postmortem", "reopened", "resolved"}
+    | {"role", "severity", "split", "task"}
+)
+"""The kinds of entries that who acts on an older version is told of."""
+
+MOST_CHANGES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +78,8 @@ class Decision:
     withdraw: tuple[str, ...] = ()
     reply: str = ""
     reason: str = ""
+    refused: bool = False  # a person asked for it, and it was not done
+    also: tuple[tuple[Incident | None, "Decision"], ...] = ()  # for other incidents: what each was, what is decided
 
 
 @dataclass(slots=True)
@@ -51,6 +96,7 @@ class Draft:
     withdrawn: list[str] = field(default_factory=list)
     reply: str = ""
     reason: str = ""
+    refused: bool = False
     quiet: bool = False  # only the timeline tells: no card, no thread
 
     def change(self, **fields: Any) -> None:
@@ -89,8 +135,19 @@ class Draft:
         if self.before is not None and self.incident == self.before and not self.entries:
             return self._decision(self.before, self.effects)
         self.change(status=standing(self.incident), version=self.incident.version + 1)
+        self.change(peak=self._peak(), changes=self._changes())
+        self._disarm_what_ended()
         shown = [] if self.quiet else [*self._cards(), *self._pages(), *self._lines(), self._published()]
         return self._decision(self.incident, [*self.effects, *shown])
+
+    def _peak(self) -> str:
+        severity, peak = self.incident.severity, self.incident.peak
+        return severity if peak is None or self.world.worse(severity, peak) else peak
+
+    def _changes(self) -> tuple[Change, ...]:
+        version = self.incident.version
+        fresh = [Change(version, e.at, e.kind, e.actor, e.text[:200]) for e in self.entries if e.kind in DECISIVE]
+        return (*self.incident.changes, *fresh)[-MOST_CHANGES:]
 
     def _decision(self, incident: Incident, effects: Iterable[Effect]) -> Decision:
         return Decision(
@@ -102,13 +159,30 @@ class Draft:
             withdraw=tuple(self.withdrawn),
             reply=self.reply,
             reason=self.reason,
+            refused=self.refused,
         )
+
+    def _disarm_what_ended(self) -> None:
+        """No deadline outlives what it is for: the steps of a page that has ended, the end of an acknowledgement."""
+        before, live = self.before, {page.number for page in self.live_pages()}
+        old = () if before is None else before.pages
+        gone = [
+            self.key(step_name(page, index))
+            for page in {page.number: page for page in (*self.incident.pages, *old)}.values()
+            for index in range(len(page.plan))
+            if page.number not in live and ((page in old and page.status in LIVE) or page not in old)
+        ]
+        taken = before is not None and before.acknowledged_by is not None
+        if self.incident.acknowledged_by is None or self.incident.resolved_at is not None:
+            names = map(self.key, OF_ACKNOWLEDGEMENT)
+            gone += [name for name in names if taken or name in self.timers]
+        self.timers.update(dict.fromkeys(gone))
 
     def _rooms(self) -> list[tuple[str, str]]:
         team = self.world.team(self.incident.owner)
         known = self.world.channels
-        rooms = {} if team is None else team.channels
-        return [(c, room) for c, room in rooms.items() if room and (known is None or c in known)]
+        rooms = dict.fromkeys((*(() if team is None else team.channels.items()), *self.incident.rooms))
+        return [(c, room) for c, room in rooms if room and (known is None or c in known)]
 
     def _cards(self) -> list[Effect]:
         version, number = self.incident.version, self.incident.number
@@ -137,7 +211,7 @@ class Draft:
         ]
 
     def _lines(self) -> list[Effect]:
-        said = [entry for entry in self.entries if entry.kind in SAID]
+        said = [entry for entry in self.entries if entry.kind in SAID and not self._withheld(entry)]
         return [
             Say(
                 self.key(f"say/{channel}:{room}/v{self.incident.version}/{index}"),
@@ -145,15 +219,39 @@ class Draft:
                 channel,
                 room,
                 entry.text,
+                mentions=_mentions(entry, channel, room),
             )
             for channel, room in self._rooms()
             for index, entry in enumerate(said)
         ]
 
+    def _withheld(self, entry: Entry) -> bool:
+        """Whether a silence holds it back: the end of an incident that it silenced, where it was made to."""
+        silenced = self.incident.silenced
+        return silenced is not None and silenced.holds_resolves and entry.kind == "resolved"
+
     def _published(self) -> Effect:
         incident = self.incident
         key = self.key(f"published/v{incident.version}")
         return Publish(key, TOPIC, incident.id, summary_of(incident))
+
+
+def step_name(page: Page, index: int) -> str:
+    """The name of the deadline of a step of a page: `page-3/step-1`."""
+    return f"page-{page.number}/step-{index}"
+
+
+def step_of(key: str) -> tuple[int, int]:
+    """Page and step of the key of such a deadline; of any other, none that exists."""
+    found = re.fullmatch(r".*/page-(\d{1,9})/step-(\d{1,9})", key)
+    return (int(found[1]), int(found[2])) if found else (-1, -1)
+
+
+def _mentions(entry: Entry, channel: str, room: str) -> tuple[str, ...]:
+    """The groups that the line mentions in this room: of `[channel, room, group]` in its data."""
+    given = entry.data.get("mentions")
+    found = given if isinstance(given, list) else []
+    return tuple(str(group) for at, where, group in found if (at, where) == (channel, room))
 
 
 def standing(incident: Incident) -> Status:
@@ -176,7 +274,7 @@ def summary_of(incident: Incident) -> dict[str, object]:
         "timeline": incident.timeline,
         "title": incident.title,
         "severity": incident.severity,
-        "status": incident.status.value,
+        "status": incident.stands,
         "owner": incident.owner,
         "opened_at": incident.opened_at,
         "started": incident.started,
@@ -186,6 +284,8 @@ def summary_of(incident: Incident) -> dict[str, object]:
         "resolved_at": incident.resolved_at,
         "resolved_by": incident.resolved_by,
         "reopened": incident.reopened,
+        "closed_at": incident.closed_at,
+        "merged_into": None if incident.merged_into is None else f"INC-{incident.merged_into}",
         "firing": [a.signal.fingerprint for a in incident.firing],
         "leases": list(incident.leases),
     }

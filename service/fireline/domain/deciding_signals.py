@@ -11,6 +11,9 @@ from dataclasses import replace
 from fireline.domain.deciding_closing import arm_ack_timeout, reopen, settle
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import idle, start
+from fireline.domain.deciding_impact import excused, look, page, restarted, seen_since, wake
+from fireline.domain.deciding_silence_reviews import review
+from fireline.domain.deciding_steps import hasten
 from fireline.domain.deciding_words import evidence, labels, span, times
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun
@@ -27,8 +30,11 @@ def opens(incident: Incident | None, signal: Signal, world: World, now: float) -
         return False
     if incident is None:
         return True
-    if incident.status is not Status.RESOLVED or _known(incident, signal):
+    if incident.merged_into is not None or incident.status is not Status.RESOLVED or _known(incident, signal):
         return False
+    if incident.closed_at is not None:
+        known = incident.signals.get(signal.fingerprint)
+        return known is None or signal.at > known.signal.at
     return now - (incident.resolved_at or 0.0) > world.response.reopen_within
 
 
@@ -40,6 +46,8 @@ def decide_signal(incident: Incident | None, signal: Signal, world: World, now: 
         return _open(signal, world, now, number)
     if incident is None:
         return Decision(None, reason=f"{labels(signal)} is {signal.state.value}, and no incident is open for it")
+    if incident.merged_into is not None or incident.closed_at is not None:
+        return Decision(incident, reason=f"{labels(signal)}: {incident.id} is {incident.stands}, and stays so")
     draft = Draft(incident, incident, world, now)
     known = incident.signals.get(signal.fingerprint)
     if known is not None and (signal.id == known.signal.id or signal.at < known.signal.at):
@@ -50,6 +58,7 @@ def decide_signal(incident: Incident | None, signal: Signal, world: World, now: 
         _clear(draft, signal, known)
     else:
         _unknown(draft, signal, known)
+    review(draft)
     return draft.decide()
 
 
@@ -79,6 +88,7 @@ def _open(signal: Signal, world: World, now: float, number: int) -> Decision:
         status=Status.TRIGGERED,
         opened_at=now,
         started=signal.started,
+        began=signal.started,
         signals={signal.fingerprint: Attached(signal)},
     )
     draft = Draft(None, incident, world, now)
@@ -86,7 +96,9 @@ def _open(signal: Signal, world: World, now: float, number: int) -> Decision:
     draft.note("opened", text, data=_data(signal))
     if world.service(signal.service) is None:
         draft.note("owner", f"{signal.service} is not in the catalog: {owner} answers for it by default")
-    start(draft)
+    look(draft)
+    wake(draft)
+    page(draft)
     _request_runs(draft, signal, rises=True)
     return draft.decide()
 
@@ -125,9 +137,13 @@ def _fire(draft: Draft, signal: Signal, known: Attached | None) -> None:
     elif known.cleared_at is None:
         draft.note("signal", f"{labels(signal)} is now at {signal.severity}: {signal.summary}", data=_data(signal))
     if quiet_before:
-        _unsettle(draft)
+        unsettle(draft)
     rises = _rate(draft, signal)
+    earlier = seen_since(draft, signal.started)
+    look(draft)
     page_or_say_why_not(draft, rises=rises)
+    if rises or earlier:
+        wake(draft)
     _request_runs(draft, signal, rises=rises or quiet_before)
 
 
@@ -148,7 +164,7 @@ def _flaps(draft: Draft, signal: Signal, known: Attached | None) -> int:
     return flaps
 
 
-def _unsettle(draft: Draft) -> None:
+def unsettle(draft: Draft) -> None:
     """Signals fire again: nothing settles, nothing is mitigated, and a stopped escalation or deadline goes on."""
     incident = draft.incident
     draft.disarm("settle")
@@ -160,7 +176,10 @@ def _unsettle(draft: Draft) -> None:
 def _rate(draft: Draft, signal: Signal) -> bool:
     """Set the severity to the worst that fires, unless a person set it; whether it rose."""
     before = draft.incident.severity
-    if draft.incident.severity_override is not None:
+    if (by_hand := draft.incident.severity_override) is not None:
+        if signal.severity is not None and draft.world.worse(signal.severity, by_hand):
+            text = f"{labels(signal)} fires at {signal.severity}; the severity stays {by_hand}, which was set by hand"
+            draft.note("unpaged", text)
         return False
     found = draft.world.worst([a.signal.severity for a in draft.incident.firing if a.signal.severity])
     if found is None or found == before:
@@ -176,6 +195,10 @@ def _rate(draft: Draft, signal: Signal) -> bool:
 def page_or_say_why_not(draft: Draft, *, rises: bool) -> None:
     """Page where nobody is on it and nobody is being asked, or it got worse than what was acknowledged."""
     incident, world = draft.incident, draft.world
+    if (cause := incident.impact) is not None and excused(incident, world):
+        if rises:
+            draft.note("unpaged", f"Not paged: it comes of INC-{cause.cause} {cause.service}")
+        return
     if incident.acknowledged_by is not None:
         if rises and world.worse(incident.severity, incident.acknowledged_severity):
             who, what = world.name(incident.acknowledged_by), incident.acknowledged_severity
@@ -187,6 +210,8 @@ def page_or_say_why_not(draft: Draft, *, rises: bool) -> None:
     exhausted = incident.escalation is not None and incident.escalation.exhausted
     if idle(incident) or (rises and exhausted):
         start(draft)
+    elif rises:
+        hasten(draft)
 
 
 def _request_runs(draft: Draft, signal: Signal, *, rises: bool) -> None:
@@ -218,11 +243,23 @@ def _fire_resolved(draft: Draft, signal: Signal) -> None:
     kept = {k: a for k, a in incident.signals.items() if a.cleared_at is None}
     flaps = known.flaps if known else 0
     draft.change(signals={**kept, signal.fingerprint: Attached(signal, None, flaps)}, title=signal.summary)
-    if incident.severity_override is None:
-        found = draft.world.worst([a.signal.severity for a in draft.incident.firing if a.signal.severity])
-        draft.change(severity=found or incident.severity)
-    start(draft)
+    _rate_reopened(draft)
+    restarted(draft, signal.started)
+    look(draft)
+    wake(draft)
+    page(draft)
     _request_runs(draft, signal, rises=True)
+
+
+def _rate_reopened(draft: Draft) -> None:
+    """What a person set too mild for what fires now was said of what is over: the signals say it again."""
+    incident, by_hand = draft.incident, draft.incident.severity_override
+    found = draft.world.worst([a.signal.severity for a in incident.firing if a.signal.severity]) or incident.severity
+    if by_hand is not None and not draft.world.worse(found, by_hand):
+        return
+    draft.change(severity=found, severity_override=None)
+    if by_hand is not None:
+        draft.note("severity", f"Severity {by_hand}, set by hand, was of what is over: the signals say {found}")
 
 
 def _clear(draft: Draft, signal: Signal, known: Attached | None) -> None:

@@ -4,8 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fireline.domain.incident_acts import (
+    AddLink,
+    AddTask,
+    ChangeSeverity,
+    ChangeTask,
+    Close,
+    Merge,
+    SetRole,
+    Split,
+    WritePostMortem,
+)
+from fireline.domain.incident_records import Change, Held, Link, PostMortem, Task
 from fireline.domain.rules import Signal
 from fireline.domain.runbooks import RunStatus
+from fireline.domain.silences import Silenced
 
 
 class Status(StrEnum):
@@ -41,6 +54,8 @@ class Why:
     source: str | None = None
     until: float | None = None
     next_person: str | None = None
+    target: str = ""  # as the policy writes it: `schedule:payments-ml`
+    order: str = ""  # how the person's own rules have them reached, for people
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,14 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """A channel that a page is sent on at `due_at` unless it has ended by then: a step of its person's own rules."""
+
+    channel: str
+    due_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One request to one person to respond. `number` counts within the incident."""
 
@@ -66,11 +89,15 @@ class Page:
     why: Why
     status: PageStatus
     attempts: tuple[Attempt, ...] = ()
+    plan: tuple[Planned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Escalation:
-    """Where the escalation stands: level and round count from 0; `due_at` is when the next level is asked."""
+    """Where the escalation stands: level and round count from 0; `due_at` is when the next level is asked.
+
+    Of those in `asked` (empty: of anybody) `needs` must acknowledge; `acknowledged` are those who have so far.
+    """
 
     policy: str
     level: int = 0
@@ -78,6 +105,10 @@ class Escalation:
     due_at: float | None = None
     exhausted: bool = False
     team: str = ""  # whose policy it is: the owner, or the backup team after it
+    asked_at: float | None = None
+    needs: int = 1
+    asked: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +118,16 @@ class Attached:
     signal: Signal
     cleared_at: float | None = None
     flaps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """The incident that this one comes of: its number and service, since when that is known, and when it was over."""
+
+    cause: int
+    service: str
+    since: float
+    over_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +174,38 @@ class Incident:
     reopened_at: float | None = None
     reopened_version: int = 0  # a click on what was seen before this version is late
     requested: tuple[str, ...] = ()  # runbooks asked for since signals began to fire
+    began: float | None = None  # event time of the first bad evidence since it (re)opened; None: `started`
+    impact: Impact | None = None  # what it comes of: while it does, it is told and not paged
+    impacts: tuple[int, ...] = ()  # the incidents that come of this one
+    impact_waived: bool = False  # somebody asked for help: it pages, whatever it comes of
+    rooms: tuple[tuple[str, str], ...] = ()  # channel and address of rooms that are told beside the owner's
+    updated_at: float | None = None  # when a person last wrote something down
+    silenced: Silenced | None = None  # what holds its pages back
+    silences_broken: tuple[str, ...] = ()  # silences that a person who asked for help broke for this incident
+    peak: str | None = None  # the worst severity it ever had
+    changes: tuple[Change, ...] = ()  # the latest that an act may have missed
+    roles: tuple[Held, ...] = ()
+    links: tuple[Link, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    postmortem: PostMortem | None = None
+    closed_at: float | None = None  # a resolved incident that nothing opens again
+    closed_by: str | None = None
+    merged_into: int | None = None  # over, because what it had is the other's now
+    merged: tuple[int, ...] = ()  # the incidents that came into this one
+    split_from: int | None = None
+    moved: Mapping[str, int] = field(default_factory=dict)  # fingerprint -> the incident it was split off to
 
     @property
     def id(self) -> str:
         """How people call it: `INC-7`."""
         return f"INC-{self.number}"
+
+    @property
+    def stands(self) -> str:
+        """Where it stands, in a word for people: its status, and of one that is over `merged` or `closed`."""
+        if self.merged_into is not None:
+            return "merged"
+        return "closed" if self.closed_at is not None else self.status.value
 
     @property
     def firing(self) -> tuple[Attached, ...]:
@@ -197,18 +265,15 @@ class AddNote:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeSeverity:
-    """`person` sets the severity, whatever fires; None lets the signals say it again."""
+class SilencesChanged:
+    """A silence was made, changed or ended: what holds the incident back is looked at anew."""
 
     incident: int
-    person: str
-    via: str
-    severity: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class TimerDue:
-    """A deadline of the incident came: `kind` is escalate, settle, ack_timeout or lease."""
+    """A deadline of the incident came: `kind` is escalate, contact, settle, ack_timeout, ack_warning, update, lease."""
 
     incident: int
     kind: str
@@ -257,6 +322,15 @@ Input = (
     | Resolve
     | AddNote
     | ChangeSeverity
+    | Merge
+    | Split
+    | SetRole
+    | AddLink
+    | AddTask
+    | ChangeTask
+    | WritePostMortem
+    | Close
+    | SilencesChanged
     | TimerDue
     | DeliveryReported
     | RunReported

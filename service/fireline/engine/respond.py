@@ -3,11 +3,17 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from fireline.domain.audit_acts import of_decision
 from fireline.domain.configuration import Configuration
-from fireline.domain.deciding import Decision, World, decide, opens
-from fireline.domain.incidents import Entry, Incident, Input, SignalArrived
+from fireline.domain.deciding import Decision, World, decide, forwarded, opens
+from fireline.domain.incident_acts import Merge, Split
+from fireline.domain.incidents import Entry, Incident, Input, SignalArrived, TimerDue
 from fireline.domain.redaction import redacted
+from fireline.engine.hearing import decide_two, speaker
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
+from fireline.engine.roster import rostered
+from fireline.engine.silences import in_force
+from fireline.engine.surroundings import beside_signal, beside_timer, hold_still
 from fireline.engine.watching import Claim
 
 ATTEMPTS = 8
@@ -64,10 +70,19 @@ class Responder:
     def handle_in(self, tx: Transaction, what: Input) -> Decision:
         """The same inside a transaction of the caller's, who retries StaleVersion."""
         now = self._clock.now()
-        world = self.world
+        world = replace(self.world, silences=in_force(self._settings.current, tx, now))
+        world = replace(world, oncall=rostered(world.oncall, tx, now))
         if isinstance(what, SignalArrived):
             return self._signal(tx, what, world, now)
-        return _apply(tx, decide(before := tx.incident(what.incident), what, world, now), before, now)
+        if isinstance(what, Merge | Split):
+            before, decision = decide_two(tx, what, world, now)
+            return _apply(tx, what, decision, before, now)
+        before = tx.incident(what.incident)
+        if before is not None and (passed_on := forwarded(before, what)) is not None:
+            return self.handle_in(tx, passed_on)
+        if isinstance(what, TimerDue):
+            world = beside_timer(tx, what, before, world)
+        return _apply(tx, what, decide(before, what, world, now), before, now)
 
     def explain(self, number: int) -> list[Entry]:
         """The timeline of an incident with the data of each line: why somebody was, or was not, paged."""
@@ -86,16 +101,20 @@ class Responder:
         service = world.service(signal.service)
         signal = redacted(signal, service.personal_data if service is not None else ())
         known = replace(what, signal=replace(signal, service=world.service_id(signal.service)))
-        before = tx.latest_incident(known.signal.service, signal.group, signal.timeline)
+        hold_still(tx, known, world)
+        latest = tx.latest_incident(known.signal.service, signal.group, signal.timeline)
+        before = speaker(tx, latest, known.signal, world, now)
+        world = beside_signal(tx, known, before, world)
         number = tx.next_number("incident") if opens(before, signal, world, now) else None
-        return _apply(tx, decide(before, known, world, now, number=number), before, now)
+        return _apply(tx, known, decide(before, known, world, now, number=number), before, now)
 
 
-def _apply(tx: Transaction, decision: Decision, before: Incident | None, now: float) -> Decision:
+def _apply(tx: Transaction, what: Input, decision: Decision, before: Incident | None, now: float) -> Decision:
     after = decision.incident
     if after is not None and after != before:
         tx.save_incident(after)
         tx.append(after.number, decision.entries)
+        tx.record(of_decision(what, before, after, decision.entries, now))
     for key in decision.disarm:
         tx.disarm(key)
     for timer in decision.arm:
@@ -104,4 +123,6 @@ def _apply(tx: Transaction, decision: Decision, before: Incident | None, now: fl
         tx.withdraw(key, decision.reason)
     for effect in decision.effects:
         tx.enqueue(effect, now)
+    for other, its in decision.also:
+        _apply(tx, what, its, other, now)
     return decision

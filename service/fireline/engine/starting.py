@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from fireline.domain.audit_acts import of_run
 from fireline.domain.autonomy import Allowed, allowed
 from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
@@ -11,6 +12,7 @@ from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.runbooks import Input as Parameter
 from fireline.domain.running import End, end, new_steps
 from fireline.engine import approvals, values
+from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 
 START_PATIENCE = 3600.0
@@ -76,13 +78,19 @@ def start(
     """Make the run that is wanted, once per key, and let it begin, ask (on `configured` channels) or wait."""
     if not tx.first_time(f"start/{wanted.key}", now):
         return _again(tx, wanted)
-    incident = None if wanted.incident is None else tx.incident(wanted.incident)
+    incident = _standing(tx, wanted.incident)
     runbook = configuration.runbooks.get(wanted.runbook)
     if runbook is None:
         return _not_started(wanted, f"there is no runbook {wanted.runbook!r}")
     if wanted.incident is not None and (incident is None or incident.status is Status.RESOLVED):
         return Started(None, f"{wanted.runbook} is not started: its incident is over")
     return _decided(_Case(tx, configuration, wanted, runbook, incident, now, configured))
+
+
+def _standing(tx: Transaction, number: int | None) -> Incident | None:
+    """The incident, or the one that it was merged into."""
+    incident = None if number is None else tx.incident(number)
+    return None if incident is None else standing_for(tx, incident)
 
 
 def _decided(case: _Case) -> Started:
@@ -142,7 +150,10 @@ def _make(case: _Case, permitted: Allowed) -> Started:
         run = end(run, End(RunStatus.REFUSED, str(fault)), case.now)
     if run.status is RunStatus.WAITING:
         run = admit(case.tx, _ask(case, run), case.runbook, case.now)
-    case.tx.save_run(run, f"{run.status.value}: {run.reason or run.allowed_by}")
+    line = f"{run.status.value}: {run.reason or run.allowed_by}"
+    case.tx.save_run(run, line)
+    if (act := of_run(None, run, line, run.requested_by, case.now)) is not None:
+        case.tx.record(act)
     tell = () if run.incident is None else (report(run, run.reason or f"allowed by policy: {run.allowed_by}"),)
     return Started(run, run.reason or run.status.value, tell)
 
@@ -241,7 +252,7 @@ def admit(tx: Transaction, run: Run, runbook: Runbook, now: float) -> Run:
 
 
 def _over(tx: Transaction, run: Run) -> str | None:
-    incident = None if run.incident is None else tx.incident(run.incident)
+    incident = _standing(tx, run.incident)
     resolved = incident is not None and incident.status is Status.RESOLVED
     return "the incident was resolved before it could start" if resolved else None
 

@@ -68,6 +68,9 @@ class ServiceForm(Part):
     targets: dict[Name, TargetForm] = Field(default_factory=dict, description="what traffic can go to, by name")
     rollback: str = Field("", description="how to go back, for readers")
     depends_on: list[str] = Field(default_factory=list, description="services it needs; circles are faults")
+    impact: Literal["tell", "page"] = Field(
+        "tell", description="while it only suffers from what it depends on: its owner is told, or paged all the same"
+    )
     aliases: list[str] = Field(default_factory=list, description="other names that events use for it")
     stop_conditions: list[str] = Field(default_factory=list, description="when to switch it off, for readers")
     scorecard: dict[str, Any] = Field(default_factory=dict, description="its one number, for readers")
@@ -88,6 +91,11 @@ class CatalogFile(Part):
     teams: dict[Name, TeamForm] = Field(description="teams by id")
     services: dict[Name, ServiceForm] = Field(description="services by id")
     default_team: str | None = Field(None, description="answers for what nobody claims; the first team by itself")
+    channels: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="the channels that are set up here, so that `fireline check` knows who can be reached",
+    )
 
 
 class SeverityForm(Part):
@@ -100,15 +108,30 @@ class SeverityForm(Part):
         None, description="after so long an acknowledged incident that still fires pages again"
     )
     update_every: PositiveDuration | None = Field(None, description="how often people expect news, for readers")
-    postmortem: bool = Field(False, description="whether a review is expected afterwards, for readers")
+    postmortem: bool = Field(
+        False, description="a root cause, an owner and a due date are needed before it can be closed"
+    )
 
 
 class ResponseForm(Part):
     """How incidents behave."""
 
+    longest_silence: PositiveDuration = Field(
+        30 * 86_400.0, description="a silence, or one window of a recurring one, is at most so long"
+    )
+
     settle: Duration = Field(60.0, description="all signals are clear for so long before an incident resolves")
     reopen_within: Duration = Field(1_800.0, description="a signal so soon afterwards belongs to the same incident")
     lease: PositiveDuration = Field(3_600.0, description="a fallback is held for so long, unless a step says otherwise")
+    impact_within: Duration = Field(
+        120.0, description="what begins so long before what it depends on breaks still comes of that, by event time"
+    )
+    outlives: PositiveDuration = Field(
+        120.0, description="what still fires so long after its cause is over pages for itself"
+    )
+    resolve_while_firing: Literal["tell", "refuse"] = Field(
+        "tell", description="a person resolves what still fires: done, and they are told; or refused"
+    )
 
 
 def _per(value: object) -> float | None:
