@@ -119,9 +119,10 @@ class _CheckedResolver(AbstractResolver):
 class SafeFetch:
     """The Fetch port on aiohttp. Opens its session at the first request; `close` lets go of it."""
 
-    def __init__(self, allow: Iterable[str], secrets: Secrets) -> None:
+    def __init__(self, allow: Iterable[str], secrets: Secrets, connections: int = 20) -> None:
         self._allow = AllowList.of(allow)
         self._secrets = secrets
+        self._connections = connections
         self._session: aiohttp.ClientSession | None = None
 
     async def __call__(self, request: Request) -> Response | NotSent | MaybeSent:
@@ -161,7 +162,8 @@ class SafeFetch:
                 request.method,
                 request.url,
                 headers={"Accept-Encoding": "identity", **headers},
-                json=request.json,
+                json=request.json if request.content is None else None,
+                data=request.content,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=request.timeout, sock_connect=min(request.timeout, 5.0)),
             ) as answer:
@@ -181,7 +183,9 @@ class SafeFetch:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(resolver=_CheckedResolver(self._allow), use_dns_cache=False, limit=20)
+            connector = aiohttp.TCPConnector(
+                resolver=_CheckedResolver(self._allow), use_dns_cache=False, limit=self._connections
+            )
             self._session = aiohttp.ClientSession(
                 connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False
             )

@@ -13,14 +13,22 @@ from pydantic import BaseModel, SecretStr
 from fireline.actions import SCHEMAS as ACTIONS
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
+from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka_connection import Connection, unusable_files
+from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.apps.faults import Refused
 from fireline.apps.files import Files
 from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import Settings, load_settings
 from fireline.channels import CHANNELS
 from fireline.channels.console import ConsoleSettings
+from fireline.channels.discord import DiscordSettings
+from fireline.channels.email import EmailSettings
+from fireline.channels.means import Means
+from fireline.channels.pagerduty import PagerDutySettings
 from fireline.channels.slack import SlackSettings
+from fireline.channels.teams import TeamsSettings
+from fireline.channels.webhook import WebhookSettings
 from fireline.domain.catalog import Person
 from fireline.domain.ranges import Ranged
 from fireline.domain.windows import Compares, Conditioned
@@ -136,16 +144,44 @@ def files_of(settings: Settings, clock: SystemClock, *, teller: bool = True) -> 
 
 
 def configured_channels(settings: Settings) -> frozenset[str]:
-    """The channels that pages may go to: the console always, Slack once its token is set."""
-    return frozenset({"console"} | ({"slack"} if settings.slack_bot_token is not None else set()))
+    """The channels that pages may go to: those that need no switching on always, others once they are set up."""
+    return frozenset(_channel_settings(settings))
 
 
 def channels_of(settings: Settings, clock: SystemClock) -> Mapping[str, Channel]:
     """The configured channels, ready to deliver; none of them connects before its first message."""
-    given: dict[str, BaseModel] = {"console": ConsoleSettings()}
+    given = _channel_settings(settings)
+    return {name: CHANNELS[name].build(chosen, _means(name, settings, clock)) for name, chosen in given.items()}
+
+
+def _channel_settings(settings: Settings) -> dict[str, BaseModel]:
+    given: dict[str, BaseModel] = {
+        "console": ConsoleSettings(),
+        "discord": DiscordSettings(),
+        "teams": TeamsSettings(),
+        "pagerduty": PagerDutySettings(url=settings.pagerduty_url),
+    }
     if settings.slack_bot_token is not None:
         given["slack"] = SlackSettings(bot_token=settings.slack_bot_token, base_url=settings.slack_base_url)
-    return {name: CHANNELS[name].build(chosen, clock) for name, chosen in given.items()}
+    if settings.webhook_secret is not None:
+        given["webhook"] = WebhookSettings(secret=settings.webhook_secret)
+    if settings.email_server is not None and settings.email_from is not None:
+        given["email"] = EmailSettings(
+            server=settings.email_server,
+            sender=settings.email_from,
+            security=settings.email_security,
+            user=settings.email_user,
+            password=settings.email_password,
+            ca=settings.email_ca,
+        )
+    return given
+
+
+def _means(name: str, settings: Settings, clock: SystemClock) -> Means:
+    """Each channel has connections of its own: one that hangs keeps none from another."""
+    secrets = EnvironmentSecrets()
+    fetch = SafeFetch((*settings.http_allow, *CHANNELS[name].hosts), secrets, connections=0)
+    return Means(clock, fetch, secrets, settings.web_url or "", settings.installation)
 
 
 def runs_of(parts: Parts, actions: Mapping[str, Action], owner: str) -> Runs:

@@ -147,7 +147,17 @@ def _action(name: str, kind: ActionKind) -> str:
 
 
 _SET_BY: Mapping[str, Mapping[str, str]] = {
-    "slack": {"bot_token": "FIRELINE_SLACK_BOT_TOKEN", "base_url": "FIRELINE_SLACK_BASE_URL"}
+    "slack": {"bot_token": "FIRELINE_SLACK_BOT_TOKEN", "base_url": "FIRELINE_SLACK_BASE_URL"},
+    "email": {
+        "server": "FIRELINE_EMAIL_SERVER",
+        "sender": "FIRELINE_EMAIL_FROM",
+        "security": "FIRELINE_EMAIL_SECURITY",
+        "user": "FIRELINE_EMAIL_USER",
+        "password": "FIRELINE_EMAIL_PASSWORD",
+        "ca": "FIRELINE_EMAIL_CA",
+    },
+    "webhook": {"secret": "FIRELINE_WEBHOOK_SECRET"},
+    "pagerduty": {"url": "FIRELINE_PAGERDUTY_URL"},
 }
 _CONTACTS = """\
 people:
@@ -159,7 +169,8 @@ def channels_page() -> str:
     """Every channel, by its name in contacts and rooms."""
     intro = f"""\
 How people are reached. A person's `contacts` and a team's `channels` in the [catalog](catalog.md) name them; contacts
-are tried in their order, and only on channels that are switched on. The console always is.
+are tried in their order, and only on channels that are switched on. The console always is, and so are those whose
+addresses say it all. [Reach people](../how-to/channels.md) tells how to set each up, and how to prove that it works.
 
 {yaml(_CONTACTS)}"""
     return page("Channels", intro, *(_channel(name) for name in CHANNELS))

@@ -31,6 +31,8 @@ _DATABASES = ("sqlite://", "sqlite+pysqlite://", "postgresql+psycopg://")
 _ADDRESS = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?$")
 _ASKED_PASSWORD = re.compile(r"[?&](?:ssl)?password=([^&]+)")
 _HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
+_SENDER = re.compile(r"^(?:[\x20-\x7e]*<[!-;=?A-~]+@[!-;=?A-~]+>|[!-;=?A-~]+@[!-;=?A-~]+)$")
+_SIGNING = re.compile(r"^whsec_[A-Za-z0-9+/]{31,86}={0,2}$")
 _HINTS = {
     "allowed_lateness": "write seconds, from 0 to 604800 (a week)",
     "future_bound": "write seconds, from 0 to 604800 (a week)",
@@ -44,6 +46,12 @@ _HINTS = {
     "kafka_ssl_ca": "give the path of a file in PEM form",
     "kafka_ssl_cert": "give the path of a file in PEM form",
     "kafka_ssl_key": "give the path of a file in PEM form",
+    "email_server": "write host:port, such as smtp.example.com:587",
+    "email_from": "write a mail address, such as fireline@example.com or `Fireline <fireline@example.com>`",
+    "email_security": "choose starttls, tls or none",
+    "email_ca": "give the path of a file in PEM form",
+    "webhook_secret": "write whsec_ and 24 to 64 random bytes in Base64: echo whsec_$(openssl rand -base64 32)",
+    "pagerduty_url": "write a URL that starts with https:// or http://",
     "slack_base_url": "write a URL that starts with https:// or http://",
 }
 
@@ -124,9 +132,28 @@ class Settings(BaseSettings):
     slack_bot_token: SecretStr | None = Field(None, description="switches Slack on; begins with `xoxb-`")
     slack_app_token: SecretStr | None = Field(None, description="lets clicks come back; begins with `xapp-`")
     slack_base_url: str = Field("https://slack.com/api/", description="where Slack's API is")
+    email_server: str | None = Field(None, description="switches mail on: the server as `host:port`")
+    email_from: str | None = Field(None, description="who mails come from: an address, or `Name <address>`")
+    email_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="how the mail server is spoken to; `none` takes no password"
+    )
+    email_user: str | None = Field(None, description="the user at the mail server; unset: no authentication")
+    email_password: SecretStr | None = Field(None, description="the user's password")
+    email_ca: Path | None = Field(
+        None, description="certificates in PEM form that the mail server's is checked against; unset: the system's"
+    )
+    webhook_secret: SecretStr | None = Field(
+        None, description="switches webhooks on: what they are signed with, begins with `whsec_`"
+    )
+    pagerduty_url: str = Field("https://events.pagerduty.com/v2/enqueue", description="where PagerDuty takes events")
+    installation: str = Field(
+        "fireline",
+        pattern=r"^[A-Za-z0-9._-]{1,60}$",
+        description="this Fireline's name, which tells its messages from another's at PagerDuty and in mailboxes",
+    )
     web_host: str = Field("127.0.0.1", description="the address that `fireline web` listens on")
     web_port: int = Field(default=8321, ge=0, le=65535, description="its port; 0 is any free one")
-    web_url: str | None = Field(None, description="the address that people reach it under; nothing uses it yet")
+    web_url: str | None = Field(None, description="the address that people reach it under; messages link to it")
     api_token: SecretStr | None = Field(
         None,
         description="what callers of the API and of the status page show; a must when other machines can reach them",
@@ -208,14 +235,36 @@ class Settings(BaseSettings):
             raise PydanticCustomError("setting", "bootstrap servers as host:port")
         return ",".join(servers)
 
-    @field_validator("kafka_ssl_ca", "kafka_ssl_cert", "kafka_ssl_key")
+    @field_validator("email_server")
+    @classmethod
+    def _mail_server(cls, value: str | None) -> str | None:
+        if value is not None and not _HOST_PORT.match(value):
+            raise PydanticCustomError("setting", "host:port")
+        return value
+
+    @field_validator("email_from")
+    @classmethod
+    def _sender(cls, value: str | None) -> str | None:
+        if value is not None and not _SENDER.match(value):
+            raise PydanticCustomError("setting", "a mail address")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _signing(cls, value: SecretStr | None) -> SecretStr | None:
+        for part in value.get_secret_value().split() if value is not None else ():
+            if not _SIGNING.match(part) or len(part) % 4 != len("whsec_") % 4:
+                raise PydanticCustomError("setting", "whsec_ and 24 to 64 bytes in Base64")
+        return value
+
+    @field_validator("kafka_ssl_ca", "kafka_ssl_cert", "kafka_ssl_key", "email_ca")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():
             raise PydanticCustomError("setting", "a file that exists")
         return value
 
-    @field_validator("slack_base_url", "web_url")
+    @field_validator("slack_base_url", "web_url", "pagerduty_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
@@ -232,6 +281,12 @@ class Settings(BaseSettings):
             raise _pair_fault("kafka_protocol", "SSL or SASL_SSL beside FIRELINE_KAFKA_SSL_CERT")
         if self.slack_app_token is not None and self.slack_bot_token is None:
             raise _pair_fault("slack_bot_token", "FIRELINE_SLACK_BOT_TOKEN beside FIRELINE_SLACK_APP_TOKEN")
+        if (self.email_server is None) != (self.email_from is None):
+            raise _pair_fault("email_server", "FIRELINE_EMAIL_SERVER and FIRELINE_EMAIL_FROM together, or neither")
+        if (self.email_user is None) != (self.email_password is None):
+            raise _pair_fault("email_user", "FIRELINE_EMAIL_USER and FIRELINE_EMAIL_PASSWORD together, or neither")
+        if self.email_user is not None and self.email_security == "none":
+            raise _pair_fault("email_security", "starttls or tls beside FIRELINE_EMAIL_USER")
         if self.web_host not in LOOPBACK and self.api_token is None:
             raise _pair_fault("api_token", f"FIRELINE_API_TOKEN when FIRELINE_WEB_HOST is {self.web_host}")
         return self
@@ -243,6 +298,8 @@ class Settings(BaseSettings):
             self.kafka_ssl_key_password,
             self.slack_bot_token,
             self.slack_app_token,
+            self.email_password,
+            self.webhook_secret,
             self.api_token,
         )
         named = [value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX + "SECRET_")]

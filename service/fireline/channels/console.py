@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console as Terminal
 from rich.text import Text
 
-from fireline.domain.clicks import subject_of
+from fireline.channels.plain import command
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.texts import clean, cut
 from fireline.engine.outward import Button, Message
@@ -25,8 +25,6 @@ width: 100
 
 _COLOURS = {"safety": "bold magenta", "outage": "bold red", "degraded": "bold yellow", "notice": "bold blue"}
 _REMEMBERED = 1000
-_INCIDENT_COMMANDS = {"acknowledge": "ack", "escalate": "escalate", "resolve": "resolve"}
-_RUN_COMMANDS = {"approve": "approve", "reject": "reject"}
 
 
 class ConsoleSettings(BaseModel):
@@ -114,18 +112,6 @@ def changed(before: Message, after: Message) -> list[Text]:
         return []
     subject = "" if after.title != before.title else f"{_title(after)}: "
     return [Text(f"  ~ {subject}{', '.join(changes)}", style=_COLOURS.get(after.severity, ""))]
-
-
-def command(button: Button) -> str | None:
-    """What to type instead of pressing `button`; None when there is no such command."""
-    subject = subject_of(button.value)
-    if subject is None:
-        return None
-    if subject.incident is not None and (verb := _INCIDENT_COMMANDS.get(button.action)):
-        return f"fireline incidents {verb} INC-{subject.incident}"
-    if subject.run is not None and (verb := _RUN_COMMANDS.get(button.action)):
-        return f"fireline runs {verb} {subject.run} {_one(subject.step)}"
-    return None
 
 
 def _answers(buttons: Iterable[Button]) -> Iterable[Text]:

@@ -98,7 +98,7 @@ class Slack:
     async def _post(self, message: Message, rendered: Rendered) -> Outcome:
         bucket = self._limits.post(message.address, self._clock.now())
         if wait := bucket.take(self._clock.now()):
-            return RetryLater(wait, "Slack takes about one message a second and room")
+            return _held(bucket, wait, self._clock.now(), "Slack takes about one message a second and room")
         thread = _thread(message)
         try:
             answer = await self._send(message, rendered, thread)
@@ -132,7 +132,7 @@ class Slack:
     async def _edit(self, message: Message, rendered: Rendered, channel: str, ts: str) -> Outcome:
         bucket = self._limits.edit(self._clock.now())
         if wait := bucket.take(self._clock.now()):
-            return RetryLater(wait, "Slack takes about fifty edits a minute")
+            return _held(bucket, wait, self._clock.now(), "Slack takes about fifty edits a minute")
         try:
             await self._update(rendered, channel, ts)
         except SlackApiError as fault:
@@ -191,6 +191,13 @@ class Slack:
                 retry_handlers=[],  # what is sent twice is decided in the outbox, where it is marked
             )
         return self._web
+
+
+def _held(bucket: Bucket, wait: float, now: float, reason: str) -> RetryLater:
+    """Not yet: because Slack said so, or so that it need not."""
+    if now < bucket.closed_until:
+        return RetryLater(wait, "Slack asks to be left alone for a while", limited=True)
+    return RetryLater(wait, reason)
 
 
 def _place(ref: Mapping[str, object]) -> tuple[str, str] | None:

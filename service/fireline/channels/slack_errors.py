@@ -72,7 +72,7 @@ def refusal(fault: SlackApiError, room: str) -> Outcome:
     """What a refusal of a message to `room` comes to."""
     code, status = code_of(fault), status_of(fault)
     if limited(fault):
-        return RetryLater(retry_after(fault), "Slack asks to be left alone for a while (429)")
+        return RetryLater(retry_after(fault), "Slack asks to be left alone for a while (429)", limited=True)
     if code in _UNKNOWN or status == 504:
         return Failed(f"Slack failed half-way ({code or status}): the message may have arrived", unknown=True)
     if code in _LATER or status >= 500:

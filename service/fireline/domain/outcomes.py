@@ -22,10 +22,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """It did not work and may later: try again in `delay` seconds (a channel's Retry-After, a backoff)."""
+    """It did not work and may later: try again in `delay` seconds (a channel's Retry-After, a backoff).
+
+    `limited` says that the other side asked for the wait.
+    """
 
     delay: float
     reason: str
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request; `timeout` in seconds, over all of it.
+    """One HTTP request; `timeout` in seconds, over all of it. Its body is `content` as it is, otherwise `json`.
 
     `secret_headers` names the headers in which `secret:NAME` stands for a secret, because a runbook's author wrote it
     there. In any other it is a text like any, as it may have come from an event.
@@ -20,6 +20,7 @@ class Request:
     timeout: float = 10.0
     max_bytes: int = 262_144
     secret_headers: frozenset[str] = frozenset()
+    content: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
