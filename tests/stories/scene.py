@@ -63,7 +63,7 @@ def _parts(given: object) -> dict:
     if isinstance(given, str):
         path = Path(__file__).parent / "configs" / f"{given}.yaml"
         found: dict = plain.read(path.read_text())
-        return found
+        return _parts(found) if "based_on" in found else found
     if not isinstance(given, dict):
         raise StoryError(f"`config` is `repository`, a name of a file in configs/, or a mapping; found {given!r}")
     base = _parts(given["based_on"]) if "based_on" in given else {}

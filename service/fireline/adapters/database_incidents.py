@@ -2,9 +2,9 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, or_, select
 
 from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
 from fireline.adapters.database_rows import Rows
@@ -56,6 +56,17 @@ class IncidentRows(Rows):
         if open_only:
             statement = statement.where(incidents.c.open.is_(True))
         return [decode(Incident, data) for data in self._all(statement)]
+
+    def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
+        """The open incidents of these services, and those with these numbers, oldest first; locks none of them."""
+        near = and_(incidents.c.open.is_(True), incidents.c.service.in_(services), incidents.c.timeline == timeline)
+        wanted = or_(near, incidents.c.number.in_(numbers)) if numbers else near
+        statement = select(incidents.c.data).where(wanted).order_by(incidents.c.number)
+        return [decode(Incident, data) for data in self._all(statement)]
+
+    def lock(self, name: str) -> None:
+        """Hold a name until the end of the transaction."""
+        self._lock(name)
 
     def save_incident(self, incident: Incident) -> None:
         """Insert, or replace version - 1; raises StaleVersion otherwise."""

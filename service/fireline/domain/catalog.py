@@ -36,7 +36,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service or model. `primary` and `fallback` name entries of `targets`; `depends_on` names services."""
+    """One service or model. `primary` and `fallback` name entries of `targets`; `depends_on` names services.
+
+    `impact` says what its incidents do while they come of one of a service that it depends on: `tell`, or `page`.
+    """
 
     id: str
     owner: str
@@ -48,6 +51,7 @@ class Service:
     targets: tuple[Target, ...] = ()
     rollback: str = ""
     depends_on: tuple[str, ...] = ()
+    impact: str = "tell"
     aliases: tuple[str, ...] = ()
     stop_conditions: tuple[str, ...] = ()
     scorecard: Mapping[str, object] = field(default_factory=dict)

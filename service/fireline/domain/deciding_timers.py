@@ -3,9 +3,10 @@
 A deadline that comes when it no longer applies changes nothing and is removed; one that comes early is armed again.
 """
 
-from fireline.domain.deciding_closing import finish
+from fireline.domain.deciding_closing import arm_ack_timeout, finish
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import advance, start, stop
+from fireline.domain.deciding_impact import excused, link, look_again
 from fireline.domain.deciding_words import span
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident, Status, TimerDue
@@ -27,6 +28,10 @@ def decide_timer(incident: Incident, due: TimerDue, world: World, now: float) ->
             _ack_timeout(draft, due)
         case "lease":
             _lease(draft, due)
+        case "impact":
+            look_again(draft)
+        case "impacts":
+            link(draft, due.key)
         case _:
             draft.reason = f"{due.kind!r} is no deadline of an incident"
     return draft.decide()
@@ -78,6 +83,10 @@ def _ack_timeout(draft: Draft, due: TimerDue) -> None:
     if draft.now < due.due_at:
         draft.arm("ack_timeout", due.due_at)
         draft.reason = "not due yet"
+        return
+    if excused(incident, draft.world):
+        arm_ack_timeout(draft)  # it goes stale once it no longer comes of another
+        draft.reason = f"{incident.id} comes of another incident: its acknowledgement does not go stale"
         return
     who = draft.world.name(incident.acknowledged_by)
     ago = span(draft.now - (incident.acknowledged_at or draft.now))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from fireline.domain.catalog import Catalog, Person, Service, Severity, Team
 from fireline.domain.configuration import Configuration, Response
+from fireline.domain.incidents import Incident
 from fireline.domain.oncall import OnCall
 
 NOBODY = "unowned"
@@ -14,7 +15,8 @@ NOBODY = "unowned"
 @dataclass(frozen=True, slots=True)
 class World:
     """`owners` maps a rule to the team that answers for it in place of the service's owner; `channels` names the
-    channels that are configured, None when all are.
+    channels that are configured, None when all are. `around` are the incidents that
+    it may come of, or that may come of it, as they were when the decision began.
     """
 
     catalog: Catalog
@@ -22,6 +24,7 @@ class World:
     response: Response = field(default_factory=Response)
     owners: Mapping[str, str] = field(default_factory=dict)
     channels: frozenset[str] | None = None
+    around: tuple[Incident, ...] = ()
 
     @classmethod
     def of(cls, configuration: Configuration, channels: Collection[str] | None = None) -> "World":

@@ -101,6 +101,12 @@ def _fields(incident: Incident, world: World, now: float) -> tuple[tuple[str, st
         ("On it", _on_it(incident, world, now)),
         ("Open for", span((incident.resolved_at or now) - incident.opened_at)),
     ]
+    if (impact := incident.impact) is not None:
+        fields.append(("Comes of", f"INC-{impact.cause} {impact.service}{', over' if impact.over_at else ''}"))
+    if incident.impacts:
+        named = ", ".join(f"INC-{number}" for number in incident.impacts[:MOST_SIGNALS])
+        more = len(incident.impacts) - MOST_SIGNALS
+        fields.append(("Impacts", named + (f" and {more} more" if more > 0 else "")))
     if incident.leases:
         fields.append(("On fallback", ", ".join(incident.leases)))
     if incident.runs:
@@ -118,6 +124,8 @@ def _on_it(incident: Incident, world: World, now: float) -> str:
         return "NOBODY: every level was asked"
     asked = [p for p in incident.pages if p.status in (PageStatus.SENDING, PageStatus.DELIVERED)]
     names = ", ".join(dict.fromkeys(world.name(p.person) for p in asked))
+    if not names and incident.impact is not None:
+        return f"nobody is asked: it comes of INC-{incident.impact.cause}"
     return f"nobody yet, asked: {names}" if names else "nobody"
 
 

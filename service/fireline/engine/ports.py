@@ -4,7 +4,7 @@ Storage is synchronous: a decision is one short transaction in one thread, and n
 Asynchronous callers use `asyncio.to_thread`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -106,6 +106,14 @@ class Transaction(Protocol):
 
     def incidents(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Incident]:
         """Newest first."""
+        ...
+
+    def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
+        """The open incidents of these services, and those with these numbers; locks none of them."""
+        ...
+
+    def lock(self, name: str) -> None:
+        """Hold a name, which nothing need be called by, until the end of the transaction."""
         ...
 
     def save_incident(self, incident: Incident) -> None:

@@ -98,6 +98,7 @@ def _service(name: str, form: ServiceForm) -> Service:
         targets=tuple(Target(n, t.capacity, tuple(t.capabilities)) for n, t in form.targets.items()),
         rollback=form.rollback,
         depends_on=tuple(form.depends_on),
+        impact=form.impact,
         aliases=tuple(form.aliases),
         stop_conditions=tuple(form.stop_conditions),
         scorecard=dict(form.scorecard),
