@@ -49,6 +49,7 @@ SAID = frozenset(
         "stale",
         "unpaged",
     }
+    | {"impacted", "outlived"}
     | {"group", "told", "partly", "renewed", "deferred"}
 )
 """The kinds of entries that are also said in the thread of the incident's card; the card itself shows the rest."""
@@ -286,6 +287,8 @@ def summary_of(incident: Incident) -> dict[str, object]:
         "reopened": incident.reopened,
         "closed_at": incident.closed_at,
         "merged_into": None if incident.merged_into is None else f"INC-{incident.merged_into}",
+        "impacted_by": None if incident.impact is None else f"INC-{incident.impact.cause}",
+        "impacts": [f"INC-{number}" for number in incident.impacts],
         "firing": [a.signal.fingerprint for a in incident.firing],
         "leases": list(incident.leases),
     }
