@@ -26,13 +26,14 @@ from fireline.adapters.database_engines import PATIENCE, build_engine, in_memory
 from fireline.adapters.database_incidents import IncidentRows
 from fireline.adapters.database_migrations import migrate_engine
 from fireline.adapters.database_outbox import OutboxRows
+from fireline.adapters.database_roster import RosterRows
 from fireline.adapters.database_routes import RouteRows
 from fireline.adapters.database_runs import RunRows
 from fireline.domain.effects import Timer
 from fireline.engine.ports import Queued, StaleVersion, Store, Unavailable
 
 
-class DatabaseTransaction(IncidentRows, OutboxRows, RunRows, RouteRows, CheckpointRows):
+class DatabaseTransaction(IncidentRows, OutboxRows, RunRows, RouteRows, SilenceRows, RosterRows, CheckpointRows):
     """One transaction: all parts of the Transaction port on one connection."""
 
 

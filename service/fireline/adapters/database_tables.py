@@ -217,3 +217,13 @@ facts = Table(
     Column("at", Double, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("schedule", Name, nullable=False),
+    Column("until", Double, nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+

@@ -51,6 +51,19 @@ class Say:
     channel: str
     address: str
     text: str
+    mentions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Something that `person` should know and that is no page: a shift that begins, or that changed hands."""
+
+    key: str
+    person: str
+    channel: str
+    address: str
+    text: str
+    incident: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +99,7 @@ class Publish:
     value: Mapping[str, object]
 
 
-Effect = SendPage | UpdateCard | UpdatePage | Say | AskApproval | StartRun | Publish
+Effect = SendPage | UpdateCard | UpdatePage | Say | Tell | AskApproval | StartRun | Publish
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +116,7 @@ class Timer:
 def lane(effect: Effect) -> str:
     """The queue an effect waits in: one slow channel delays no other, and a lane keeps its order."""
     match effect:
-        case SendPage() | UpdateCard() | UpdatePage() | Say() | AskApproval():
+        case SendPage() | UpdateCard() | UpdatePage() | Say() | Tell() | AskApproval():
             return f"{effect.channel}:{effect.address}"
         case StartRun():
             return f"run:{effect.incident}"

@@ -7,14 +7,14 @@ was acknowledged, or delivered by an earlier attempt, is not sent.
 from dataclasses import dataclass, replace
 
 from fireline.domain.deciding_world import World
-from fireline.domain.effects import AskApproval, Say, SendPage, UpdateCard, UpdatePage
+from fireline.domain.effects import AskApproval, Say, SendPage, Tell, UpdateCard, UpdatePage
 from fireline.domain.incidents import Incident, Page
 from fireline.domain.runbooks import Run, StepStatus
 from fireline.engine import messages
 from fireline.engine.outward import Message, MessageRef
 from fireline.engine.ports import Transaction
 
-Delivered = SendPage | UpdateCard | UpdatePage | Say | AskApproval
+Delivered = SendPage | UpdateCard | UpdatePage | Say | Tell | AskApproval
 """The effects that end in a message on a channel."""
 
 SHOWN = "shown"
@@ -51,6 +51,8 @@ def prepare(tx: Transaction, effect: Delivered, world: World, now: float) -> Del
             return _card(tx, effect, world, now)
         case Say():
             return _line(tx, effect)
+        case Tell():
+            return Delivery(messages.told(effect))
         case AskApproval():
             return _approval(tx, effect)
 

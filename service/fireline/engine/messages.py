@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from fireline.domain.deciding_words import labels, span, times, wall, why_you
 from fireline.domain.deciding_world import World
-from fireline.domain.effects import AskApproval
+from fireline.domain.effects import AskApproval, Tell
 from fireline.domain.incidents import Incident, Page, PageStatus, Status
 from fireline.engine.outward import Button, Message, MessageRef
 
@@ -53,7 +53,13 @@ def page(key: str, address: str, incident: Incident, asked: Page, world: World, 
 def line(key: str, address: str, text: str, incident: str, thread: MessageRef | None) -> Message:
     """A line in the thread of the card; told apart by the incident's name where there is no thread."""
     title = text if thread is not None else f"{incident}: {text}"
-    return Message(key=key, kind="say", address=address, title=title, thread=thread)
+    return Message(key=key, kind="say", address=address, title=title, thread=thread, mentions=mentions)
+
+
+def told(effect: Tell) -> Message:
+    """What a person should know; its first line is the title."""
+    title, _, body = effect.text.partition("\n")
+    return Message(key=effect.key, kind="say", address=effect.address, title=title, body=body)
 
 
 def approval(effect: AskApproval, thread: MessageRef | None) -> Message:

@@ -12,7 +12,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
-from fireline.domain.effects import AskApproval, Publish, Say, SendPage, StartRun, UpdateCard, UpdatePage
+from fireline.domain.effects import (
+    AskApproval,
+    Publish,
+    Say,
+    SendPage,
+    StartRun,
+    Tell,
+    UpdateCard,
+    UpdatePage,
+    channel_of,
+)
 from fireline.domain.incidents import DeliveryReported, Entry
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.deliveries import Delivered, Delivery, Nothing, prepare, remembered
@@ -141,7 +151,7 @@ class Performer:
     async def _attempt(self, queued: Queued) -> None:
         effect = queued.effect
         match effect:
-            case SendPage() | UpdateCard() | UpdatePage() | Say() | AskApproval():
+            case SendPage() | UpdateCard() | UpdatePage() | Say() | Tell() | AskApproval():
                 await self._show(queued, effect)
             case StartRun():
                 await self._conclude(queued, await self._bounded(self._start_run(effect)))
@@ -289,14 +299,17 @@ def _named(queued: Queued) -> str:
     """What a person calls the effect."""
     match queued.effect:
         case SendPage(page=page, channel=channel) | UpdatePage(page=page, channel=channel):
-            return f"Page {page} on {channel}"
+            named = f"Page {page} on {channel}"
         case UpdateCard(channel=channel, address=room):
-            return f"The card on {channel} {room}"
+            named = f"The card on {channel} {room}"
         case Say(channel=channel, address=room):
-            return f"A line on {channel} {room}"
+            named = f"A line on {channel} {room}"
+        case Tell(person=person, channel=channel):
+            named = f"Telling {person} on {channel}"
         case AskApproval(run=run, step=step, channel=channel):
-            return f"The question of run {run}, step {step}, on {channel}"
+            named = f"The question of run {run}, step {step}, on {channel}"
         case StartRun(runbook=runbook):
-            return f"Starting {runbook}"
+            named = f"Starting {runbook}"
         case Publish(topic=topic):
-            return f"Publishing on {topic}"
+            named = f"Publishing on {topic}"
+    return named

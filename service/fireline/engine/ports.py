@@ -13,6 +13,7 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Effect, Timer
 from fireline.domain.incidents import Entry, Incident
 from fireline.domain.routes import Route
+from fireline.domain.roster import Change
 from fireline.domain.runbooks import Run
 from fireline.engine.outward import MessageRef
 from fireline.engine.watching import Checkpoint, Claim, Watch, WatchAnswer
@@ -92,7 +93,7 @@ class Transaction(Protocol):
         ...
 
     def next_number(self, of: str) -> int:
-        """The next number of a sequence: `incident` or `run`, from 1, without gaps in committed ones."""
+        """The next number of `incident`, `run`, `silence` or `override`, from 1, without gaps in committed ones."""
         ...
 
     # incidents
@@ -231,6 +232,32 @@ class Transaction(Protocol):
         ...
 
     def holds(self, claim: Claim) -> bool:
+    # silences
+    def silence(self, number: int) -> Silence | None:
+        """The silence, locked; None when there is none."""
+        ...
+
+    def silences(self, after: float) -> Sequence[Silence]:
+        """Those that end after then, by number; none of them changes before the end of this transaction."""
+        ...
+
+    def save_silence(self, silence: Silence) -> None:
+        """Insert, or replace version - 1 (StaleVersion otherwise), once no decision that read them is under way."""
+        ...
+
+    # overrides of schedules
+    def roster_change(self, number: int) -> Change | None:
+        """The override made at run time, locked until the end of the transaction."""
+        ...
+
+    def roster_changes(self, since: float) -> Sequence[Change]:
+        """Those that count beyond `since`, in the order in which they were made."""
+        ...
+
+    def save_roster_change(self, change: Change) -> None:
+        """Insert, or replace version - 1; raises StaleVersion otherwise."""
+        ...
+
         """Whether nobody has taken the partition over since; nobody can until the end of this transaction."""
         ...
 
