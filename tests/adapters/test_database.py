@@ -99,20 +99,6 @@ def test_another_kind_of_database_is_refused_with_the_choice_there_is() -> None:
         open_store("mysql://root@localhost/x")
 
 
-def test_a_keyed_timeline_cannot_be_forged_without_the_key(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/fireline.db"
-    for key in (b"secret", b""):
-        store = open_store(url, key=key)
-        with store.transaction() as tx:
-            tx.append(1 if key else 2, [Entry(1.0, "note", "ann", "x")])
-        store.close()
-    keyed = open_store(url, key=b"secret")
-    with keyed.reading() as tx:
-        assert tx.broken_at(1) is None
-        assert tx.broken_at(2) == 1
-    keyed.close()
-
-
 def test_asking_for_changes_is_cheap(tmp_path: Path) -> None:
     store = open_store(f"sqlite:///{tmp_path}/fireline.db")
     started = time.perf_counter()

@@ -11,6 +11,8 @@ from dataclasses import replace
 import pytest
 
 from fireline.adapters.database import DatabaseStore, open_store
+from fireline.domain.audit import Keys
+from fireline.domain.audit_checking import Outside, check
 from fireline.domain.incidents import Entry
 from fireline.engine.ports import StaleVersion
 
@@ -185,7 +187,7 @@ def test_fifty_signals_of_one_key_open_one_incident(open_shared: Callable[[], Da
         [only] = tx.incidents()
         assert (only.number, only.version) == (1, 50)
         assert len(tx.timeline(1)) == 50
-        assert tx.broken_at(1) is None
+        assert check(tx.audit_chain(), Keys.of(()), Outside(tx.audit_head())).damage is None
 
 
 def test_processes_that_start_together_migrate_once_and_number_without_gaps(shared_url: str) -> None:

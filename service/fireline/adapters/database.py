@@ -29,6 +29,7 @@ from fireline.adapters.database_outbox import OutboxRows
 from fireline.adapters.database_roster import RosterRows
 from fireline.adapters.database_routes import RouteRows
 from fireline.adapters.database_runs import RunRows
+from fireline.domain.audit import Blots, Keys
 from fireline.domain.effects import Timer
 from fireline.engine.ports import Queued, StaleVersion, Store, Unavailable
 
@@ -52,10 +53,10 @@ class Turn(Protocol):
 class DatabaseStore:
     """The Store port. Thread-safe; every method raises `Unavailable` when the database is away."""
 
-    def __init__(self, engine: Engine, changes: Changes, key: bytes) -> None:
+    def __init__(self, engine: Engine, changes: Changes, keys: Keys, blots: Blots) -> None:
         self._engine = engine
         self._changes = changes
-        self._key = key
+        self._keys, self._blots = keys, blots
         self._turn: Turn | None = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @contextmanager
@@ -65,7 +66,8 @@ class DatabaseStore:
         Raises StaleVersion when the database found a conflict: decide again on what is there now.
         """
         with self._writing() as connection:
-            yield DatabaseTransaction(connection, key=self._key)
+            yield (transaction := DatabaseTransaction(connection))
+            transaction.seal_acts(self._keys, self._blots)
 
     @contextmanager
     def reading(self) -> Iterator[DatabaseTransaction]:
@@ -75,7 +77,7 @@ class DatabaseStore:
             with connection.execution_options(**options).begin() as transaction:
                 _refuse_writes(connection, refuse=True)
                 try:
-                    yield DatabaseTransaction(connection, locking=False, key=self._key)
+                    yield DatabaseTransaction(connection, locking=False)
                 finally:
                     _refuse_writes(connection, refuse=False)
                     transaction.rollback()
@@ -181,10 +183,10 @@ class Question(Protocol):
         ...
 
 
-def open_store(url: str, *, key: bytes = b"") -> DatabaseStore:
+def open_store(url: str, *, keys: Keys | None = None, secrets: Sequence[str] = ()) -> DatabaseStore:
     """Open the database at an SQLAlchemy URL, made and migrated as needed; raises Unavailable.
 
-    `key` makes the hash chain of timelines a keyed one, which nobody without the key can forge.
+    `keys` seal the audit chain, so that nobody without them can forge it; `secrets` never get into it.
     """
     engine = build_engine(url)
     try:
@@ -193,7 +195,7 @@ def open_store(url: str, *, key: bytes = b"") -> DatabaseStore:
     except BaseException:
         engine.dispose()
         raise
-    return DatabaseStore(engine, watch_changes(engine), key)
+    return DatabaseStore(engine, watch_changes(engine), keys or Keys.of(()), Blots(secrets))
 
 
 def migrate(url: str) -> None:

@@ -1,22 +1,17 @@
-"""Incidents, their hash-chained timelines, message references and numbers, inside one transaction."""
+"""Incidents, their timelines, message references and numbers, inside one transaction."""
 
-import hashlib
-import hmac
 from collections.abc import Collection, Iterable, Sequence
 
-from sqlalchemy import and_, insert, or_, select
+from sqlalchemy import and_, func, insert, or_, select
 
 from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
-from fireline.adapters.database_rows import Rows
+from fireline.adapters.database_audit import AuditRows
 from fireline.adapters.database_tables import incidents, messages, seen, sequences, timeline
 from fireline.domain.incidents import Entry, Incident, Status
 from fireline.engine.outward import MessageRef
 
-START = b"\0" * 32
-"""The hash before the first entry."""
 
-
-class IncidentRows(Rows):
+class IncidentRows(AuditRows):
     """The part of a transaction about incidents."""
 
     def first_time(self, key: str, now: float) -> bool:
@@ -82,39 +77,21 @@ class IncidentRows(Rows):
         self._save(incidents, row, incident.version)
 
     def append(self, incident: int, entries: Iterable[Entry]) -> None:
-        """Append to the timeline; each entry's hash covers the one before it."""
-        position, previous = self._last(incident)
-        rows = []
-        for entry in entries:
-            position += 1
-            data = encode(entry)
-            previous = chained(previous, incident, position, data, self._key)
-            rows.append({"incident": incident, "position": position, "data": data, "hash": previous})
+        """Append to the timeline; the audit chain keeps the digest of each line."""
+        before = select(func.max(timeline.c.position)).where(timeline.c.incident == incident)
+        last: int = self._connection.execute(before).scalar() or 0
+        rows = [
+            {"incident": incident, "position": position, "data": encode(entry)}
+            for position, entry in enumerate(entries, start=last + 1)
+        ]
         if rows:
             self._connection.execute(insert(timeline), rows)
+            self._wrote(incident, rows)
 
     def timeline(self, incident: int) -> Sequence[Entry]:
         """All entries, oldest first."""
         statement = select(timeline.c.data).where(timeline.c.incident == incident).order_by(timeline.c.position)
         return [decode(Entry, data) for data in self._all(statement)]
-
-    def broken_at(self, incident: int) -> int | None:
-        """The position (from 1) of the first entry that was changed, removed or put in; None when the chain holds.
-
-        Entries cut off at the end leave a chain that holds: `chain_head` is for writing down elsewhere.
-        """
-        statement = select(timeline).where(timeline.c.incident == incident).order_by(timeline.c.position)
-        previous = START
-        for expected, row in enumerate(self._connection.execute(statement), start=1):
-            previous = chained(previous, incident, expected, row.data, self._key)
-            if row.position != expected or not hmac.compare_digest(previous, row.hash):
-                return expected
-        return None
-
-    def chain_head(self, incident: int) -> tuple[int, str]:
-        """How many entries the timeline has, and the hash of the last one in hexadecimal."""
-        position, last = self._last(incident)
-        return position, last.hex()
 
     def message_ref(self, incident: int, kind: str, channel: str, address: str) -> MessageRef | None:
         """Where the message of this kind is; None before it was sent."""
@@ -132,22 +109,6 @@ class IncidentRows(Rows):
         """Remember where a message is."""
         row = {"incident": incident, "kind": kind, "channel": ref.channel, "address": ref.address}
         self._put(messages, {**row, "data": encode_mapping(ref.ref)})
-
-    def _last(self, incident: int) -> tuple[int, bytes]:
-        statement = (
-            select(timeline.c.position, timeline.c.hash)
-            .where(timeline.c.incident == incident)
-            .order_by(timeline.c.position.desc())
-            .limit(1)
-        )
-        row = self._connection.execute(statement).first()
-        return (0, START) if row is None else (row.position, row.hash)
-
-
-def chained(previous: bytes, incident: int, position: int, data: bytes, key: bytes) -> bytes:
-    """The hash of one entry: SHA-256, keyed (HMAC) when there is a key, over the hash before, its place, its bytes."""
-    content = previous + f"{incident}/{position}/".encode() + data
-    return hmac.digest(key, content, "sha256") if key else hashlib.sha256(content).digest()
 
 
 def _incident(data: bytes | None) -> Incident | None:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Executable, Select, Table, and_, bindparam, f
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fireline.adapters.database_tables import Name
+from fireline.domain.audit import Act
 from fireline.engine.ports import StaleVersion
 
 
@@ -18,11 +19,12 @@ class Rows:
     names that have no row yet through advisory locks.
     """
 
-    def __init__(self, connection: Connection, *, locking: bool = True, key: bytes = b"") -> None:
+    def __init__(self, connection: Connection, *, locking: bool = True) -> None:
         self._connection = connection
         self._on_postgres = connection.dialect.name == "postgresql"
         self._locking = locking and self._on_postgres
-        self._key = key
+        self._acts: list[Act] = []
+        self._lines: dict[str, str] = {}
 
     def _insert(self, table: Table) -> "postgresql.Insert | sqlite.Insert":
         return insert_into(table, self._on_postgres)

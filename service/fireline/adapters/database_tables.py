@@ -77,7 +77,26 @@ timeline = Table(
     Column("incident", BigInteger, primary_key=True, autoincrement=False),
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("data", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Double, nullable=False, index=True),
+    Column("actor", Name, nullable=False, index=True),
+    Column("subject", Name, nullable=False, index=True),
+    Column("key", Name, nullable=False),
+    Column("body", Text, nullable=False),  # ASCII, byte for byte what was sealed
+    Column("mac", Text, nullable=False),
+)
+
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # one row, 1: who writes to the chain locks it
+    Column("number", BigInteger, nullable=False),
+    Column("mac", Text, nullable=False),
 )
 
 effects = Table(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fireline.apps.files import Files
+from fireline.domain.audit_acts import of_files
 from fireline.domain.configuration import Configuration
 from fireline.domain.incidents import SignalArrived
 from fireline.engine import own_files
@@ -63,7 +64,11 @@ class FilesTold:
             if before is not None and before[0].get("hash") == current.hash:
                 return
             if before is not None:
-                keep_change(tx, self._change(before[0], current, now))
+                change = self._change(before[0], current, now)
+                keep_change(tx, change)
+                tx.record(of_files(change.was, change.hash, change.who, change.files, now))
+            else:
+                tx.record(of_files("", current.hash, (), sorted(current.files), now))
             tx.put_fact(LATEST, {"hash": current.hash, "files": dict(current.files)}, now)
             tx.forget_facts(CHANGES, now - KEPT_FOR)
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol, TypeVar, assert_never
 
 from fireline.domain import running
+from fireline.domain.audit_acts import of_run
 from fireline.domain.incidents import EscalateNow, Input
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, StepRun, StepStatus
@@ -140,15 +141,21 @@ class Driver:
                     raise
         raise AssertionError("the loop returns or raises")
 
-    def save(self, tx: Transaction, before: Run, after: Run, what: str = "") -> Run:
-        """Store a changed run, journaled as `what`, and tell its incident; one that is over gives back its lock."""
+    def save(self, tx: Transaction, before: Run, after: Run, what: str = "", by: str = "") -> Run:
+        """Store a changed run, journaled as `what`, and tell its incident; one that is over gives back its lock.
+
+        `by` is the person who changed it, empty when it went on by itself.
+        """
         if after == before:
             return before
         saved = replace(after, version=before.version + 1)
         if saved.over and saved.lock:
             tx.release_lock(saved.lock, saved.id)
         line = news(before, saved)
-        tx.save_run(saved, what or line or f"{saved.status.value}: {saved.reason}")
+        journal = what or line or f"{saved.status.value}: {saved.reason}"
+        tx.save_run(saved, journal)
+        if (act := of_run(before, saved, journal, by, self._clock.now())) is not None:
+            tx.record(act)
         if line and saved.incident is not None:
             self._responder.handle_in(tx, starting.report(saved, line))
             if saved.over and self._escalates(saved):

@@ -4,11 +4,12 @@ Storage is synchronous: a decision is one short transaction in one thread, and n
 Asynchronous callers use `asyncio.to_thread`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from fireline.domain.audit import Act, Sealed, Sought
 from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Effect, Timer
 from fireline.domain.incidents import Entry, Incident
@@ -122,11 +123,32 @@ class Transaction(Protocol):
         ...
 
     def append(self, incident: int, entries: Iterable[Entry]) -> None:
-        """Append to the hash-chained timeline."""
+        """Append to the timeline."""
         ...
 
     def timeline(self, incident: int) -> Sequence[Entry]:
         """All entries, oldest first."""
+        ...
+
+    # audit
+    def record(self, act: Act) -> None:
+        """Put down who did what, in the audit chain, when the transaction commits."""
+        ...
+
+    def audit_head(self) -> tuple[int, str]:
+        """How many acts the chain has by its own count, and the mac of the last."""
+        ...
+
+    def audit_chain(self) -> Iterator[Sealed]:
+        """All entries of the chain, from the first."""
+        ...
+
+    def audit_of(self, wanted: Sought) -> Sequence[tuple[Sealed, str]]:
+        """The entries that are wanted, each with the mac of the one before it; the oldest first."""
+        ...
+
+    def timeline_digests(self) -> Iterator[tuple[int, int, str]]:
+        """Incident, position and digest of every line of every timeline, in order."""
         ...
 
     # effects and timers

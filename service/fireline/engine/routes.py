@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from fireline.domain import routing
+from fireline.domain.audit_acts import of_route
 from fireline.domain.catalog import Service
 from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Publish, Timer
@@ -78,6 +79,7 @@ def change_route(
 
 def _save(tx: Transaction, old: Route, new: Route, incident: int | None, now: float) -> Changed:
     tx.save_route(new)
+    tx.record(of_route(old, new))
     tx.enqueue(Publish(f"route/{new.service}/v{new.version}", TOPIC, new.service, record_of(new)), now)
     whose = incident if incident is not None else _incident_of(tx, old)
     if new.lease is not None and whose is None:

@@ -107,7 +107,7 @@ class Runs:
             if found is None:
                 return Reply(f"There is no run {run}.")
             changed, reply = self._answered(found, step or _asking(found), given)
-            self._driver.save(tx, found, changed, str(reply))
+            self._driver.save(tx, found, changed, str(reply), by=person)
             return reply
 
         reply = self._driver.transact(work)
@@ -132,7 +132,7 @@ class Runs:
             if found.over:
                 return Reply(f"Run {run} is over already: {found.status.value} ({found.reason}).")
             ended = running.abort(found, person, reason, self._clock.now(), undo=undo)
-            self._driver.save(tx, found, ended, ended.reason)
+            self._driver.save(tx, found, ended, ended.reason, by=person)
             return Reply(f"Run {run} of {found.runbook} {ended.status.value}.", done=True)
 
         reply = self._driver.transact(work)

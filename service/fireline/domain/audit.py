@@ -1,0 +1,207 @@
+"""Audit: who did what, when and through what, before and after, in one keyed chain that shows any tampering.
+
+An entry's mac is HMAC-SHA256 over the mac before it, its number, the name of its key and its act as canonical JSON, so
+that nobody without the key can change, remove, add or move one. What is cut off at the end leaves a chain that holds:
+checkpoints kept elsewhere (`Checkpoint`) show that.
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+START = "0" * 64
+"""The mac before the first entry."""
+BLOT = "[secret]"
+"""What stands where a secret was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Something that was done. `actor` is a person's id, or `fireline`; `via` is what it came through (slack, api,
+    command line, timer ...); `kind` is `incident.acknowledged` and the like; `subject` is `INC-7`, `route:fraud`,
+    `run:12`, `configuration` ...; `before` and `after` are what changed, JSON-like.
+    """
+
+    at: float
+    actor: str
+    via: str
+    kind: str
+    subject: str
+    text: str
+    before: Mapping[str, object] = field(default_factory=dict)
+    after: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """One entry of the chain: its number, the name of its key, what it says as canonical JSON, and its mac (hex)."""
+
+    number: int
+    key: str
+    body: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which entries are wanted: of whom, about what, from (`since`) and before (`until`), the newest `limit`."""
+
+    actor: str = ""
+    subject: str = ""
+    since: float | None = None
+    until: float | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys by name; `current` is the name of the one that new entries are sealed with."""
+
+    current: str
+    secrets: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, secrets: Sequence[str]) -> "Keys":
+        """The first of `secrets` seals, the others still verify; without any there is no protection."""
+        held = [secret.encode() for secret in secrets if secret] or [b""]
+        return cls(name_of(held[0]), {name_of(secret): secret for secret in held})
+
+
+def name_of(secret: bytes) -> str:
+    """The name of a key, which gives nothing of it away: twelve hexadecimal digits."""
+    return hashlib.sha256(b"name of a key of Fireline's audit\n" + secret).hexdigest()[:12]
+
+
+def canonical(value: object) -> str:
+    """The one way that a JSON-like value is written: keys in order, no spaces, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def seal(act: Mapping[str, object], number: int, previous: str, keys: Keys) -> Sealed:
+    """The entry after the one whose mac is `previous`."""
+    body = canonical(act)
+    return Sealed(number, keys.current, body, mac_of(number, keys.current, body, previous, keys.secrets[keys.current]))
+
+
+def mac_of(number: int, key: str, body: str, previous: str, secret: bytes) -> str:
+    """The mac of an entry, in hexadecimal."""
+    return hmac.new(secret, f"{previous}\n{number}\n{key}\n{body}".encode(), hashlib.sha256).hexdigest()
+
+
+def digest(data: bytes) -> str:
+    """How an entry names bytes that are kept elsewhere: SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far the chain went at `at`: kept outside the database. `chain` is the mac of the chain's first entry."""
+
+    at: float
+    database: str  # which one, as a digest of its address
+    chain: str
+    number: int
+    mac: str
+    key: str
+    seal: str = ""
+
+    def sealed(self, keys: Keys) -> "Checkpoint":
+        """The same with its seal, by the current key."""
+        named = Checkpoint(self.at, self.database, self.chain, self.number, self.mac, keys.current)
+        sealed_with = named._seal(keys.secrets[keys.current])
+        return Checkpoint(self.at, self.database, self.chain, self.number, self.mac, keys.current, sealed_with)
+
+    def holds(self, keys: Keys) -> bool:
+        """Whether its seal is one of ours."""
+        secret = keys.secrets.get(self.key)
+        return secret is not None and hmac.compare_digest(self._seal(secret), self.seal)
+
+    def _seal(self, secret: bytes) -> str:
+        said = canonical([self.at, self.database, self.chain, self.number, self.mac, self.key])
+        return hmac.new(secret, f"checkpoint\n{said}".encode(), hashlib.sha256).hexdigest()
+
+
+def changes(before: object, after: object) -> tuple[dict[str, object], dict[str, object]]:
+    """What differs between two values, JSON-like: fields of dataclasses, keys of mappings, places of lists by number.
+
+    What is the same is left out on both sides; a value that was not there (None) has no `before`.
+    """
+    old, new = _parts(before), _parts(after)
+    was: dict[str, object] = {}
+    now: dict[str, object] = {}
+    for name in [*old, *(name for name in new if name not in old)]:
+        one, other = old.get(name), new.get(name)
+        if one is other or one == other:
+            continue
+        if _nests(one) and _nests(other):
+            was[name], now[name] = changes(one, other)
+            continue
+        if name in old:
+            was[name] = plain(one)
+        if name in new:
+            now[name] = plain(other)
+    return was, now
+
+
+def _nests(value: object) -> bool:
+    return isinstance(value, Mapping | list | tuple) or (is_dataclass(value) and not isinstance(value, type))
+
+
+def _parts(value: object) -> dict[str, object]:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): part for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return {str(place): part for place, part in enumerate(value)}
+    return {} if value is None else {"value": value}
+
+
+def plain(value: object) -> object:
+    """A value as JSON can say it: dataclasses as objects, what JSON does not know as its text."""
+    match value:
+        case Enum():
+            found = plain(value.value)
+        case None | str() | bool() | int():
+            found = value
+        case float():
+            found = value if math.isfinite(value) else str(value)
+        case list() | tuple():
+            found = [plain(part) for part in value]
+        case set() | frozenset():
+            found = sorted((plain(part) for part in value), key=str)
+        case _ if _nests(value):
+            found = {name: plain(part) for name, part in _parts(value).items()}
+        case _:
+            found = str(value)
+    return found
+
+
+class Blots:
+    """Takes known secrets out of what is put down."""
+
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        held = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+        self._found = re.compile("|".join(map(re.escape, held))) if held else None
+
+    def out_of(self, value: Any) -> Any:
+        """The JSON-like value without them, in keys as in texts."""
+        if self._found is None:
+            return value
+        if isinstance(value, str):
+            return self._found.sub(BLOT, value)
+        if isinstance(value, dict):
+            return {self.out_of(name): self.out_of(part) for name, part in value.items()}
+        return [self.out_of(part) for part in value] if isinstance(value, list) else value
+
+
+def body_of(act: Act, timeline: Mapping[str, str] | None = None) -> dict[str, object]:
+    """What an entry says: the act, and the digests of the lines of timelines that were written with it."""
+    said = {**_parts(act), "before": plain(act.before), "after": plain(act.after)}
+    return {**said, "timeline": dict(timeline)} if timeline else said
