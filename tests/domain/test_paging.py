@@ -41,7 +41,7 @@ def test_a_team_is_everybody_in_it_and_nobody_is_named_twice() -> None:
     ("target_", "reason"),
     [
         (("person", "eve"), "Eve Ito has no contact on a configured channel"),
-        (("person", "nemo"), "nemo has no contact on a configured channel"),
+        (("person", "nemo"), "nemo is not in the catalog (any more)"),
         (("team", "nowhere"), "team nowhere has no members"),
         (("schedule", "nowhere"), "schedule nowhere does not exist"),
         (("schedule", "empty"), "nobody is on call on schedule empty"),

@@ -2,16 +2,48 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import time
+
+
+@dataclass(frozen=True, slots=True)
+class DailyHours:
+    """Hours of every day, wall time of `time_zone` (empty: the person's); an end at or before the start is next day."""
+
+    start: time
+    end: time
+    time_zone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactStep:
+    """A channel that a person is tried on, `after` so many seconds without an acknowledgement."""
+
+    channel: str
+    after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRule:
+    """How a person wants to be reached, for an urgency and at hours (None: any); steps in the order of time."""
+
+    steps: tuple[ContactStep, ...]
+    urgency: str | None = None
+    hours: DailyHours | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who can be paged; `contacts` maps a channel name to an address (`slack: U123`), in order of use."""
+    """Someone who can be paged; `contacts` maps a channel name to an address (`slack: U123`), in order of use.
+
+    The first of `rules` that fits says which of them are used when; in `quiet_hours` pages of low urgency wait.
+    """
 
     id: str
     name: str
     contacts: Mapping[str, str] = field(default_factory=dict)
     time_zone: str = "UTC"
+    rules: tuple[ContactRule, ...] = ()
+    quiet_hours: DailyHours | None = None
 
 
 @dataclass(frozen=True, slots=True)

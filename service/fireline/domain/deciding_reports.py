@@ -4,8 +4,10 @@ from dataclasses import replace
 from typing import assert_never
 
 from fireline.domain.deciding_closing import reopen, settle
+from fireline.domain.deciding_contacts import try_next_contact
 from fireline.domain.deciding_draft import LIVE, Decision, Draft
-from fireline.domain.deciding_escalation import advance, idle, start, try_next_contact
+from fireline.domain.deciding_escalation import idle, start
+from fireline.domain.deciding_steps import give_up
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import (
     DeliveryReported,
@@ -94,16 +96,7 @@ def _refused(draft: Draft, page: Page, report: DeliveryReported) -> None:
         draft.note("undelivered", text, data=data)
     else:
         draft.note("undelivered", f"{text}; no other channel is left", data=data)
-        _out_of_channels(draft, marked)
-
-
-def _out_of_channels(draft: Draft, page: Page) -> None:
-    draft.replace_page(replace(page, status=PageStatus.EXHAUSTED))
-    escalation = draft.incident.escalation
-    if draft.live_pages() or escalation is None or escalation.due_at is None:
-        return
-    draft.note("escalated", "Nobody of this level can be reached: the next level is asked at once")
-    advance(draft)
+        give_up(draft, marked)
 
 
 def run_reported(incident: Incident, report: RunReported, world: World, now: float) -> Decision:

@@ -3,10 +3,15 @@
 A deadline that comes when it no longer applies changes nothing and is removed; one that comes early is armed again.
 """
 
+from collections.abc import Callable, Mapping
+
 from fireline.domain.deciding_closing import arm_ack_timeout, finish
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import advance, start, stop
 from fireline.domain.deciding_impact import excused, link, look_again
+from fireline.domain.deciding_reminders import ask_for_news, warn
+from fireline.domain.deciding_silence_reviews import review
+from fireline.domain.deciding_steps import step_due
 from fireline.domain.deciding_words import span
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident, Status, TimerDue
@@ -19,25 +24,15 @@ def decide_timer(incident: Incident, due: TimerDue, world: World, now: float) ->
     if incident.status is Status.RESOLVED:
         draft.reason = f"{due.kind} is due, and {incident.id} is resolved"
         return draft.decide()
-    match due.kind:
-        case "escalate":
-            _escalate(draft)
-        case "settle":
-            _settle(draft)
-        case "ack_timeout":
-            _ack_timeout(draft, due)
-        case "lease":
-            _lease(draft, due)
-        case "impact":
-            look_again(draft)
-        case "impacts":
-            link(draft, due.key)
-        case _:
-            draft.reason = f"{due.kind!r} is no deadline of an incident"
+    hear = _KINDS.get(due.kind)
+    if hear is None:
+        draft.reason = f"{due.kind!r} is no deadline of an incident"
+    else:
+        hear(draft, due)
     return draft.decide()
 
 
-def _escalate(draft: Draft) -> None:
+def _escalate(draft: Draft, _due: TimerDue) -> None:
     incident = draft.incident
     escalation = incident.escalation
     if escalation is None or escalation.due_at is None or incident.acknowledged_by is not None:
@@ -51,13 +46,14 @@ def _escalate(draft: Draft) -> None:
         draft.note("unpaged", f"No further level is paged: severity {incident.severity} does not page")
         stop(draft)
         return
-    asked = max((page.at for page in incident.pages), default=draft.now)
+    asked = escalation.asked_at or max((page.at for page in incident.pages), default=draft.now)
     level = f"{escalation.team or incident.owner} level {escalation.level + 1}"
-    draft.note("escalated", f"Nobody of {level} acknowledged within {span(draft.now - asked)}: asking further")
+    few = "Too few" if escalation.acknowledged else "Nobody"
+    draft.note("escalated", f"{few} of {level} acknowledged within {span(draft.now - asked)}: asking further")
     advance(draft)
 
 
-def _settle(draft: Draft) -> None:
+def _settle(draft: Draft, _due: TimerDue) -> None:
     incident = draft.incident
     due_at = incident.settle_due_at
     if incident.firing or due_at is None:
@@ -106,3 +102,18 @@ def _lease(draft: Draft, due: TimerDue) -> None:
     draft.note("lease", f"The fallback lease of {service} ran out and nobody handed it back: paging its owner")
     draft.arm("lease", draft.now + draft.world.response.lease, name=f"lease/{service}")  # never held for ever
     start(draft)
+
+
+_KINDS: Mapping[str, Callable[[Draft, TimerDue], None]] = {
+    "escalate": _escalate,
+    "contact": step_due,
+    "settle": _settle,
+    "ack_timeout": _ack_timeout,
+    "ack_warning": warn,
+    "update": ask_for_news,
+    "silence": lambda draft, _due: review(draft),
+    "lease": _lease,
+    "impact": lambda draft, _due: look_again(draft),
+    "impacts": lambda draft, due: link(draft, due.key),
+}
+"""What hears each kind of deadline of an incident."""

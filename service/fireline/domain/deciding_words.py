@@ -90,4 +90,5 @@ def why_you(page: Page, world: World, now: float) -> str:
     first = f"Rule {why.rule} fires on {why.service}, which {why.owner} answers for (policy {why.policy})"
     duty = on_duty(why, page.person, world, now).removeprefix(f"{why.owner} ")
     after = f"; then {world.name(why.next_person)}" if why.next_person else ""
-    return f"{first}; you are {duty}{after}."
+    order = f" You are reached on {why.order}." if why.order else ""
+    return f"{first}; you are {duty}{after}.{order}"

@@ -7,6 +7,7 @@ from fireline.domain.catalog import Catalog, Person, Service, Severity, Team
 from fireline.domain.configuration import Configuration, Response
 from fireline.domain.incidents import Incident
 from fireline.domain.oncall import OnCall
+from fireline.domain.silences import Silences
 
 NOBODY = "unowned"
 """The owner of an incident when the catalog has no team at all; such an incident can only be loud, not page."""
@@ -15,7 +16,8 @@ NOBODY = "unowned"
 @dataclass(frozen=True, slots=True)
 class World:
     """`owners` maps a rule to the team that answers for it in place of the service's owner; `channels` names the
-    channels that are configured, None when all are. `around` are the incidents that
+    channels that are configured, None when all are. `opened` are the latest incidents of the incident's service, as
+    number and when each was opened, as far back as policies count them. `around` are the incidents that
     it may come of, or that may come of it, as they were when the decision began.
     """
 
@@ -24,7 +26,9 @@ class World:
     response: Response = field(default_factory=Response)
     owners: Mapping[str, str] = field(default_factory=dict)
     channels: frozenset[str] | None = None
+    silences: Silences = field(default_factory=Silences)
     around: tuple[Incident, ...] = ()
+    opened: tuple[tuple[int, float], ...] = ()
 
     @classmethod
     def of(cls, configuration: Configuration, channels: Collection[str] | None = None) -> "World":
@@ -32,6 +36,11 @@ class World:
         owners = {rule.name: rule.owner for rule in configuration.rules.values() if rule.owner}
         known = None if channels is None else frozenset(channels)
         return cls(configuration.catalog, configuration.oncall, configuration.response, owners, known)
+
+    @property
+    def counts_within(self) -> float:
+        """How far back policies count incidents of a service, in seconds; 0.0 when none does."""
+        return max((policy.counts_within for policy in self.oncall.policies.values()), default=0.0)
 
     def service(self, name: str) -> Service | None:
         """The service with this id or alias."""

@@ -44,7 +44,7 @@ class UpdatePage:
 
 @dataclass(frozen=True, slots=True)
 class Say:
-    """A line in the incident's thread on one channel."""
+    """A line in the incident's thread on one channel; `mentions` are groups of that channel."""
 
     key: str
     incident: int
@@ -122,3 +122,8 @@ def lane(effect: Effect) -> str:
             return f"run:{effect.incident}"
         case Publish():
             return f"kafka:{effect.topic}"
+
+
+def channel_of(effect: Effect) -> str:
+    """What carries the effect: a channel's name, `run`, `kafka`; what its lane begins with."""
+    return lane(effect).partition(":")[0]

@@ -5,6 +5,24 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from enum import StrEnum
 
+from fireline.domain.policies import Policy, PolicyLevel, PolicyTarget, TargetKind
+
+__all__ = [
+    "Layer",
+    "OnCall",
+    "OnHolidays",
+    "Override",
+    "Policy",
+    "PolicyLevel",
+    "PolicyTarget",
+    "Restriction",
+    "Schedule",
+    "Shift",
+    "Stint",
+    "TargetKind",
+    "Unit",
+]
+
 
 class Unit(StrEnum):
     """What the length of a turn is counted in. All are wall time: a day is a day also where clocks change."""
@@ -103,39 +121,6 @@ class Shift:
     source: str
     until: datetime | None
     next_person: str | None
-
-
-class TargetKind(StrEnum):
-    """What an escalation level may address."""
-
-    PERSON = "person"
-    SCHEDULE = "schedule"
-    TEAM = "team"
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyTarget:
-    """One address of a level: a person, whoever a schedule says, or every member of a team."""
-
-    kind: TargetKind
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyLevel:
-    """People asked together, and the seconds to wait for one of them before the next level."""
-
-    targets: tuple[PolicyTarget, ...]
-    wait: float
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Levels in order, the whole list `repeat` times more before the incident counts as exhausted."""
-
-    id: str
-    levels: tuple[PolicyLevel, ...]
-    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)

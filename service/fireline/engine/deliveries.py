@@ -99,7 +99,7 @@ def _line(tx: Transaction, effect: Say) -> Delivery | Nothing:
     ref = tx.message_ref(effect.incident, "card", effect.channel, effect.address)
     thread = None if ref is None else bare(ref)
     name = f"INC-{effect.incident}"
-    return Delivery(messages.line(effect.key, effect.address, effect.text, name, thread))
+    return Delivery(messages.line(effect.key, effect.address, effect.text, name, thread, mentions=effect.mentions))
 
 
 def _approval(tx: Transaction, effect: AskApproval) -> Delivery | Nothing:

@@ -7,6 +7,8 @@ JSON with the incident and the version it was seen at (`domain.clicks.subject_of
 import json
 from collections.abc import Sequence
 
+from fireline.domain.deciding_acknowledging import counted
+from fireline.domain.deciding_silences import silenced_by
 from fireline.domain.deciding_words import labels, span, times, wall, why_you
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval, Tell
@@ -50,7 +52,9 @@ def page(key: str, address: str, incident: Incident, asked: Page, world: World, 
     )
 
 
-def line(key: str, address: str, text: str, incident: str, thread: MessageRef | None) -> Message:
+def line(
+    key: str, address: str, text: str, incident: str, thread: MessageRef | None, *, mentions: tuple[str, ...] = ()
+) -> Message:
     """A line in the thread of the card; told apart by the incident's name where there is no thread."""
     title = text if thread is not None else f"{incident}: {text}"
     return Message(key=key, kind="say", address=address, title=title, thread=thread, mentions=mentions)
@@ -107,6 +111,8 @@ def _fields(incident: Incident, world: World, now: float) -> tuple[tuple[str, st
         ("On it", _on_it(incident, world, now)),
         ("Open for", span((incident.resolved_at or now) - incident.opened_at)),
     ]
+    if incident.silenced is not None:
+        fields.append(("Silenced", silenced_by(incident.silenced, world, now)))
     if (impact := incident.impact) is not None:
         fields.append(("Comes of", f"INC-{impact.cause} {impact.service}{', over' if impact.over_at else ''}"))
     if incident.impacts:
@@ -130,6 +136,9 @@ def _on_it(incident: Incident, world: World, now: float) -> str:
         return "NOBODY: every level was asked"
     asked = [p for p in incident.pages if p.status in (PageStatus.SENDING, PageStatus.DELIVERED)]
     names = ", ".join(dict.fromkeys(world.name(p.person) for p in asked))
+    if escalation is not None and escalation.needs > 1:
+        taken = ", ".join(map(world.name, escalation.acknowledged)) or "nobody yet"
+        return f"{taken} ({counted(escalation)} of {escalation.needs} needed), asked: {names or 'nobody'}"
     if not names and incident.impact is not None:
         return f"nobody is asked: it comes of INC-{incident.impact.cause}"
     return f"nobody yet, asked: {names}" if names else "nobody"

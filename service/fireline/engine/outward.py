@@ -50,6 +50,7 @@ class Message:
     edit: MessageRef | None = None
     thread: MessageRef | None = None
     resent: bool = False
+    mentions: tuple[str, ...] = ()  # groups of the channel that are to be called
 
 
 class Channel(Protocol):

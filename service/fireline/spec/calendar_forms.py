@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from fireline.spec.catalog_forms import TimeZone
 from fireline.spec.oncall_forms import DAYS
 from fireline.spec.reading import Name, Part
 from fireline.spec.runbook_forms import Day
+from fireline.spec.wall_times import TimeZone
 
 _SPAN = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-((?:[01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
 _HINT = "write one such as 09:00-17:30"

@@ -13,6 +13,7 @@ from fireline.spec.catalog_forms import (
     SeveritiesFile,
     TeamForm,
 )
+from fireline.spec.contacts import check_rules, hours_of, rules_of
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.plugins import Plugins
@@ -35,6 +36,8 @@ class Entries:
     teams: Mapping[str, Team]
     services: Mapping[str, Service]
     default_team: str | None
+    channels: frozenset[str] | None = None
+    """The channels that this house has set up, for `fireline check`; None where the file does not say."""
 
 
 def read_catalog(document: Document, plugins: Plugins, findings: Findings) -> Entries | None:
@@ -45,8 +48,13 @@ def read_catalog(document: Document, plugins: Plugins, findings: Findings) -> En
         return None
     for name, person in form.people.items():
         _check_contacts(document, ("people", name), person, plugins, findings)
+        check_rules(document, ("people", name), person, findings)
     for name, team in form.teams.items():
         _check_team(document, ("teams", name), team, form, plugins, findings=findings)
+    for index, channel in enumerate(form.channels or ()):
+        if channel not in plugins.channels:
+            message, hint = f"there is no channel `{channel}`", suggestion(channel, plugins.channels)
+            findings.error(document, ("channels", index), message, hint, code=codes.UNKNOWN_NAME)
     _check_aliases(document, form.services, findings)
     for name, service in form.services.items():
         _check_service(document, ("services", name), service, form, findings)
@@ -77,13 +85,19 @@ def read_severities(document: Document, findings: Findings) -> tuple[tuple[Sever
 
 def _entries(form: CatalogFile) -> Entries:
     return Entries(
-        people={name: Person(name, p.name, dict(p.contacts), p.time_zone) for name, p in form.people.items()},
+        people={name: _person(name, person) for name, person in form.people.items()},
         teams={
             name: Team(name, t.name, t.policy, tuple(t.members), dict(t.channels)) for name, t in form.teams.items()
         },
         services={name: _service(name, service) for name, service in form.services.items()},
         default_team=form.default_team,
+        channels=None if form.channels is None else frozenset(form.channels),
     )
+
+
+def _person(name: str, form: PersonForm) -> Person:
+    quiet = hours_of(form.quiet_hours)
+    return Person(name, form.name, dict(form.contacts), form.time_zone, rules_of(form), quiet)
 
 
 def _service(name: str, form: ServiceForm) -> Service:

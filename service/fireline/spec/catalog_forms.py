@@ -2,21 +2,14 @@
 
 import re
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from fireline.spec.contact_forms import ContactRuleForm, DailyHoursForm
 from fireline.spec.durations import PATTERN, Duration, PositiveDuration, positive_seconds
 from fireline.spec.reading import Name, Part, label
 from fireline.spec.runbook_forms import Day
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"`{value[:40]}` is not a time zone; write one such as Europe/Berlin or UTC") from None
-    return value
+from fireline.spec.wall_times import TimeZone
 
 
 def _pattern(value: str) -> str:
@@ -27,7 +20,6 @@ def _pattern(value: str) -> str:
     return value
 
 
-TimeZone = Annotated[str, AfterValidator(_zone)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Version = Annotated[str, BeforeValidator(label), WithJsonSchema({"type": ["string", "number"]})]
 
@@ -38,6 +30,12 @@ class PersonForm(Part):
     name: str = Field(description="a full name", min_length=1)
     contacts: dict[str, str] = Field(default_factory=dict, description="addresses by channel, in order of use")
     time_zone: TimeZone = Field("UTC", description="a time zone, such as Europe/Berlin")
+    rules: list[ContactRuleForm] = Field(
+        default_factory=list, description="which channels when; the first that fits, else the contacts in their order"
+    )
+    quiet_hours: DailyHoursForm | None = Field(
+        None, description="pages of low urgency wait until these hours end; never those of `safety`"
+    )
 
 
 class TeamForm(Part):
@@ -102,12 +100,14 @@ class SeverityForm(Part):
     """One severity level; the file lists them from the worst to the mildest."""
 
     pages: bool = Field(True, description="whether anybody is paged")
-    urgency: Literal["high", "low"] = Field("high", description="how soon it matters, for readers")
+    urgency: Literal["high", "low"] = Field("high", description="how soon it matters; low waits for quiet hours to end")
     ack_within: PositiveDuration | None = Field(None, description="the wait of a policy's level that names none")
     ack_timeout: PositiveDuration | None = Field(
         None, description="after so long an acknowledged incident that still fires pages again"
     )
-    update_every: PositiveDuration | None = Field(None, description="how often people expect news, for readers")
+    update_every: PositiveDuration | None = Field(
+        None, description="how often who has it is reminded that people expect news"
+    )
     postmortem: bool = Field(
         False, description="a root cause, an owner and a due date are needed before it can be closed"
     )

@@ -1,17 +1,18 @@
 """On-call: schedules and escalation policies, checked against the people and teams of the catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 
 from fireline.domain.calendars import Calendar
-from fireline.domain.oncall import OnCall, Override, Policy, PolicyLevel, PolicyTarget, Schedule, TargetKind
+from fireline.domain.oncall import OnCall, Override, Schedule
 from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
-from fireline.spec.oncall_forms import OnCallFile, OverrideForm, PolicyForm, ScheduleForm, target
+from fireline.spec.oncall_forms import OnCallFile, OverrideForm, ScheduleForm
 from fireline.spec.oncall_layers import Place, read_layer
+from fireline.spec.policies import Named, read_policy
 from fireline.spec.reading import read_model
 
 
@@ -21,19 +22,18 @@ class Beside:
 
     catalog: Entries | None
     calendars: Mapping[str, Calendar] | None = None
+    channels: Collection[str] | None = None
 
 
 def read_oncall(document: Document, beside: Beside, findings: Findings) -> OnCall | None:
     """Schedules and policies; None when there are faults."""
-    catalog = beside.catalog
     before = findings.count()
     form = read_model(document, OnCallFile, findings)
     if form is None:
         return None
     schedules = {name: _schedule(document, name, part, beside, findings) for name, part in form.schedules.items()}
-    policies = {
-        name: _policy(document, name, part, form, catalog, findings=findings) for name, part in form.policies.items()
-    }
+    named = Named(form.schedules, beside.catalog, beside.calendars, beside.channels)
+    policies = {name: read_policy(document, name, part, named, findings) for name, part in form.policies.items()}
     return OnCall(schedules, policies) if findings.count() == before else None
 
 
@@ -75,28 +75,3 @@ def _override(place: Place, form: OverrideForm, findings: Findings) -> Override:
     if end <= start:
         findings.error(place.document, (*place.path, "end"), "the override ends before it starts")
     return Override(form.person, start, end, form.reason)
-
-
-def _policy(
-    document: Document, name: str, form: PolicyForm, file: OnCallFile, catalog: Entries | None, *, findings: Findings
-) -> Policy:
-    known: Mapping[str, Mapping[str, object] | None] = {
-        "schedule": file.schedules,
-        "person": catalog.people if catalog else None,
-        "team": catalog.teams if catalog else None,
-    }
-    for index, level in enumerate(form.levels):
-        for position, text in enumerate(level.targets):
-            kind, wanted = target(text)
-            names = known[kind]
-            if names is not None and wanted not in names:
-                path: Path = ("policies", name, "levels", index, "targets", position)
-                message = f"there is no {kind} `{wanted}`"
-                findings.error(document, path, message, suggestion(wanted, names), code=codes.UNKNOWN_NAME)
-    levels = (PolicyLevel(tuple(_target(text) for text in level.targets), level.wait) for level in form.levels)
-    return Policy(name, tuple(levels), form.repeat)
-
-
-def _target(text: str) -> PolicyTarget:
-    kind, name = target(text)
-    return PolicyTarget(TargetKind(kind), name)

@@ -1,26 +1,20 @@
 """The form of `oncall.yaml`."""
 
 import re
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from fireline.domain.oncall import Unit
-from fireline.spec.catalog_forms import TimeZone
-from fireline.spec.durations import PositiveDuration, positive_seconds
+from fireline.spec.durations import positive_seconds
+from fireline.spec.policy_forms import PolicyForm
 from fireline.spec.reading import Name, Part
 from fireline.spec.runbook_forms import Day
+from fireline.spec.wall_times import TimeZone, Wall
 
 DayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[DayName, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_TARGET = re.compile(r"(person|schedule|team):(.+)")
-
-
-def _wall(value: str) -> str:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-        raise ValueError(f"`{value[:40]}` is not a time of day; write one such as 09:00")
-    return value
 
 
 def _instant(value: str) -> str:
@@ -28,12 +22,6 @@ def _instant(value: str) -> str:
         datetime.fromisoformat(value)
     except ValueError:
         raise ValueError(f"`{value[:40]}` is not a date and time; write one such as 2026-12-24T18:00") from None
-    return value
-
-
-def _target(value: str) -> str:
-    if not _TARGET.fullmatch(value):
-        raise ValueError(f"`{value[:40]}` is not a target; write schedule:ID, person:ID or team:ID")
     return value
 
 
@@ -78,9 +66,7 @@ def _hand_off(value: object) -> int | str:
     raise ValueError("a hand-off is on a day of the week or of the month; write one such as mon, or 1")
 
 
-Wall = Annotated[str, AfterValidator(_wall)]
 Instant = Annotated[str, AfterValidator(_instant)]
-TargetText = Annotated[str, AfterValidator(_target)]
 TURN = r"^(hourly|daily|weekly|monthly|[1-9][0-9]? months?|([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+)$"
 Every = Annotated[
     Turn,
@@ -155,20 +141,6 @@ class ScheduleForm(Part):
     overrides: list[OverrideForm] = Field(default_factory=list, description="they win over all layers")
 
 
-class PolicyLevelForm(Part):
-    """Who is asked together, and how long to wait for one of them."""
-
-    targets: list[TargetText] = Field(description="schedule:ID, person:ID or team:ID", min_length=1)
-    wait: PositiveDuration = Field(description="a duration, such as 5m")
-
-
-class PolicyForm(Part):
-    """Levels in order, repeated."""
-
-    levels: list[PolicyLevelForm] = Field(description="a list of levels", min_length=1)
-    repeat: int = Field(0, ge=0, le=20, description="how often the whole list is asked again")
-
-
 class OnCallFile(Part):
     """Schedules and escalation policies."""
 
@@ -179,14 +151,3 @@ class OnCallFile(Part):
 def day(text: str) -> date:
     """A date that the form has checked."""
     return date.fromisoformat(text)
-
-
-def wall(text: str) -> time:
-    """A time of day that the form has checked."""
-    return time.fromisoformat(text)
-
-
-def target(text: str) -> tuple[str, str]:
-    """Kind and id of a target that the form has checked."""
-    kind, _, name = text.partition(":")
-    return kind, name

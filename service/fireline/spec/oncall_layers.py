@@ -9,7 +9,8 @@ from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
 from fireline.spec.findings import Findings, suggestion
-from fireline.spec.oncall_forms import DAYS, LayerForm, RestrictionForm, ShiftForm, Turn, day, wall
+from fireline.spec.oncall_forms import DAYS, LayerForm, RestrictionForm, ShiftForm, Turn, day
+from fireline.spec.wall_times import wall
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
-from fireline.spec.catalog_forms import TimeZone
 from fireline.spec.durations import PositiveDuration
 from fireline.spec.reading import Name, Part
+from fireline.spec.wall_times import TimeZone
 
 
 def _wall(value: str) -> str:
