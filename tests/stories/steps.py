@@ -3,8 +3,20 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from fireline.apps.faults import Refused
+from fireline.apps.silence_asking import Asked, Desk
 from fireline.domain.clicks import subject_of
-from fireline.domain.incident_acts import ChangeSeverity
+from fireline.domain.incident_acts import (
+    AddLink,
+    AddTask,
+    ChangeSeverity,
+    ChangeTask,
+    Close,
+    Merge,
+    SetRole,
+    Split,
+    WritePostMortem,
+)
 from fireline.domain.incidents import (
     Acknowledge,
     AddNote,
@@ -22,6 +34,14 @@ from tests.stories.scene import Scene, StoryError
 from tests.stories.stream import Gateway
 
 REQUESTS = {"acknowledge": Acknowledge, "escalate": EscalateNow, "resolve": Resolve}
+KEPT = {
+    "role": SetRole,
+    "link": AddLink,
+    "task": AddTask,
+    "tick": ChangeTask,
+    "postmortem": WritePostMortem,
+    "close": Close,
+}
 PRESSABLE = (*REQUESTS, "approve", "reject")
 
 
@@ -91,7 +111,30 @@ def _number(scene: Scene, said: Mapping[str, Any]) -> int:
 
 
 def _severity(scene: Scene, said: Mapping[str, Any]) -> None:
-    scene.told(said, ChangeSeverity(_number(scene, said), said["by"], "cli", said.get("to")))
+    number, to = _number(scene, said), said.get("to")
+    scene.told(said, ChangeSeverity(number, said["by"], "cli", to, said.get("reason", ""), said.get("version")))
+
+
+def _merge(scene: Scene, said: Mapping[str, Any]) -> None:
+    """`incident` becomes part of `into`."""
+    number, into = _number(scene, said), said["into"]
+    scene.told(said, Merge(number, into, said["by"], "cli", said.get("reason", ""), said.get("version")))
+
+
+def _split(scene: Scene, said: Mapping[str, Any]) -> None:
+    """`signals`, by rule or fingerprint, become an incident of their own."""
+    number, signals = _number(scene, said), tuple(said["signals"])
+    scene.told(said, Split(number, said["by"], "cli", signals, said.get("reason", ""), said.get("version")))
+
+
+def _keep(kind: type) -> Callable[[Scene, Any], None]:
+    """An act whose fields the step names as the input does."""
+
+    def ask(scene: Scene, said: Mapping[str, Any]) -> None:
+        given = {k: v for k, v in said.items() if k not in ("by", "incident", "reply")}
+        scene.told(said, kind(incident=_number(scene, said), person=said["by"], via="cli", **given))
+
+    return ask
 
 
 def _note(scene: Scene, said: Mapping[str, Any]) -> None:
@@ -131,7 +174,9 @@ def _channel(scene: Scene, given: Mapping[str, Any]) -> None:
     wire = scene.channels[given["channel"]]
     plans: Mapping[str, Outcome] = {
         "refuses": Failed(given.get("reason", "channel_not_found")),
-        "puts_off": RetryLater(seconds(given.get("for", "1s")), given.get("reason", "rate limited")),
+        "puts_off": RetryLater(
+            seconds(given.get("for", "1s")), given.get("reason", "rate limited"), limited=given.get("limited", False)
+        ),
         "doubts": Failed(given.get("reason", "no answer"), unknown=True),
     }
     for word, outcome in plans.items():
@@ -158,6 +203,31 @@ def _route(scene: Scene, given: Mapping[str, Any]) -> None:
         assert isinstance(done, Changed), done
         if done.report is not None:
             scene.door.handle_in(tx, done.report)
+
+
+def _silence(scene: Scene, given: Mapping[str, Any]) -> None:
+    """A silence is made: `matchers`, `lasts` or `end`, and any other word of it; `refused` is a part of why not."""
+    said = {**given, "reason": given.get("reason", "trying something")}
+    _at_the_desk(scene, said, lambda desk, asked, by: desk.make(asked, by))
+
+
+def _edit_silence(scene: Scene, given: Mapping[str, Any]) -> None:
+    _at_the_desk(scene, given, lambda desk, asked, by: desk.edit(given["name"], asked, by))
+
+
+def _end_silence(scene: Scene, given: Mapping[str, Any]) -> None:
+    _at_the_desk(scene, given, lambda desk, _, by: desk.end(given["name"], by))
+
+
+def _at_the_desk(scene: Scene, given: Mapping[str, Any], act: Callable[[Desk, Asked, str], object]) -> None:
+    own = {key: value for key, value in given.items() if key not in {"by", "name", "refused", "lasts"}}
+    asked = Asked(**own, lasts=seconds(given["lasts"]) if "lasts" in given else None)
+    try:
+        act(Desk(scene.store, scene.settings, scene.clock), asked, given.get("by", "ann"))
+    except Refused as refused:
+        assert given.get("refused", "\0") in str(refused), f"refused: {refused}"
+    else:
+        assert "refused" not in given, "it was not refused"
 
 
 async def _kill(scene: Scene, given: Any) -> None:
@@ -187,6 +257,9 @@ WORDS: Mapping[str, Callable[[Scene, Any], Awaitable[None] | None]] = {
     "gateway": _gateway,
     **{word: _request(kind) for word, kind in REQUESTS.items()},
     "severity": _severity,
+    "merge": _merge,
+    "split": _split,
+    **{word: _keep(kind) for word, kind in KEPT.items()},
     "note": _note,
     "press": _press,
     "channel": _channel,
@@ -194,6 +267,9 @@ WORDS: Mapping[str, Callable[[Scene, Any], Awaitable[None] | None]] = {
     "kill": _kill,
     "start": _start,
     "restart": _restart,
+    "silence": _silence,
+    "edit_silence": _edit_silence,
+    "end_silence": _end_silence,
     "config": lambda scene, given: scene.configure(given),
 }
 """Every word that a step may use beside `at` and `expect`."""

@@ -70,6 +70,12 @@ def silenced(draft: Draft) -> bool:
     return True
 
 
+def silenced_by(held: Silenced, world: World, now: float) -> str:
+    """`by S-3 of Ann Berg until Mon 09:00: moving the database`, in the author's time zone."""
+    author = world.person(held.author)
+    return f"by {_names(held)} of {author.name or author.id} until {wall(held.until, author.time_zone, now)}: {held.reason}"
+
+
 def break_silence(draft: Draft, person: str) -> None:
     """A person asks for the next level: what holds this incident back does so no more."""
     held = draft.incident.silenced
@@ -115,8 +121,7 @@ def _told(draft: Draft, found: Silenced, before: Silenced | None) -> str:
     if before is not None and before.by == found.by:
         return f"Silenced by {_names(found)} until {until} now: nobody is paged before"
     taken = "" if incident.acknowledged_by is None else f"; {world.name(incident.acknowledged_by)} is on it"
-    text = f"Not paged: silenced by {_names(found)} of {author.name or author.id} until {until}: {found.reason}"
-    return text + taken
+    return f"Not paged: silenced {silenced_by(found, world, draft.now)}{taken}"
 
 
 def _data(found: Silenced) -> dict[str, object]:

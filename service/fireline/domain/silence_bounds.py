@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 
-from fireline.domain.durations import spelled
+from fireline.domain.deciding_words import span
 from fireline.domain.silence_matchers import fits
 from fireline.domain.silences import OWN, OWN_LIMIT, Recurrence, Silence, Starts
 
@@ -105,13 +105,13 @@ def _of_times(silence: Silence, longest: float) -> Iterator[SilenceFault]:
     lasts = silence.recurrence.lasts if silence.recurrence else (silence.end or silence.start) - silence.start
     field = "lasts" if silence.recurrence else "end"
     if lasts > longest:
-        message = f"it lasts {spelled(lasts)}, and {spelled(longest)} is the longest that is allowed"
+        message = f"it lasts {span(lasts)}, and {span(longest)} is the longest that is allowed"
         yield SilenceFault(field, message, "`longest_silence` in severities.yaml says so; make a shorter one")
     own = any(
         each.label == "service" and fits((each,), {"service": OWN}) and OWN in each.values for each in silence.matchers
     )
     if own and lasts > OWN_LIMIT:
-        message = f"Fireline's own alerts cannot be silenced for longer than {spelled(OWN_LIMIT)} at a stretch"
+        message = f"Fireline's own alerts cannot be silenced for longer than {span(OWN_LIMIT)} at a stretch"
         yield SilenceFault(field, message, "who silences them for longer does not hear that nobody is paged")
 
 
@@ -131,7 +131,7 @@ def _of_windows(silence: Silence, starts: Starts) -> Iterator[SilenceFault]:
         yield SilenceFault("rule", f"`{recurrence.rule[:80]}` never comes true in five years", "is a day wrong?")
     shortest = min((b - a for a, b in pairwise(found[:TRIED])), default=None)
     if shortest is not None and shortest.total_seconds() <= recurrence.lasts:
-        message = f"each window lasts {spelled(recurrence.lasts)}, and the next one begins before it is over"
+        message = f"each window lasts {span(recurrence.lasts)}, and the next one begins before it is over"
         yield SilenceFault("lasts", message, "it would never end; make the windows shorter")
 
 

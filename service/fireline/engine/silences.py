@@ -40,8 +40,8 @@ def in_force(configuration: Configuration, tx: Transaction, now: float) -> Silen
     return Silences((*configuration.maintenance.values(), *tx.silences(now)), starts)
 
 
-def save(tx: Transaction, silence: Silence, now: float) -> None:
-    """Keep a silence that is new or changed, and have open incidents decided on anew; raises StaleVersion."""
+def save(tx: Transaction, before: Silence | None, silence: Silence, now: float, by: str) -> None:
+    """Keep a silence that `by` made or changed, and have open incidents decided on anew; raises StaleVersion."""
     tx.save_silence(silence)
     tx.arm(Timer(f"{KIND}/{silence.id}/v{silence.version}", now, KIND))
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from fireline.domain.effects import Timer
 from fireline.domain.incidents import TimerDue
+from fireline.engine import silences
 from fireline.engine.ports import Clock, StaleVersion, Store, Unavailable
 from fireline.engine.respond import Responder
 
@@ -107,6 +108,8 @@ class Sweeper:
             if timer.incident is not None:
                 what = TimerDue(timer.incident, timer.kind, timer.key, timer.due_at)
                 await asyncio.to_thread(self._responder.handle, what)
+            elif timer.kind == silences.KIND:
+                await asyncio.to_thread(silences.review, self._store, self._responder, timer)
             elif self._run_due is not None:
                 await self._run_due(timer)
         except (Unavailable, StaleVersion) as fault:

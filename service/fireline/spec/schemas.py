@@ -8,6 +8,7 @@ from fireline.spec.calendar_forms import CalendarsFile
 from fireline.spec.catalog_forms import CatalogFile, SeveritiesFile
 from fireline.spec.oncall_forms import OnCallFile
 from fireline.spec.runbook_forms import RunbookForm
+from fireline.spec.silence_forms import MaintenanceFile
 from fireline.spec.slo_forms import RulesFile
 from fireline.spec.topic_forms import TopicsFile
 
@@ -16,6 +17,7 @@ FILES: Mapping[str, type[BaseModel]] = {
     "runbooks": RunbookForm,
     "calendars": CalendarsFile,
     "catalog": CatalogFile,
+    "maintenance": MaintenanceFile,
     "oncall": OnCallFile,
     "severities": SeveritiesFile,
     "topics": TopicsFile,
