@@ -196,3 +196,13 @@ def test_changed_moves_with_each_commit_and_only_then(store: DatabaseStore) -> N
     assert after != during
     claim(store, 2.0)
     assert store.changed() != after
+
+
+def test_lanes_of_a_channel_may_be_left_out(store: DatabaseStore) -> None:
+    queue(store, say("a", "A"), Publish("p", "fireline.incidents", "1", {}))
+    without = frozenset({"slack"})
+    assert [queued.effect.key for queued in store.claim_effects("me", 2.0, 30.0, 10, without)] == ["p"]
+    assert store.next_due(without) == 32.0, "what is left out is not waited for"
+    assert store.next_due() == 1.0
+    assert store.claim_effects("me", 2.0, 30.0, 10, frozenset({"slack", "kafka"})) == []
+    assert claim(store, 2.0) == ["a"], "and is there when it may be had again"

@@ -1,6 +1,7 @@
 """Performing: at least once, in order within a lane, no lane waiting for another, nothing lost and nothing twice."""
 
 import asyncio
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ from fireline.adapters.memory import MemoryPublisher
 from fireline.domain.effects import Publish, Say, SendPage, StartRun
 from fireline.domain.incidents import PageStatus, Resolve
 from fireline.domain.outcomes import Failed, RetryLater, Waiting
-from fireline.engine.perform import GIVE_UP, LEASE, backoff
+from fireline.engine.perform import GIVE_UP, IN_FLIGHT, LEASE, MOST_OF_A_CHANNEL, backoff
 from tests.engine.respond_world import Desk, eventually, running
 
 
@@ -73,6 +74,24 @@ async def test_a_channel_that_hangs_delays_no_other_lane_and_keeps_the_order_of_
         await eventually(lambda: len(live.slack.new("U1")) == 3)
     assert [m.kind for m in live.slack.new("U1")] == ["page", "say", "say"]
     assert [m.title for m in live.slack.new("U1")[1:]] == ["INC-1: first", "INC-1: second"]
+
+
+async def test_a_channel_that_hangs_everywhere_delays_no_other_channel(live):
+    """More of its lanes hang than effects are claimed at once, all of them older than the page on the other channel."""
+    live.fires()
+    release = asyncio.Event()
+    rooms = [f"C-{n}" for n in range(2 * IN_FLIGHT + 2 * MOST_OF_A_CHANNEL)]
+    live.slack.hangs.update(dict.fromkeys((*rooms, "U1", "C1"), release))
+    queue(live, *(line for room in rooms for line in lines(room, "one", "two")))
+    queue(live, *(line for each in range(3) for line in lines(f"{each}@x.example", "a", "b", channel="email")))
+    async with running(live.performer(timeout=60.0)):
+        await eventually(lambda: len(live.email.came) == 6)
+        assert live.slack.came == [], "all of the other channel still hangs"
+        assert len(live.slack.tried) < IN_FLIGHT + MOST_OF_A_CHANNEL, "and what is in flight of it is bounded"
+        release.set()
+        await eventually(lambda: live.backlog() == 0, within=60)
+    for room in rooms:
+        assert [m.title for m in live.slack.new(room)] == ["INC-1: one", "INC-1: two"]
 
 
 async def test_a_page_is_queued_and_accepted_in_a_moment(live):
@@ -185,6 +204,19 @@ async def test_a_page_that_waits_long_is_told_once_and_tried_elsewhere_beside_it
     assert len([t for t in desk.texts() if "Delivery pending on slack for Ann Berg" in t]) == 1
 
 
+async def test_a_rate_limit_is_told_with_its_end(desk):
+    desk.fires()
+    desk.slack.plans["U1"] = [RetryLater(40.0, "ratelimited", limited=True)]
+    desk.email.plans["ann@x.example"] = [RetryLater(40.0, "busy")]
+    end = datetime.fromtimestamp(desk.clock.now() + 40, UTC).strftime("%H:%M:%S UTC")
+    await desk.drain()
+    told = [text for text in desk.texts() if "pending" in text]
+    assert told == [
+        f"Delivery pending on slack for Ann Berg: rate limited until {end}; trying email as well",
+        f"Delivery pending on email for Ann Berg: busy; tried again {end}; still trying",
+    ]
+
+
 async def test_a_room_that_refuses_is_told_once_however_often_it_does(desk):
     desk.slack.plans["C1"] = [Failed("channel_not_found")] * 100
     desk.fires()
@@ -245,6 +277,24 @@ async def test_a_page_in_hand_is_not_sent_once_somebody_took_it(desk):
     desk.clock.advance(LEASE)
     await desk.drain()
     assert desk.slack.pages() == []
+
+
+async def test_taking_it_stops_every_channel_whatever_they_are_at(desk):
+    """One was put off for long, of one nobody knows: once somebody took it, neither is asked for the page again."""
+    desk.fires()
+    desk.slack.plans["U1"] = [RetryLater(40.0, "ratelimited", limited=True)]
+    desk.email.plans["ann@x.example"] = [Failed("no answer", unknown=True)]
+    await desk.drain()
+    tried = len(desk.slack.tried), len(desk.email.tried)
+    assert [m.kind for m in desk.email.tried] == ["page"]
+    desk.takes()
+    for _ in range(60):
+        await desk.drain()
+        desk.clock.advance(1.0)
+    fresh = desk.slack.tried[tried[0] :] + desk.email.tried[tried[1] :]
+    assert [m for m in fresh if m.kind == "page"] == []
+    assert desk.slack.pages() == desk.email.pages() == []
+    assert desk.backlog() == 0
 
 
 # crashes

@@ -17,6 +17,7 @@ from fireline.domain.incident_acts import (
     Split,
     WritePostMortem,
 )
+from fireline.domain.incident_records import Role
 from fireline.domain.incidents import (
     Acknowledge,
     AddNote,
@@ -131,7 +132,7 @@ def _keep(kind: type) -> Callable[[Scene, Any], None]:
     """An act whose fields the step names as the input does."""
 
     def ask(scene: Scene, said: Mapping[str, Any]) -> None:
-        given = {k: v for k, v in said.items() if k not in ("by", "incident", "reply")}
+        given = {k: Role(v) if k == "role" else v for k, v in said.items() if k not in {"by", "incident", "reply"}}
         scene.told(said, kind(incident=_number(scene, said), person=said["by"], via="cli", **given))
 
     return ask
@@ -224,10 +225,12 @@ def _at_the_desk(scene: Scene, given: Mapping[str, Any], act: Callable[[Desk, As
     asked = Asked(**own, lasts=seconds(given["lasts"]) if "lasts" in given else None)
     try:
         act(Desk(scene.store, scene.settings, scene.clock), asked, given.get("by", "ann"))
-    except Refused as refused:
-        assert given.get("refused", "\0") in str(refused), f"refused: {refused}"
+    except Refused as fault:
+        refused = str(fault)
     else:
-        assert "refused" not in given, "it was not refused"
+        refused = ""
+    assert given.get("refused", "") in refused, f"it was refused: {refused or 'not at all'}"
+    assert bool(refused) == ("refused" in given), f"it was refused: {refused}"
 
 
 async def _kill(scene: Scene, given: Any) -> None:

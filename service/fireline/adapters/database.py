@@ -29,6 +29,7 @@ from fireline.adapters.database_outbox import OutboxRows
 from fireline.adapters.database_roster import RosterRows
 from fireline.adapters.database_routes import RouteRows
 from fireline.adapters.database_runs import RunRows
+from fireline.adapters.database_silences import SilenceRows
 from fireline.domain.audit import Blots, Keys
 from fireline.domain.effects import Timer
 from fireline.engine.ports import Queued, StaleVersion, Store, Unavailable
@@ -82,15 +83,17 @@ class DatabaseStore:
                     _refuse_writes(connection, refuse=False)
                     transaction.rollback()
 
-    def claim_effects(self, owner: str, now: float, lease: float, limit: int) -> Sequence[Queued]:
+    def claim_effects(
+        self, owner: str, now: float, lease: float, limit: int, without: frozenset[str] = frozenset()
+    ) -> Sequence[Queued]:
         """Due effects, the oldest of each lane only, leased to `owner` for `lease` seconds.
 
-        One whose earlier lease ran out unfinished comes back with `maybe_sent`.
+        One whose earlier lease ran out unfinished comes back with `maybe_sent`. Lanes of channels in `without` stay.
         """
-        if not self._look(database_outbox.any_claimable, now):
+        if not self._look(lambda connection, at: database_outbox.any_claimable(connection, at, without), now):
             return []
         with self._writing() as connection:
-            return database_outbox.claim_effects(connection, owner, now, lease, limit)
+            return database_outbox.claim_effects(connection, owner, now, lease, limit, without=without)
 
     def finish_effect(self, key: str, owner: str, outcome: str, now: float) -> None:
         """It is done (or failed for good): `outcome` says what came of it. A lost lease changes nothing."""
@@ -109,10 +112,13 @@ class DatabaseStore:
         with self._writing() as connection:
             return database_outbox.claim_timers(connection, owner, now, lease, limit)
 
-    def next_due(self) -> float | None:
-        """When the next timer, or the next effect that may be claimed, is due (in the past: now); None of none."""
+    def next_due(self, without: frozenset[str] = frozenset()) -> float | None:
+        """When the next timer, or the next effect that may be claimed, is due (in the past: now); None of none.
+
+        Effects of channels in `without` do not count.
+        """
         with _faults_translated(), self._in_turn_of_memory(), self._connect_to_read() as connection:
-            return database_outbox.next_due(connection)
+            return database_outbox.next_due(connection, without)
 
     def claim_run(self, run: int, owner: str, now: float, lease: float) -> bool:
         """Lease a run, or renew one's own lease, so that two responders never execute it at once."""

@@ -17,6 +17,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    not_,
     or_,
     select,
     true,
@@ -102,15 +103,17 @@ class OutboxRows(Rows):
         return statement.with_for_update() if self._locking else statement
 
 
-def any_claimable(connection: Connection, now: float) -> bool:
+def any_claimable(connection: Connection, now: float, without: frozenset[str]) -> bool:
     """Whether `claim_effects` would find something: a look without locks."""
-    statement = select(effects.c.id).select_from(_WAITING).where(now >= _EFFECT_READY_AT).limit(1)
+    statement = select(effects.c.id).select_from(_WAITING).where(now >= _EFFECT_READY_AT, *_not_of(without)).limit(1)
     return connection.execute(statement).first() is not None
 
 
-def claim_effects(connection: Connection, owner: str, now: float, lease: float, limit: int) -> Sequence[Queued]:
-    """Lease the due heads of the lanes, in the order they were queued."""
-    heads = select(effects.c.id).select_from(_WAITING).where(now >= _EFFECT_READY_AT)
+def claim_effects(
+    connection: Connection, owner: str, now: float, lease: float, limit: int, *, without: frozenset[str]
+) -> Sequence[Queued]:
+    """Lease the due heads of the lanes, in the order they were queued; lanes of channels in `without` stay."""
+    heads = select(effects.c.id).select_from(_WAITING).where(now >= _EFFECT_READY_AT, *_not_of(without))
     heads = heads.order_by(effects.c.id).limit(limit)
     ids = connection.execute(_skipping_locked(connection, heads)).scalars().all()
     if not ids:
@@ -180,14 +183,19 @@ def claim_timers(connection: Connection, owner: str, now: float, lease: float, l
     return sorted((decode(Timer, data) for data in rows), key=lambda timer: (timer.due_at, timer.key))
 
 
-def next_due(connection: Connection) -> float | None:
+def next_due(connection: Connection, without: frozenset[str]) -> float | None:
     """When the next timer, or the next head of a lane, may be claimed."""
     either = union_all(
-        select(func.min(_EFFECT_READY_AT).label("at")).select_from(_WAITING),
+        select(func.min(_EFFECT_READY_AT).label("at")).select_from(_WAITING).where(*_not_of(without)),
         select(func.min(_TIMER_READY_AT).label("at")),
     ).subquery()
     at: float | None = connection.execute(select(func.min(either.c.at))).scalar()
     return at
+
+
+def _not_of(channels: frozenset[str]) -> list[ColumnElement[bool]]:
+    """Lanes of other channels: the channel is what a lane begins with."""
+    return [not_(effects.c.lane.startswith(f"{name}:", autoescape=True)) for name in sorted(channels)]
 
 
 def _skipping_locked(connection: Connection, statement: Select[Any]) -> Select[Any]:

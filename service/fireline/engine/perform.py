@@ -7,9 +7,11 @@ channel keeps putting off is said to be pending and tried elsewhere beside it.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar, assert_never
 
 from fireline.domain.effects import (
@@ -44,6 +46,9 @@ TIMEOUT = 10.0
 VISIBLE = 30.0
 """Seconds after which a waiting delivery is said on the timeline."""
 IN_FLIGHT = 100
+"""So many effects are claimed at once."""
+MOST_OF_A_CHANNEL = 50
+"""While so many effects of a channel are in flight, none of it is claimed: one that hangs takes no place of others."""
 FIRST_DELAY = 0.5
 LONGEST_DELAY = {True: 10.0, False: 60.0}
 """The longest wait between attempts, for pages and for the rest; a channel that asks for longer gets it."""
@@ -84,6 +89,7 @@ class Performer:
         self._responder = responder
         self._timeout = timeout
         self._pause = QUICK_POLL if store.changed_at_once else POLL
+        self._in_flight: Counter[str] = Counter()
 
     async def run_once(self) -> int:
         """Perform what is due now, one effect of each lane; how many there were."""
@@ -108,14 +114,12 @@ class Performer:
         failures = 0
         while not stop.is_set():
             try:
-                changed = await self._changed()
-                if changed != seen or (due is not None and self._clock.now() >= due):
-                    seen = changed
-                    for queued in await self._claim(IN_FLIGHT - len(tasks)):
-                        task = asyncio.create_task(self._perform(queued))
-                        tasks.add(task)
-                        task.add_done_callback(tasks.discard)
-                    due = await asyncio.to_thread(self._store.next_due)
+                now = (await self._changed(), self._full())
+                if now != seen or (due is not None and self._clock.now() >= due):
+                    seen = now
+                    for queued in await self._claim(IN_FLIGHT, now[1]):
+                        self._begin(queued, tasks)
+                    due = await asyncio.to_thread(self._store.next_due, self._full())
                 failures = 0
             except (Unavailable, StaleVersion) as fault:
                 LOG.warning("the outbox cannot be read now: %s", fault)
@@ -123,17 +127,31 @@ class Performer:
                 seen = None
             await self._clock.sleep(backoff(failures, LONGEST_PAUSE, FIRST_PAUSE) if failures else self._pause)
 
+    def _begin(self, queued: Queued, tasks: set[asyncio.Task[None]]) -> None:
+        channel = channel_of(queued.effect)
+        task = asyncio.create_task(self._perform(queued))
+
+        def ended(task: asyncio.Task[None]) -> None:
+            tasks.discard(task)
+            self._in_flight[channel] -= 1
+
+        self._in_flight[channel] += 1
+        tasks.add(task)
+        task.add_done_callback(ended)
+
+    def _full(self) -> frozenset[str]:
+        """The channels that have as much in flight as they may."""
+        return frozenset(name for name, count in self._in_flight.items() if count >= MOST_OF_A_CHANNEL)
+
     async def _changed(self) -> object:
         """A page must not wait for a thread when asking takes less than finding one."""
         if self._store.changed_at_once:
             return self._store.changed()
         return await asyncio.to_thread(self._store.changed)
 
-    async def _claim(self, limit: int) -> list[Queued]:
-        if limit <= 0:
-            return []
+    async def _claim(self, limit: int, full: frozenset[str] = frozenset()) -> list[Queued]:
         now = self._clock.now()
-        return list(await asyncio.to_thread(self._store.claim_effects, self._owner, now, LEASE, limit))
+        return list(await asyncio.to_thread(self._store.claim_effects, self._owner, now, LEASE, limit, full))
 
     async def _perform(self, queued: Queued) -> None:
         """One effect, to its end or its next attempt. Whatever goes wrong, its lease ends and it comes again."""
@@ -219,7 +237,9 @@ class Performer:
         match outcome:
             case Done():
                 await self._finish(queued, "done")
-            case RetryLater(delay, reason) | Waiting(delay, reason):
+            case RetryLater(delay, reason, limited):
+                await self._postpone(queued, delay, reason, maybe_sent=False, limited=limited)
+            case Waiting(delay, reason):
                 await self._postpone(queued, delay, reason, maybe_sent=False)
             case Failed(reason, unknown) if unknown and not self._too_old(queued):
                 await self._postpone(queued, 0.0, reason, maybe_sent=True)
@@ -235,12 +255,17 @@ class Performer:
         now = self._clock.now()
         await self._stored(lambda: self._store.finish_effect(queued.effect.key, self._owner, outcome, now))
 
-    async def _postpone(self, queued: Queued, delay: float, reason: str, *, maybe_sent: bool) -> None:
+    async def _postpone(
+        self, queued: Queued, delay: float, reason: str, *, maybe_sent: bool, limited: bool = False
+    ) -> None:
         effect = queued.effect
         now = self._clock.now()
         wait = max(delay, backoff(queued.attempts, LONGEST_DELAY[isinstance(effect, SendPage)]))
         if now + wait - queued.queued_at > VISIBLE:
-            await self._tell_pending(queued, f"{reason}; next attempt in {wait:.0f} s")
+            until = datetime.fromtimestamp(now + wait, UTC).strftime("%H:%M:%S UTC")
+            await self._tell_pending(
+                queued, f"rate limited until {until}" if limited else f"{reason}; tried again {until}"
+            )
 
         def postpone() -> None:
             self._store.postpone_effect(effect.key, self._owner, now + wait, reason, maybe_sent=maybe_sent)

@@ -13,9 +13,10 @@ from fireline.domain.audit import Act, Sealed, Sought
 from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Effect, Timer
 from fireline.domain.incidents import Entry, Incident
-from fireline.domain.routes import Route
 from fireline.domain.roster import Change
+from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
+from fireline.domain.silences import Silence
 from fireline.engine.outward import MessageRef
 from fireline.engine.watching import Checkpoint, Claim, Watch, WatchAnswer
 
@@ -110,6 +111,10 @@ class Transaction(Protocol):
         """Newest first."""
         ...
 
+    def opened(self, service: str, timeline: str, since: float, limit: int) -> Sequence[tuple[int, float]]:
+        """Number and time of opening of the service's latest incidents, as far back as `since`; locks none of them."""
+        ...
+
     def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
         """The open incidents of these services, and those with these numbers; locks none of them."""
         ...
@@ -137,6 +142,10 @@ class Transaction(Protocol):
 
     def audit_head(self) -> tuple[int, str]:
         """How many acts the chain has by its own count, and the mac of the last."""
+        ...
+
+    def audit_entry(self, number: int) -> Sealed | None:
+        """One entry of the chain; None when there is none of this number."""
         ...
 
     def audit_chain(self) -> Iterator[Sealed]:
@@ -231,29 +240,6 @@ class Transaction(Protocol):
         """Insert, or replace version - 1; raises StaleVersion otherwise."""
         ...
 
-    # watches
-    def save_watch(self, watch: Watch) -> None:
-        """Ask a question, once per id."""
-        ...
-
-    def watches(self, now: float) -> Sequence[Watch]:
-        """The questions that are open at `now`."""
-        ...
-
-    def answer(self, answers: Iterable[WatchAnswer]) -> None:
-        """Insert or replace the answers by (watch, entity)."""
-        ...
-
-    def answers(self, watch: str) -> Sequence[WatchAnswer]:
-        """The answers so far."""
-        ...
-
-    # checkpoints
-    def claim(self, topic: str, partition: int, now: float) -> Claim:
-        """Take a partition over: every earlier claim on it is outdated from here on."""
-        ...
-
-    def holds(self, claim: Claim) -> bool:
     # silences
     def silence(self, number: int) -> Silence | None:
         """The silence, locked; None when there is none."""
@@ -280,6 +266,29 @@ class Transaction(Protocol):
         """Insert, or replace version - 1; raises StaleVersion otherwise."""
         ...
 
+    # watches
+    def save_watch(self, watch: Watch) -> None:
+        """Ask a question, once per id."""
+        ...
+
+    def watches(self, now: float) -> Sequence[Watch]:
+        """The questions that are open at `now`."""
+        ...
+
+    def answer(self, answers: Iterable[WatchAnswer]) -> None:
+        """Insert or replace the answers by (watch, entity)."""
+        ...
+
+    def answers(self, watch: str) -> Sequence[WatchAnswer]:
+        """The answers so far."""
+        ...
+
+    # checkpoints
+    def claim(self, topic: str, partition: int, now: float) -> Claim:
+        """Take a partition over: every earlier claim on it is outdated from here on."""
+        ...
+
+    def holds(self, claim: Claim) -> bool:
         """Whether nobody has taken the partition over since; nobody can until the end of this transaction."""
         ...
 
@@ -324,10 +333,12 @@ class Store(Protocol):
         """A consistent view to read from: locks nothing, waits for no writer, cannot write."""
         ...
 
-    def claim_effects(self, owner: str, now: float, lease: float, limit: int) -> Sequence[Queued]:
+    def claim_effects(
+        self, owner: str, now: float, lease: float, limit: int, without: frozenset[str] = frozenset()
+    ) -> Sequence[Queued]:
         """Due effects, the oldest of each lane only, leased to `owner` for `lease` seconds.
 
-        One whose earlier lease ran out unfinished comes back with `maybe_sent`.
+        One whose earlier lease ran out unfinished comes back with `maybe_sent`. Lanes of channels in `without` stay.
         """
         ...
 
@@ -343,8 +354,8 @@ class Store(Protocol):
         """Timers due at `now`, leased; the decision that handles one disarms or re-arms it."""
         ...
 
-    def next_due(self) -> float | None:
-        """When the next timer or postponed effect is due, None of none."""
+    def next_due(self, without: frozenset[str] = frozenset()) -> float | None:
+        """When the next timer or effect is due, None of none; effects of channels in `without` do not count."""
         ...
 
     def claim_run(self, run: int, owner: str, now: float, lease: float) -> bool:
