@@ -278,7 +278,7 @@ def test_firing_again_while_it_settles_is_a_flap_that_holds_it_open(scene: Scene
     scene.clears()
     scene.passes(40)
     decision = scene.fires()
-    assert "Flapping: fraud_latency{service=fraud-scoring, region=eu} fires again after 40 s clear" in texts(decision)
+    assert "fraud_latency{service=fraud-scoring, region=eu} fires again after 40 s clear" in texts(decision)
     assert "inc-7/settle" not in scene.timers
     assert not of(decision, SendPage)
     scene.clears()

@@ -21,6 +21,14 @@ class NoiseBudget:
 
 
 @dataclass(frozen=True, slots=True)
+class Flapping:
+    """A signal that fires or clears `changes` times `within` so many seconds is flapping; calm when it stays so long."""
+
+    changes: int = 4
+    within: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class Response:
     """How incidents behave. Seconds: `settle` clear before resolving, `reopen_within` of a resolve reopens.
 
@@ -35,6 +43,7 @@ class Response:
     resolve_while_firing: str = "tell"  # or refuse
     impact_within: float = 120.0
     outlives: float = 120.0
+    flapping: Flapping = Flapping()
     longest_silence: float = 30 * 86_400.0
     noise_budget: NoiseBudget | None = None
 

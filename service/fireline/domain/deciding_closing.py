@@ -2,6 +2,7 @@
 
 from fireline.domain.deciding_draft import ACTOR, Draft
 from fireline.domain.deciding_escalation import close_pages, stop
+from fireline.domain.deciding_flapping import held_until
 from fireline.domain.deciding_impact import wake_impacted
 from fireline.domain.deciding_reminders import arm_stale
 from fireline.domain.deciding_words import span
@@ -38,13 +39,11 @@ def reopen(draft: Draft, cause: str) -> None:
 def settle(draft: Draft) -> None:
     """Nothing fires any more: resolve after a while, or wait for the end of the fallback that made it so."""
     draft.change(requested=())
-    due_at = draft.now + draft.world.response.settle
+    due_at = max(draft.now + draft.world.response.settle, held_until(draft.incident, draft.world))
     if not draft.incident.leases:
         draft.change(settle_due_at=due_at)
         draft.arm("settle", due_at)
-        draft.note(
-            "settling", f"Nothing fires any more: it resolves in {span(draft.world.response.settle)} if that stays so"
-        )
+        draft.note("settling", f"Nothing fires any more: it resolves in {span(due_at - draft.now)} if that stays so")
         return
     services = ", ".join(draft.incident.leases)
     if draft.incident.mitigated_at is None:

@@ -49,7 +49,7 @@ SAID = frozenset(
         "stale",
         "unpaged",
     }
-    | {"impacted", "outlived"}
+    | {"impacted", "outlived", "flapping", "calm"}
     | {"group", "told", "partly", "renewed", "deferred"}
 )
 """The kinds of entries that are also said in the thread of the incident's card; the card itself shows the rest."""

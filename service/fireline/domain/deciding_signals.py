@@ -11,6 +11,7 @@ from dataclasses import replace
 from fireline.domain.deciding_closing import arm_ack_timeout, reopen, settle
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import idle, start
+from fireline.domain.deciding_flapping import changed
 from fireline.domain.deciding_impact import excused, look, page, restarted, seen_since, wake
 from fireline.domain.deciding_silence_reviews import review
 from fireline.domain.deciding_steps import hasten
@@ -128,8 +129,7 @@ def _fire(draft: Draft, signal: Signal, known: Attached | None) -> None:
         _fire_resolved(draft, signal)
         return
     quiet_before = not incident.firing
-    flaps = _flaps(draft, signal, known)
-    _attach(draft, Attached(signal, None, flaps))
+    _attach(draft, _refired(draft, signal, known))
     if known is None:
         draft.note(
             "attached", f"{labels(signal)} fires as well, at {signal.severity}: {signal.summary}", data=_data(signal)
@@ -151,16 +151,26 @@ def _attach(draft: Draft, attached: Attached) -> None:
     draft.change(signals={**draft.incident.signals, attached.signal.fingerprint: attached})
 
 
-def _flaps(draft: Draft, signal: Signal, known: Attached | None) -> int:
-    if known is None or known.cleared_at is None:
-        return known.flaps if known else 0
-    quiet = draft.now - known.cleared_at
+def _refired(draft: Draft, signal: Signal, known: Attached | None) -> Attached:
+    """The signal as attached now that it fires; one that was clear has changed."""
+    if known is None:
+        return Attached(signal)
+    found = replace(known, signal=signal, cleared_at=None)
+    if known.cleared_at is None:
+        return found
+    found = changed(draft, found)
+    return replace(found, flaps=_flaps(draft, found, draft.now - known.cleared_at))
+
+
+def _flaps(draft: Draft, known: Attached, quiet: float) -> int:
+    """How often it came again so far, after `quiet` seconds clear; told until it is known to be flapping."""
+    signal = known.signal
     if quiet > draft.world.response.reopen_within:
         draft.note("signal", f"{labels(signal)} fires again after {span(quiet)} clear", data=_data(signal))
         return known.flaps
     flaps = known.flaps + 1
-    text = f"Flapping: {labels(signal)} fires again after {span(quiet)} clear ({times(flaps)} so far); held open"
-    draft.note("flap", text, data={**_data(signal), "flaps": flaps})
+    text = f"{labels(signal)} fires again after {span(quiet)} clear ({times(flaps)} so far); held open"
+    draft.note("flap" if known.flapping_since is None else "flapped", text, data={**_data(signal), "flaps": flaps})
     return flaps
 
 
@@ -241,8 +251,9 @@ def _fire_resolved(draft: Draft, signal: Signal) -> None:
     reopen(draft, f"{labels(signal)} fires at {signal.severity}: {signal.summary}")
     known = incident.signals.get(signal.fingerprint)
     kept = {k: a for k, a in incident.signals.items() if a.cleared_at is None}
-    flaps = known.flaps if known else 0
-    draft.change(signals={**kept, signal.fingerprint: Attached(signal, None, flaps)}, title=signal.summary)
+    again = Attached(signal) if known is None else replace(known, signal=signal, cleared_at=None)
+    again = again if known is None or known.cleared_at is None else changed(draft, again)
+    draft.change(signals={**kept, signal.fingerprint: again}, title=signal.summary)
     _rate_reopened(draft)
     restarted(draft, signal.started)
     look(draft)
@@ -268,7 +279,7 @@ def _clear(draft: Draft, signal: Signal, known: Attached | None) -> None:
         return
     # the last firing verdict stays, so that it can still be told what fired; only its time of clearing is noted
     kept = replace(known.signal, id=signal.id, at=signal.at, evidence=signal.evidence, sequence=signal.sequence)
-    _attach(draft, replace(known, signal=kept, cleared_at=draft.now))
+    _attach(draft, changed(draft, replace(known, signal=kept, cleared_at=draft.now)))
     draft.note("cleared", f"Cleared: {evidence(signal)}", data=_data(signal))
     if draft.incident.status is Status.RESOLVED:
         return

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from fireline.domain.deciding_closing import arm_ack_timeout, finish
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import advance, start, stop
+from fireline.domain.deciding_flapping import calm
 from fireline.domain.deciding_impact import excused, link, look_again
 from fireline.domain.deciding_reminders import ask_for_news, warn
 from fireline.domain.deciding_silence_reviews import review
@@ -113,6 +114,7 @@ _KINDS: Mapping[str, Callable[[Draft, TimerDue], None]] = {
     "update": ask_for_news,
     "silence": lambda draft, _due: review(draft),
     "lease": _lease,
+    "calm": lambda draft, _due: calm(draft),
     "impact": lambda draft, _due: look_again(draft),
     "impacts": lambda draft, due: link(draft, due.key),
 }

@@ -118,6 +118,8 @@ class Attached:
     signal: Signal
     cleared_at: float | None = None
     flaps: int = 0
+    changed: tuple[float, ...] = ()  # when it last fired or cleared, as far as that says whether it is flapping
+    flapping_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,10 @@ def _facts(incident: Incident, world: World, now: float) -> tuple[str, ...]:
     facts += _evidence(incident)
     if incident.reopened:
         facts.append(f"Reopened {times(incident.reopened)}")
+    shaky = [labels(a.signal) for a in incident.signals.values() if a.flapping_since is not None]
+    if shaky:
+        named = ", ".join(shaky[:MOST_SIGNALS]) + (" and others" if len(shaky) > MOST_SIGNALS else "")
+        facts.append(f"FLAPPING, held open until calm: {named}")
     flaps = sum(a.flaps for a in incident.signals.values())
     if flaps:
         facts.append(f"Flapped {times(flaps)}")

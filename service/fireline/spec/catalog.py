@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fireline.domain.catalog import Person, Service, Severity, Target, Team
-from fireline.domain.configuration import NoiseBudget, Response
+from fireline.domain.configuration import Flapping, NoiseBudget, Response
 from fireline.spec import codes
 from fireline.spec.catalog_forms import (
     CatalogFile,
@@ -80,7 +80,8 @@ def read_severities(document: Document, findings: Findings) -> tuple[tuple[Sever
     )
     noise = form.noise_budget
     budget = None if noise is None else NoiseBudget(noise.pages, noise.per)
-    return levels or DEFAULT_SEVERITIES, Response(**form.response.model_dump(), noise_budget=budget)
+    given = form.response.model_dump() | {"flapping": Flapping(**form.response.flapping.model_dump())}
+    return levels or DEFAULT_SEVERITIES, Response(**given, noise_budget=budget)
 
 
 def _entries(form: CatalogFile) -> Entries:

@@ -113,6 +113,13 @@ class SeverityForm(Part):
     )
 
 
+class FlappingForm(Part):
+    """When a signal counts as flapping; it is calm once it has not changed for as long."""
+
+    changes: int = Field(4, ge=2, le=100, description="so many times it fires or clears")
+    within: PositiveDuration = Field(600.0, description="in so long a time")
+
+
 class ResponseForm(Part):
     """How incidents behave."""
 
@@ -128,6 +135,9 @@ class ResponseForm(Part):
     )
     outlives: PositiveDuration = Field(
         120.0, description="what still fires so long after its cause is over pages for itself"
+    )
+    flapping: FlappingForm = Field(
+        FlappingForm(), description="a signal that keeps changing is named so, held open until calm, and told no more"
     )
     resolve_while_firing: Literal["tell", "refuse"] = Field(
         "tell", description="a person resolves what still fires: done, and they are told; or refused"
