@@ -19,6 +19,7 @@ from fireline.apps import (
     cli_routes,
     cli_rule_tests,
     cli_runs,
+    cli_silences,
     cli_slos,
     cli_topics,
 )
@@ -41,6 +42,7 @@ app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
 app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
 app.add_typer(cli_runs.app, name="runs", rich_help_panel="Respond")
+app.add_typer(cli_silences.app, name="silence", rich_help_panel="Respond")
 
 RulesOption = Annotated[
     Path | None, typer.Option("--rules", help="Directory of rules (FIRELINE_RULES, otherwise rules)")

@@ -45,6 +45,7 @@ from fireline.engine.perform import Performer
 from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs
+from fireline.engine.silences import Maintenance
 from fireline.engine.timers import Sweeper
 
 log = logging.getLogger("fireline.respond")
@@ -102,6 +103,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             "runs": runs.run,
             "files": lambda _: follow_files(parts.files),
             "changes": FilesTold(parts.files, parts.store, parts.responder, clock).run,
+            "maintenance": Maintenance(parts.store, parts.files, parts.clock).run,
             "clock": lambda _: follow_witness(parts.store, clock),
             "sight": _lookout(parts, channels, owner, held).run,
         }

@@ -73,7 +73,8 @@ def silenced(draft: Draft) -> bool:
 def silenced_by(held: Silenced, world: World, now: float) -> str:
     """`by S-3 of Ann Berg until Mon 09:00: moving the database`, in the author's time zone."""
     author = world.person(held.author)
-    return f"by {_names(held)} of {author.name or author.id} until {wall(held.until, author.time_zone, now)}: {held.reason}"
+    until = wall(held.until, author.time_zone, now)
+    return f"by {_names(held)} of {author.name or author.id} until {until}: {held.reason}"
 
 
 def break_silence(draft: Draft, person: str) -> None:
