@@ -120,3 +120,18 @@ def overrides(
 ) -> None:
     """List the overrides that people made at run time."""
     raise typer.Exit(importlib.import_module("fireline.apps.oncall_acts").overrides(schedule, everything, as_json))
+
+
+@app.command("ical")
+def ical(
+    schedule: OneSchedule,
+    days: Annotated[int, typer.Option(min=1, max=366, help="Days ahead")] = 180,
+    person: Annotated[str | None, typer.Option(help="Only the shifts of this person")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file")] = None,
+    url: Annotated[
+        bool, typer.Option("--url", help="Tell the address that a calendar program can subscribe to")
+    ] = False,
+) -> None:
+    """Write the shifts of a schedule as iCalendar (RFC 5545), from four weeks ago on; times are UTC."""
+    work = importlib.import_module("fireline.apps.oncall_ical")
+    raise typer.Exit(work.ical(work.Asked(schedule, days, person, output, url)))

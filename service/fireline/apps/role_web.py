@@ -5,11 +5,12 @@ from pathlib import Path
 
 from fireline.adapters.clock_steady import SteadyClock
 from fireline.apps import lifeline, logs
-from fireline.apps.bootstrap import assemble, follow_files, settings_with
+from fireline.apps.bootstrap import assemble, configured_channels, follow_files, settings_with
 from fireline.apps.controls import Controls
 from fireline.apps.faults import Refused
 from fireline.apps.web import create_app, listen, serve
 from fireline.apps.witnesses import follow_witness
+from fireline.engine.roster import Roster
 
 
 def run(*, rules: Path | None, runbooks: Path | None) -> int:
@@ -20,7 +21,9 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     clock = SteadyClock()
     parts = assemble(settings, teller=False, clock=clock)
     token = settings.api_token.get_secret_value() if settings.api_token else None
-    app = create_app(parts.store, parts.files, parts.responder, Controls(parts), parts.clock, token=token)
+    roster = Roster(parts.store, parts.files, parts.clock, configured_channels(settings))
+    controls = Controls(parts)
+    app = create_app(parts.store, parts.files, parts.responder, controls, parts.clock, token=token, roster=roster)
     try:
         sock = listen(settings.web_host, settings.web_port)
     except OSError as fault:

@@ -24,10 +24,12 @@ from fireline.apps.web_health import metrics_text, read_health
 from fireline.apps.web_json import Answer
 from fireline.apps.web_ofrep import ofrep
 from fireline.apps.web_page import page_template, page_values
+from fireline.apps.web_oncall import OnCallParts, oncall_paths
 from fireline.apps.web_table import Table, route_json
 from fireline.domain.incidents import Incident
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Unavailable
 
+from fireline.engine.roster import Roster
 log = logging.getLogger(__name__)
 
 PER_SECOND, BURST = 500.0, 2000.0
@@ -44,6 +46,7 @@ def create_app(
     *,
     token: str | None = None,
     per_second: float = PER_SECOND,
+    roster: Roster | None = None,
     burst: float = BURST,
 ) -> FastAPI:
     """The application over its parts; `app.state.changes` follows the database while it runs."""
@@ -61,7 +64,11 @@ def create_app(
     _tell_faults(app)
     app.include_router(ofrep(lambda: changes.table))
     app.include_router(_streams(changes))
-    app.include_router(api(Api(store, settings, responder, controls, clock, changes)))
+    parts = Api(store, settings, responder, controls, clock, changes)
+    app.include_router(api(parts))
+    app.include_router(incident_acts(parts))
+    known = roster or Roster(store, settings, clock)
+    app.include_router(oncall_paths(OnCallParts(store, settings, clock, known, token)))
     app.include_router(_status(store, settings, clock, changes))
     return app
 
@@ -136,10 +143,12 @@ def _status(store: Store, settings: Settings, clock: Clock, changes: Changes) ->
         health = read_health(store, settings, clock)
         incidents: tuple[Incident, ...] = ()
         if health.database:
+        configuration = settings.current
             with store.reading() as tx:
+            configuration = in_force(store, configuration, clock.now())
                 incidents = tuple(tx.incidents(limit=100))
         nonce = secrets.token_urlsafe(12)
-        values = page_values(settings.current, health, changes.table, incidents, clock.now())
+        values = page_values(configuration, health, changes.table, incidents, clock.now())
         headers = {"Content-Security-Policy": POLICY.format(nonce), "Cache-Control": "no-store"}
         return HTMLResponse(template.render(values, nonce=nonce), headers=headers)
 

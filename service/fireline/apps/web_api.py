@@ -11,7 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from fireline.apps.web_changes import Changes
 from fireline.apps.web_guard import Problem
 from fireline.apps.web_json import Answer, incident_json, run_json, timeline_json
-from fireline.apps.web_oncall import on_call
+from fireline.apps.web_oncall import in_force, on_call
+from fireline.apps.web_silences import silences
 from fireline.apps.web_table import route_json
 from fireline.domain.incidents import Acknowledge, AddNote, EscalateNow, Incident, Input, Resolve
 from fireline.domain.runbooks import Run
@@ -165,7 +166,8 @@ def _reading(router: APIRouter, parts: Api) -> None:
     @router.get("/oncall", tags=["oncall"])
     def oncall() -> Answer:
         """Who is on call now, and why."""
-        return Answer({"oncall": list(on_call(parts.settings.current, parts.clock.now()))})
+        now = parts.clock.now()
+        return Answer({"oncall": list(on_call(in_force(parts.store, parts.settings.current, now), now))})
 
     @router.get("/routes", tags=["routes"])
     def routes() -> Answer:

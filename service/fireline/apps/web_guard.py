@@ -105,8 +105,9 @@ def _host(value: str) -> str:
 
 
 def _needs_token(path: str) -> bool:
-    # gateways, probes and scrapers read without a token: they see weights and counts, never an incident's text
-    return not path.startswith(("/ofrep/", "/routes/", "/healthz", "/livez", "/metrics"))
+    # gateways, probes and scrapers read without a token: they see weights and counts, never an incident's text;
+    # a calendar has a token of its own, which its path checks
+    return not path.startswith(("/ofrep/", "/routes/", "/calendars/", "/healthz", "/livez", "/metrics"))
 
 
 class Rate:
