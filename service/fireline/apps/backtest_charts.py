@@ -11,6 +11,7 @@ from html import escape
 WIDTH = 960
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 10, 34
 _NAMES = 250
+_WIDE = 90
 _ROW = 26
 _LABELS = 12
 """About so many labels fit beneath an axis."""
@@ -125,3 +126,25 @@ def lanes(
             parts.append(_box(_NAMES + strip.start * inner, y + 4, wide, _ROW - 10, strip.style, words=strip.words))
     parts += [_text(_NAMES, floor + 16, ends[0], "start"), _text(WIDTH - _RIGHT, floor + 16, ends[1], "end")]
     return _svg(floor + 24, name, words, parts)
+
+
+def curve(name: str, words: str, points: Sequence[tuple[float, float]], labels: Sequence[str]) -> str:
+    """Values by share of the whole time (0 to 1), each a dot with its label, joined by a line; at least one point."""
+    values = [value for _, value in points]
+    low, high = min(0.0, *values), max(0.0, *values)
+    height, inner = 160.0, WIDTH - _WIDE - _RIGHT
+    floor = height - _BOTTOM
+    scale = (floor - _TOP) / ((high - low) or 1.0)
+    places = [(_WIDE + share * inner, floor - (value - low) * scale) for share, value in points]
+    parts = [part for value in sorted({low, high}) for part in _level(value, floor - (value - low) * scale)]
+    path = " ".join(f"{_number(x)},{_number(y)}" for x, y in places)
+    parts.append(f'<polyline fill="none" stroke="currentColor" stroke-width="1.5" points="{path}"/>')
+    for (x, y), label in zip(places, labels, strict=True):
+        parts.append(
+            f'<circle class="new" cx="{_number(x)}" cy="{_number(y)}" r="4"><title>{escape(label)}</title></circle>'
+        )
+    return _svg(height, name, words, parts)
+
+
+def _level(value: float, y: float) -> list[str]:
+    return [_line(_WIDE, y, WIDTH - _RIGHT, y), _text(_WIDE - 6, y + 4, f"{value:.6g}", "end")]

@@ -1,19 +1,19 @@
 """The work behind `fireline incidents`: reading from the database, and acts through the same decision as clicks."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from rich.text import Text
 
-from fireline.apps.bootstrap import Look, Parts, assemble, look, settings_with
+from fireline.apps.bootstrap import Look, Parts, look, settings_with
 from fireline.apps.faults import Refused
 from fireline.apps.output import ago, harmless, instant, out, print_json, say, styled, table
-from fireline.domain.incidents import Acknowledge, AddNote, Attached, Entry, EscalateNow, Incident, Input, Page, Resolve
+from fireline.domain.incidents import Attached, Entry, Incident, Page
 from fireline.domain.runbooks import Run
+from fireline.engine.ports import Transaction
 
 _NUMBER = re.compile(r"^(?:INC-)?([0-9]{1,9})$", re.IGNORECASE)
-NOTE = 4000
-"""Characters of a note, as the HTTP API takes them."""
 
 
 def number_of(text: str) -> int:
@@ -36,6 +36,7 @@ class Told:
     incident: Incident
     timeline: tuple[Entry, ...]
     runs: tuple[Run, ...]
+    came: tuple[tuple[str, Entry], ...] = ()  # the lines of those that were merged into it, with their names
 
 
 def find(parts: Look | Parts, text: str) -> Told:
@@ -45,7 +46,27 @@ def find(parts: Look | Parts, text: str) -> Told:
         incident = tx.incident(number)
         if incident is None:
             raise Refused(f"there is no incident INC-{number}; `fireline incidents ls --all` lists all")
-        return Told(incident, tuple(tx.timeline(number)), tuple(tx.runs(incident=number)))
+        return told_in(tx, incident)
+
+
+def told_in(tx: Transaction, incident: Incident) -> Told:
+    """The incident with its timeline and runs, and those of what was merged into it."""
+    came = _merged(tx, incident)
+    runs = [run for each in (incident, *came) for run in tx.runs(incident=each.number)]
+    lines = [(each.id, entry) for each in came for entry in tx.timeline(each.number)]
+    return Told(incident, tuple(tx.timeline(incident.number)), tuple(runs), tuple(lines))
+
+
+def _merged(tx: Transaction, incident: Incident) -> list[Incident]:
+    """What was merged into it, and into that."""
+    found: dict[int, Incident] = {}
+    left = list(incident.merged)
+    while left:
+        other = tx.incident(left.pop())
+        if other is not None and other.number not in found:
+            found[other.number] = other
+            left += other.merged
+    return list(found.values())
 
 
 def summary(incident: Incident) -> dict[str, object]:
@@ -53,7 +74,7 @@ def summary(incident: Incident) -> dict[str, object]:
     return {
         "id": incident.id,
         "severity": incident.severity,
-        "status": incident.status.value,
+        "status": incident.stands,
         "service": incident.service,
         "title": incident.title,
         "owner": incident.owner,
@@ -78,7 +99,7 @@ def ls(everything: bool, limit: int, as_json: bool) -> int:
         (
             i.id,
             styled(i.severity),
-            styled(i.status.value),
+            styled(i.stands),
             i.service,
             i.acknowledged_by or "-",
             ago(i.opened_at, now),
@@ -97,6 +118,7 @@ def show(text: str, as_json: bool) -> int:
         print_json(
             {
                 **summary(told.incident),
+                **kept_json(told.incident),
                 "signals": [signal_json(attached) for attached in told.incident.signals.values()],
                 "pages": [page_json(page) for page in told.incident.pages],
                 "timeline": [_entry(entry) for entry in told.timeline],
@@ -108,6 +130,27 @@ def show(text: str, as_json: bool) -> int:
         return 0
     _print(told)
     return 0
+
+
+def kept_json(incident: Incident) -> dict[str, object]:
+    """What people keep on it, its version, and the incidents it belongs with."""
+    return {
+        "version": incident.version,
+        "severity_by_hand": incident.severity_override,
+        "roles": [asdict(held) for held in incident.roles],
+        "links": [asdict(link) for link in incident.links],
+        "tasks": [asdict(task) for task in incident.tasks],
+        "postmortem": None if incident.postmortem is None else asdict(incident.postmortem),
+        "closed_at": incident.closed_at,
+        "merged_into": _name(incident.merged_into),
+        "merged": [_name(number) for number in incident.merged],
+        "split_from": _name(incident.split_from),
+        "split_off": sorted({f"INC-{number}" for number in incident.moved.values()}),
+    }
+
+
+def _name(number: int | None) -> str | None:
+    return None if number is None else f"INC-{number}"
 
 
 def signal_json(attached: Attached) -> dict[str, object]:
@@ -149,8 +192,11 @@ def _entry(entry: Entry) -> dict[str, object]:
 def _print(told: Told) -> None:
     incident = told.incident
     title = Text(f"  {harmless(incident.id)} {harmless(incident.title)}")
-    out().print(styled(incident.severity) + Text("  ") + styled(incident.status.value) + title)
+    out().print(styled(incident.severity) + Text("  ") + styled(incident.stands) + title)
     say(f"service {incident.service}, owner {incident.owner}, opened {instant(incident.opened_at)}")
+    say(f"version {incident.version}")
+    for line in _kept(incident):
+        say(f"  {line}")
     for attached in incident.signals.values():
         state = "firing" if attached.cleared_at is None else f"clear since {instant(attached.cleared_at)}"
         why = "; ".join((attached.signal.evidence.reason, *attached.signal.evidence.notes))
@@ -164,26 +210,32 @@ def _print(told: Told) -> None:
     table(("when", "who", "what"), [(instant(e.at), e.actor, e.text) for e in told.timeline], "Nothing happened yet.")
 
 
-def act(kind: str, text: str, person: str | None, note: str) -> int:
-    """Do one thing to an incident as a person; the answer is the decision's own words."""
-    if kind == "note" and not 0 < len(note.strip()) <= NOTE:
-        raise Refused(f"a note has 1 to {NOTE} characters, this one {len(note.strip())}")
-    parts = assemble(settings_with())
-    number, who = find(parts, text).incident.number, parts.person(person).id
-    decision = parts.responder.handle(_input(kind, number, who, note))
-    say(decision.reply or decision.reason)
-    return 0
+def _kept(incident: Incident) -> Iterator[str]:
+    if incident.severity_override is not None:
+        yield f"severity {incident.severity_override} set by hand, whatever fires"
+    yield from _belongs(incident)
+    for held in incident.roles:
+        yield f"{held.role} {held.person}, since {instant(held.since)}, by {held.by}"
+    for task in incident.tasks:
+        state = f"done {instant(task.done_at)} by {task.done_by}" if task.done_at is not None else "open"
+        whose = f", for {task.assignee}" if task.assignee else ""
+        yield f"task {task.number} {state}{whose}: {task.text}"
+    for link in incident.links:
+        yield f"link {link.title}: {link.url}" if link.title else f"link {link.url}"
+    found = incident.postmortem
+    if found is not None:
+        missing = f"; missing: {', '.join(found.missing)}" if found.missing else ""
+        yield f"post-mortem: {found.root_cause or '-'}; owner {found.owner or '-'}, due {found.due or '-'}{missing}"
+    if incident.closed_at is not None:
+        yield f"closed {instant(incident.closed_at)} by {incident.closed_by}"
 
 
-def _input(kind: str, number: int, who: str, note: str) -> Input:
-    match kind:
-        case "acknowledge":
-            return Acknowledge(number, who, "command line")
-        case "escalate":
-            return EscalateNow(number, who, "command line")
-        case "resolve":
-            return Resolve(number, who, "command line")
-        case "note":
-            return AddNote(number, who, note)
-        case _:
-            raise ValueError(f"no such act: {kind}")
+def _belongs(incident: Incident) -> Iterator[str]:
+    """The incidents it came from and went to."""
+    if incident.merged_into is not None:
+        yield f"merged into INC-{incident.merged_into}, which has its signals, runs and tasks"
+    for word, numbers in (("merged", incident.merged), ("split off", sorted(set(incident.moved.values())))):
+        if numbers:
+            yield f"{word}: {', '.join(f'INC-{number}' for number in numbers)}"
+    if incident.split_from is not None:
+        yield f"split off INC-{incident.split_from}"

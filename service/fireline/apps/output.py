@@ -16,7 +16,14 @@ from rich.text import Text
 from fireline.domain.texts import clean
 
 SEVERITY_STYLES = {"safety": "bold white on red", "outage": "bold red", "degraded": "yellow", "notice": "cyan"}
-STATUS_STYLES = {"triggered": "bold red", "acknowledged": "yellow", "mitigated": "blue", "resolved": "green"}
+STATUS_STYLES = {
+    "triggered": "bold red",
+    "acknowledged": "yellow",
+    "mitigated": "blue",
+    "resolved": "green",
+    "closed": "dim",
+    "merged": "dim",
+}
 
 _JSON = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
 

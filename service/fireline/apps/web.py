@@ -21,15 +21,16 @@ from fireline.apps.web_api import Api, Controls, Handles, api
 from fireline.apps.web_changes import Changes
 from fireline.apps.web_guard import Door, Guard, Problem, Rate, problem_body
 from fireline.apps.web_health import metrics_text, read_health
+from fireline.apps.web_incidents import incident_acts
 from fireline.apps.web_json import Answer
 from fireline.apps.web_ofrep import ofrep
-from fireline.apps.web_page import page_template, page_values
 from fireline.apps.web_oncall import OnCallParts, oncall_paths
+from fireline.apps.web_page import page_template, page_values
 from fireline.apps.web_table import Table, route_json
 from fireline.domain.incidents import Incident
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Unavailable
-
 from fireline.engine.roster import Roster
+
 log = logging.getLogger(__name__)
 
 PER_SECOND, BURST = 500.0, 2000.0
@@ -45,8 +46,8 @@ def create_app(
     clock: Clock,
     *,
     token: str | None = None,
-    per_second: float = PER_SECOND,
     roster: Roster | None = None,
+    per_second: float = PER_SECOND,
     burst: float = BURST,
 ) -> FastAPI:
     """The application over its parts; `app.state.changes` follows the database while it runs."""
@@ -142,10 +143,10 @@ def _status(store: Store, settings: Settings, clock: Clock, changes: Changes) ->
         """The status page."""
         health = read_health(store, settings, clock)
         incidents: tuple[Incident, ...] = ()
-        if health.database:
         configuration = settings.current
-            with store.reading() as tx:
+        if health.database:
             configuration = in_force(store, configuration, clock.now())
+            with store.reading() as tx:
                 incidents = tuple(tx.incidents(limit=100))
         nonce = secrets.token_urlsafe(12)
         values = page_values(configuration, health, changes.table, incidents, clock.now())

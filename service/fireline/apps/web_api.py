@@ -8,6 +8,7 @@ from typing import Protocol
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from fireline.apps.silence_asking import Desk
 from fireline.apps.web_changes import Changes
 from fireline.apps.web_guard import Problem
 from fireline.apps.web_json import Answer, incident_json, run_json, timeline_json
@@ -123,10 +124,13 @@ class Api:
         return found
 
     def decide(self, number: int, given: Input) -> Answer:
-        """Hand an input to the responder, and tell what the incident is now and why."""
+        """Hand an input to the responder, and tell what the incident is now and why; 409 where it is refused."""
         decision = self.responder.handle(given)
+        reason, reply = getattr(decision, "reason", ""), getattr(decision, "reply", "")
+        if getattr(decision, "refused", False):
+            raise Problem(409, reply or reason)
         told = incident_json(self.incident(str(number)))
-        return Answer({"incident": told, "reason": getattr(decision, "reason", "")})
+        return Answer({"incident": told, "reason": reason, "reply": reply})
 
 
 def number_of(text: str) -> int:
@@ -143,6 +147,7 @@ def api(parts: Api) -> APIRouter:
     _reading(router, parts)
     _on_incidents(router, parts)
     _on_routes_and_runs(router, parts)
+    silences(router, Desk(parts.store, parts.settings, parts.clock), parts.known)
     return router
 
 

@@ -70,11 +70,15 @@ def _encodable(value: object) -> object:
 
 
 def incident_json(incident: Incident) -> dict[str, object]:
-    """An incident with its spoken id and the names of what still fires; times in seconds since the epoch."""
+    """An incident with its spoken id and the names of what still fires; times in seconds since the epoch.
+
+    `status` is also `closed` or `merged` of one that is over; what changed is on the timeline.
+    """
     told = plain(incident)
     assert isinstance(told, dict)
     firing = sorted({attached.signal.rule for attached in incident.firing})
-    return {"id": incident.id, **told, "firing": firing}
+    told.pop("changes", None)
+    return {"id": incident.id, **told, "status": incident.stands, "firing": firing}
 
 
 def timeline_json(entries: "list[Entry] | tuple[Entry, ...]") -> list[object]:

@@ -13,6 +13,7 @@ from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import start
 from fireline.domain.deciding_late import late, over, refuse
 from fireline.domain.deciding_signals import page_or_say_why_not, unsettle
+from fireline.domain.deciding_words import labels
 from fireline.domain.deciding_world import World
 from fireline.domain.incident_acts import Merge, Split
 from fireline.domain.incident_records import Held, Role, Task
@@ -136,7 +137,7 @@ def against_split(incident: Incident, asked: Split, world: World, now: float) ->
     """Why the signals cannot be split off; empty when they can. Asked before a number is taken for the new one."""
     if reason := late(incident, asked, _MATTERS, world, now):
         return reason
-    known = ", ".join(sorted(incident.signals)) or "none"
+    known = ", ".join(labels(a.signal) for a in incident.signals.values()) or "none"
     missing = [name for name in asked.signals if not _named(incident, (name,))]
     if missing or not asked.signals:
         what = f"no signal {', '.join(missing)}" if missing else "to be told which signals"
@@ -147,8 +148,8 @@ def against_split(incident: Incident, asked: Split, world: World, now: float) ->
 
 
 def _named(incident: Incident, names: tuple[str, ...]) -> dict[str, Attached]:
-    """The signals that are meant: by fingerprint, or by their rule."""
-    return {f: a for f, a in incident.signals.items() if f in names or a.signal.rule in names}
+    """The signals that are meant: by fingerprint, by rule and entity, or by rule."""
+    return {f: a for f, a in incident.signals.items() if {f, labels(a.signal), a.signal.rule} & set(names)}
 
 
 def decide_split(incident: Incident, asked: Split, world: World, now: float, number: int | None) -> Decision:
@@ -164,13 +165,17 @@ def decide_split(incident: Incident, asked: Split, world: World, now: float, num
         moved={**incident.moved, **dict.fromkeys(chosen, number)},
     )
     text = f"{world.name(asked.person)} split INC-{number} off via {asked.via}{_why(asked.reason)}"
-    draft.note("split", f"{text}: {', '.join(chosen)}", actor=asked.person, data={"signals": list(chosen)})
+    draft.note(
+        "split",
+        f"{text}: {', '.join(labels(a.signal) for a in chosen.values())}",
+        actor=asked.person,
+        data={"signals": list(chosen)},
+    )
     rate(draft, f"INC-{number} was split off")
     if incident.firing and not draft.incident.firing:
         settle(draft)
-    draft.reply = (
-        f"INC-{number} was split off {incident.id}, and {fresh.incident.owner if fresh.incident else ''} answers"
-    )
+    owner = fresh.incident.owner if fresh.incident is not None else "nobody"
+    draft.reply = f"INC-{number} was split off {incident.id}, and {owner} answers for it"
     return replace(draft.decide(), also=((None, fresh),))
 
 

@@ -12,6 +12,7 @@ from fireline.domain.deciding_silences import silenced_by
 from fireline.domain.deciding_words import labels, span, times, wall, why_you
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval, Tell
+from fireline.domain.incident_records import Role
 from fireline.domain.incidents import Incident, Page, PageStatus, Status
 from fireline.engine.outward import Button, Message, MessageRef
 
@@ -87,7 +88,7 @@ def answered(effect: AskApproval, outcome: str, edit: MessageRef) -> Message:
 
 
 def _title(incident: Incident) -> str:
-    state = "RESOLVED" if incident.status is Status.RESOLVED else incident.severity.upper()
+    state = incident.stands.upper() if incident.status is Status.RESOLVED else incident.severity.upper()
     replayed = "" if incident.timeline == "live" else f" ({incident.timeline})"
     return f"{state} {incident.id} {incident.service}{replayed}: {incident.title}"
 
@@ -105,7 +106,7 @@ def _body(incident: Incident) -> str:
 def _fields(incident: Incident, world: World, now: float) -> tuple[tuple[str, str], ...]:
     fields = [
         ("Severity", incident.severity + (" (set by hand)" if incident.severity_override else "")),
-        ("Status", incident.status.value),
+        ("Status", incident.stands),
         ("Service", incident.service),
         ("Owner", incident.owner),
         ("On it", _on_it(incident, world, now)),
@@ -119,6 +120,9 @@ def _fields(incident: Incident, world: World, now: float) -> tuple[tuple[str, st
         named = ", ".join(f"INC-{number}" for number in incident.impacts[:MOST_SIGNALS])
         more = len(incident.impacts) - MOST_SIGNALS
         fields.append(("Impacts", named + (f" and {more} more" if more > 0 else "")))
+    leads = [world.name(held.person) for held in incident.roles if held.role is Role.COMMANDER]
+    if leads:
+        fields.append(("Commander", ", ".join(leads)))
     if incident.leases:
         fields.append(("On fallback", ", ".join(incident.leases)))
     if incident.runs:
@@ -148,7 +152,8 @@ def _facts(incident: Incident, world: World, now: float) -> tuple[str, ...]:
     facts = []
     if incident.status is Status.RESOLVED:
         by = f" by {world.name(incident.resolved_by)}" if incident.resolved_by else ""
-        facts.append(f"Resolved{by} after {span((incident.resolved_at or now) - incident.opened_at)}")
+        how = "Resolved" if incident.merged_into is None else f"Merged into INC-{incident.merged_into}"
+        facts.append(f"{how}{by} after {span((incident.resolved_at or now) - incident.opened_at)}")
     facts += _evidence(incident)
     if incident.reopened:
         facts.append(f"Reopened {times(incident.reopened)}")
