@@ -127,7 +127,7 @@ def spans(silence: Silence, since: float, until: float, starts: Starts) -> list[
     """The stretches, ascending and apart, in which it holds between two instants; they may reach beyond them."""
     if silence.recurrence is None:
         whole = (silence.start, silence.start if silence.end is None else silence.end)
-        return [whole] if whole[0] < until and since < whole[1] else []
+        return [whole] if whole[0] < min(until, whole[1]) and since < whole[1] else []
     windows = _windows(silence.recurrence, since, until, starts)
     return list(_merged(_cut(windows, silence)))
 
