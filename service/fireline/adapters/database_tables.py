@@ -194,6 +194,15 @@ routes = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+silences = Table(
+    "silences",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("ends_at", Double, nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
 watches = Table(
     "watches",
     metadata,
@@ -207,6 +216,16 @@ answers = Table(
     metadata,
     Column("watch", Name, primary_key=True),
     Column("entity", Name, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("schedule", Name, nullable=False),
+    Column("until", Double, nullable=False, index=True),
+    Column("version", BigInteger, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
 
@@ -236,13 +255,3 @@ facts = Table(
     Column("at", Double, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-overrides = Table(
-    "overrides",
-    metadata,
-    Column("number", BigInteger, primary_key=True, autoincrement=False),
-    Column("schedule", Name, nullable=False),
-    Column("until", Double, nullable=False, index=True),
-    Column("version", BigInteger, nullable=False),
-    Column("data", LargeBinary, nullable=False),
-)
-
