@@ -10,11 +10,13 @@ import typer
 
 from fireline import __version__
 from fireline.apps import (
+    cli_audit,
     cli_backtest,
     cli_baselines,
     cli_checking,
     cli_dead_letters,
     cli_incidents,
+    cli_notify,
     cli_oncall,
     cli_routes,
     cli_rule_tests,
@@ -38,8 +40,10 @@ app.add_typer(cli_dead_letters.app, name="dead-letter", rich_help_panel="Run")
 app.add_typer(cli_baselines.app, name="baseline", rich_help_panel="Author")
 app.add_typer(cli_topics.app, name="topics", rich_help_panel="Run")
 app.add_typer(cli_slos.app, name="slo", rich_help_panel="Author")
+app.add_typer(cli_audit.app, name="audit", rich_help_panel="Respond")
 app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
 app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
+app.add_typer(cli_notify.app, name="notify", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
 app.add_typer(cli_runs.app, name="runs", rich_help_panel="Respond")
 app.add_typer(cli_silences.app, name="silence", rich_help_panel="Respond")

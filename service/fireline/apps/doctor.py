@@ -13,10 +13,11 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka_connection import Barred
 from fireline.adapters.kafka_topics import topics_of_fireline
 from fireline.adapters.slack import who_am_i
-from fireline.apps.bootstrap import Look, connection_of, plugins, settings_with
+from fireline.apps.bootstrap import Look, configured_channels, connection_of, plugins, settings_with
 from fireline.apps.event_topics import overruled, topics_of
 from fireline.apps.faults import told
 from fireline.apps.output import harmless, out, print_json, say
+from fireline.apps.reach import standing
 from fireline.apps.settings import Settings
 from fireline.apps.topics import examine
 from fireline.apps.topics_check import Weight, worst
@@ -177,6 +178,7 @@ def _told_by_roles(seen: Look, configuration: Configuration | None) -> Iterator[
         yield _role(fact, age)
     yield _events(health)
     yield _pages(seen, health)
+    yield _reach(seen, known.current)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,23 @@ def _pages(seen: Look, health: Health) -> Check:
         found = f"not delivered yet: {', '.join(late[:3])}{more}"
         return Check("pages", Finding.FAULT, found, "mend the channel that fails; it is tried again until it works")
     return Check("pages", Finding.SOUND, f"none waits; {health.outbox} effects in the outbox")
+
+
+def _reach(seen: Look, configuration: Configuration) -> Check:
+    """Whose reach was proven by `fireline notify test`, and how long ago."""
+    people, on = configuration.catalog.people.values(), configured_channels(seen.settings)
+    with seen.store.reading() as tx:
+        found = standing(tx, people, on, seen.clock.now())
+    odd = [each for each in found if not each.sound]
+    if not found:
+        return Check("reach", Finding.NOTE, "no contact is on a channel that can prove it", "docs/how-to/channels.md")
+    if not odd:
+        return Check("reach", Finding.SOUND, f"all {len(found)} contacts were proven within 90 days")
+    shown = "; ".join(f"{each.person} on {each.channel} {each.words}" for each in odd[:5])
+    more = f"; and {len(odd) - 5} more" if len(odd) > 5 else ""
+    failed = next((each for each in odd if each.failed), None)
+    remedy = f"`fireline notify test {(failed or odd[0]).person}` says what happens on each channel"
+    return Check("reach", Finding.FAULT if failed else Finding.NOTE, shown + more, remedy)
 
 
 def _tries(page: Page) -> str:
