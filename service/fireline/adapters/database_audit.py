@@ -60,6 +60,11 @@ class AuditRows(Rows):
         found = self._connection.execute(_HEAD).first()
         return (0, START) if found is None else (found.number, found.mac)
 
+    def audit_entry(self, number: int) -> Sealed | None:
+        """One entry of the chain; None when there is none of this number."""
+        found = self._connection.execute(select(audit).where(audit.c.number == number)).first()
+        return None if found is None else _whole(found)
+
     def audit_chain(self) -> Iterator[Sealed]:
         """All entries, from the first. One whose row does not say what its body does has no body."""
         yield from map(_whole, self._audit_rows())
@@ -78,7 +83,7 @@ class AuditRows(Rows):
         """Incident, position and digest of every line of every timeline, in order."""
         columns = (timeline.c.incident, timeline.c.position, timeline.c.data)
         for row in self._connection.execute(select(*columns).order_by(timeline.c.incident, timeline.c.position)):
-            yield row.incident, row.position, digest(row.data)
+            yield row.incident, row.position, digest(_bytes(row.data))
 
     def _before(self, number: int) -> str:
         mac: str | None = self._connection.execute(select(audit.c.mac).where(audit.c.number == number - 1)).scalar()
@@ -106,13 +111,18 @@ def _row(sealed: Sealed, body: Mapping[str, object]) -> dict[str, object]:
 
 def _whole(row: Row[Any]) -> Sealed:
     """The entry of a row; without its body where the columns that are looked up do not say the same."""
-    sealed = Sealed(row.number, row.key, row.body, row.mac)
+    number = row.number if isinstance(row.number, int) else 0  # SQLite keeps what it is given, of any type
+    sealed = Sealed(number, str(row.key), str(row.body), str(row.mac))
     try:
         body = json.loads(row.body)
         same = row.at == body["at"] and all(getattr(row, name) == _kept(body[name]) for name in ("actor", "subject"))
     except (ValueError, KeyError, TypeError):
         return sealed
     return sealed if same else replace(sealed, body="")
+
+
+def _bytes(data: object) -> bytes:
+    return data if isinstance(data, bytes) else str(data).encode("utf-8", "replace")
 
 
 def _kept(text: object) -> str | None:

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -113,18 +113,25 @@ class Checkpoint:
 
     def sealed(self, keys: Keys) -> "Checkpoint":
         """The same with its seal, by the current key."""
-        named = Checkpoint(self.at, self.database, self.chain, self.number, self.mac, keys.current)
-        sealed_with = named._seal(keys.secrets[keys.current])
-        return Checkpoint(self.at, self.database, self.chain, self.number, self.mac, keys.current, sealed_with)
+        named = replace(self, key=keys.current)
+        return replace(named, seal=signed(named._said(), keys.current, keys))
 
     def holds(self, keys: Keys) -> bool:
         """Whether its seal is one of ours."""
-        secret = keys.secrets.get(self.key)
-        return secret is not None and hmac.compare_digest(self._seal(secret), self.seal)
+        return is_signed(self._said(), self.key, self.seal, keys)
 
-    def _seal(self, secret: bytes) -> str:
-        said = canonical([self.at, self.database, self.chain, self.number, self.mac, self.key])
-        return hmac.new(secret, f"checkpoint\n{said}".encode(), hashlib.sha256).hexdigest()
+    def _said(self) -> list[object]:
+        return ["checkpoint", self.at, self.database, self.chain, self.number, self.mac, self.key]
+
+
+def signed(value: object, key: str, keys: Keys) -> str:
+    """The signature of a JSON-like value by the key of this name, in hexadecimal."""
+    return hmac.new(keys.secrets[key], canonical(value).encode(), hashlib.sha256).hexdigest()
+
+
+def is_signed(value: object, key: str, signature: str, keys: Keys) -> bool:
+    """Whether the signature is one of a key of ours."""
+    return key in keys.secrets and hmac.compare_digest(signed(value, key, keys).encode(), signature.encode())
 
 
 def changes(before: object, after: object) -> tuple[dict[str, object], dict[str, object]]:
