@@ -1,7 +1,7 @@
 """A small sound world of files, and the plugins that they name, for tests of loading."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,9 +10,10 @@ from fireline.domain.durations import seconds
 from fireline.domain.ranges import CALCULATED, COUNTED, SHARE
 from fireline.domain.windows import Compares, Lookback
 from fireline.measures import FAMILIES
-from fireline.spec.loading import ActionSchema, FormatSchema, Loaded, MeasureSchema, Plugins, load
+from fireline.spec.loading import ActionSchema, Ahead, FormatSchema, Loaded, MeasureSchema, Plugins, load
 
 TODAY = date(2026, 11, 21)
+AHEAD = Ahead(datetime(2026, 11, 21, tzinfo=UTC).timestamp())
 
 
 class Options(BaseModel):
@@ -208,7 +209,7 @@ def load_files(directory: Path, changed: Mapping[str, str | bytes], without: fro
     (directory / "rules").mkdir(exist_ok=True)
     (directory / "runbooks").mkdir(exist_ok=True)
     write(directory, {name: text for name, text in {**FILES, **changed}.items() if name not in without})
-    return load(directory / "rules", directory / "runbooks", PLUGINS, today=TODAY)
+    return load(directory / "rules", directory / "runbooks", PLUGINS, today=TODAY, ahead=AHEAD)
 
 
 def told(directory: Path, loaded: Loaded) -> str:

@@ -8,30 +8,38 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from fireline.adapters.clock import SystemClock
-from fireline.apps.bootstrap import plugins, settings_with
+from fireline.apps.bootstrap import configured_channels, plugins, settings_with
 from fireline.apps.checking_told import tell, tell_github, tell_json
 from fireline.apps.faults import Refused
 from fireline.apps.output import err, out, print_json, say
 from fireline.apps.settings import Settings
+from fireline.channels import CHANNELS
 from fireline.domain.configuration import Configuration, Problem
-from fireline.spec.loading import Loaded, load, load_rules
+from fireline.spec.loading import Ahead, Loaded, load, load_rules
 from fireline.spec.schemas import schemas
 
 FAULTY = 1
 
 
 def run(
-    files: Sequence[Path] = (), *, rules: Path | None, runbooks: Path | None, form: str = "text", strict: bool = False
+    files: Sequence[Path] = (),
+    *,
+    rules: Path | None,
+    runbooks: Path | None,
+    form: str = "text",
+    strict: bool = False,
+    channels: str | None = None,
 ) -> int:
     """Check both directories, and tell of `files` alone where there are any; 0 when nothing stands in the way.
 
-    `form` is text, json or github; `strict` lets warnings stand in the way too. Raises Refused for files that are not
-    there.
+    `form` is text, json or github; `strict` lets warnings stand in the way too; `channels` are those that pages may go
+    to, with commas between them. Raises Refused for files and channels that are not there.
     """
     settings = settings_with(rules, runbooks)
+    ahead = Ahead(SystemClock().now(), _asked(channels), _configured(settings))
     began = time.perf_counter()
     with _uncollected():
-        loaded = load(settings.rules, settings.runbooks, plugins(), today=_today())
+        loaded = load(settings.rules, settings.runbooks, plugins(), today=_today(), ahead=ahead)
     problems = _of(files, loaded, settings) if files else loaded.problems
     took = time.perf_counter() - began
     match form:
@@ -53,6 +61,21 @@ def _uncollected() -> Iterator[None]:
         yield
     finally:
         gc.enable()
+
+
+def _asked(channels: str | None) -> frozenset[str] | None:
+    if channels is None:
+        return None
+    names = frozenset(name.strip() for name in channels.split(",")) - {""}
+    if wrong := sorted(names - CHANNELS.keys()) or ([] if names else [""]):
+        raise Refused(f"there is no channel {wrong[0]!r}; there are {', '.join(sorted(CHANNELS))}")
+    return names
+
+
+def _configured(settings: Settings) -> frozenset[str] | None:
+    """The channels that the environment sets up; None where it sets up none, as in the CI of a repository of rules."""
+    found = configured_channels(settings)
+    return found if found - {"console"} else None
 
 
 def _today() -> date:

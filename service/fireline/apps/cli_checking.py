@@ -32,12 +32,19 @@ def check(  # noqa: PLR0917 - typer turns each parameter into an option
     ] = Form.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too")] = False,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="Channels that reach people, such as slack,console (otherwise what catalog or environment say)"
+        ),
+    ] = None,
 ) -> None:
     """Check rules, runbooks, catalog and schedules: every fault of every file, where it is and how to mend it.
 
     It finds what cannot be read, names that lead nowhere, and what cannot be meant: conditions that never or always
-    hold, texts compared with numbers, levels that are never shown, rules that say the same. Each finding has a code,
-    which docs/how-to/check.md explains. A warning is accepted by a comment on its line or above it:
+    hold, texts compared with numbers, levels that are never shown, rules that say the same; and any time in the next 90
+    days at which a rule can fire and nobody could be reached. Each finding has a code, which docs/how-to/check.md
+    explains. A warning is accepted by a comment on its line or above it:
     `# fireline: accept CODE: why`.
 
     Exits 0 when there is no error, 1 when there is one (with --strict also for a warning), 2 when the command line is
@@ -45,14 +52,14 @@ def check(  # noqa: PLR0917 - typer turns each parameter into an option
     """
     chosen = Form.JSON if as_json else form
     found = importlib.import_module("fireline.apps.checking").run(
-        files or [], rules=rules, runbooks=runbooks, form=chosen.value, strict=strict
+        files or [], rules=rules, runbooks=runbooks, form=chosen.value, strict=strict, channels=channels
     )
     raise typer.Exit(found)
 
 
 def schema(
     name: Annotated[
-        str, typer.Argument(help="rules, runbooks, catalog, oncall, severities, topics or calendars")
+        str, typer.Argument(help="rules, runbooks, catalog, oncall, severities, topics, calendars or maintenance")
     ] = "rules",
 ) -> None:
     """Print the JSON Schema of one kind of file, for completion and checks in an editor (docs/how-to/editor.md)."""

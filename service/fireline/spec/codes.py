@@ -27,6 +27,10 @@ RUNBOOK_INPUT = "runbook-input"
 NO_FALLBACK = "no-fallback"
 NO_SCHEDULE = "no-schedule"
 SCHEDULE_GAP = "schedule-gap"
+NOBODY = "nobody-reachable"
+UNREACHABLE_PERSON = "unreachable-person"
+EMPTY_TEAM = "empty-team"
+ONE_WAY = "one-way"
 REVIEW_OVERDUE = "review-overdue"
 CATALOG_GAP = "catalog-gap"
 MEMORY = "memory"
@@ -59,6 +63,10 @@ CODES: Mapping[str, str] = {
     NO_FALLBACK: "a runbook that routes to a fallback, for a service that has none",
     NO_SCHEDULE: "a team whose escalation policy asks no schedule",
     SCHEDULE_GAP: "a time at which nobody is on call",
+    NOBODY: "a time at which a rule can fire and a page would find nobody",
+    UNREACHABLE_PERSON: "somebody who is asked, and has no contact on a configured channel",
+    EMPTY_TEAM: "a level of a policy that asks a team without members",
+    ONE_WAY: "a time at which all hangs on one channel of one person",
     REVIEW_OVERDUE: "a review that is overdue",
     CATALOG_GAP: "something that a service of this tier has to say",
     MEMORY: "a rule that would keep much, if there were as many entities as it lets in",

@@ -2,23 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 
-from fireline.domain.catalog import Service
-from fireline.domain.oncall import OnCall, Policy, TargetKind
-from fireline.domain.rota import gaps
+from fireline.domain.catalog import Service, Severity
+from fireline.domain.oncall import OnCall
+from fireline.domain.policies import Policy, TargetKind
 from fireline.domain.rules import Rule
 from fireline.spec import codes
 from fireline.spec.catalog import Entries as CatalogEntries
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.durations import written
 from fireline.spec.findings import Findings, suggestion
+from fireline.spec.reachability import Ahead, House, check_reachability
 from fireline.spec.rule_limits import any_of, check_entities, check_inputs
 from fireline.spec.rule_pairs import check_pairs
 from fireline.spec.rules import Placed
 from fireline.spec.runbooks import PlacedRunbook
-
-LOOK_AHEAD = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +34,9 @@ class World:
     oncall: OnCall | None
     oncall_document: Document
     today: date | None
+    severities: Sequence[Severity] | None = None
+    ahead: Ahead | None = None
+    """From when on it is proven that somebody is reached; None: it is not."""
 
 
 def check(world: World, findings: Findings) -> None:
@@ -48,7 +50,9 @@ def check(world: World, findings: Findings) -> None:
     if world.catalog is not None:
         _check_policies(world.catalog, world, findings)
         _check_services(world.catalog, world, findings)
-    _check_coverage(world, findings)
+    if world.ahead is not None and world.catalog is not None and world.oncall is not None and world.severities:
+        house = House(world.catalog, world.severities, world.oncall, world.catalog_document, world.oncall_document)
+        check_reachability(world.rules, house, world.ahead, findings)
 
 
 def _check_duplicates(world: World, findings: Findings) -> None:
@@ -214,19 +218,3 @@ def _check_review(
         message = f"the review is overdue by {days} day{'s' if days != 1 else ''} (every {written(every)})"
         hint = "review it, and write the new date"
         findings.warning(document, (*path, "reviewed"), message, hint, code=codes.REVIEW_OVERDUE)
-
-
-def _check_coverage(world: World, findings: Findings) -> None:
-    if world.today is None or world.oncall is None:
-        return
-    start = datetime.combine(world.today, time(), UTC)
-    for name, schedule in world.oncall.schedules.items():
-        found = gaps(schedule, start, start + LOOK_AHEAD)
-        if found:
-            begins, ends = found[0]
-            message = (
-                f"nobody is on call in `{name}` from {begins:%Y-%m-%d %H:%M} to {ends:%Y-%m-%d %H:%M} UTC"
-                f" ({len(found)} such gap{'s' if len(found) != 1 else ''} in the next {LOOK_AHEAD.days} days)"
-            )
-            path, hint = ("schedules", name), "add a layer that covers it"
-            findings.warning(world.oncall_document, path, message, hint, key=True, code=codes.SCHEDULE_GAP)

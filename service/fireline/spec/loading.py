@@ -20,14 +20,17 @@ from fireline.spec.documents import MAX_BYTES, START, Document, Fault, Items, pl
 from fireline.spec.findings import Findings
 from fireline.spec.oncall import Beside, read_oncall
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
+from fireline.spec.reachability import Ahead
 from fireline.spec.rule_reader import Known
 from fireline.spec.rules import Placed, read_rules
 from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
+from fireline.spec.silences import Maintenance, check_maintenance, read_maintenance
 from fireline.spec.slos import PlacedSlo, read_slos, slo_rule_names
 from fireline.spec.topics import read_topics
 
 __all__ = [
     "ActionSchema",
+    "Ahead",
     "FormatSchema",
     "Loaded",
     "MeasureSchema",
@@ -41,8 +44,8 @@ __all__ = [
 ]
 
 CATALOG, ONCALL, SEVERITIES, TOPICS = "catalog.yaml", "oncall.yaml", "severities.yaml", "topics.yaml"
-CALENDARS = "calendars.yaml"
-_NOT_RULES = frozenset({CALENDARS, CATALOG, ONCALL, SEVERITIES, TOPICS})
+CALENDARS, MAINTENANCE = "calendars.yaml", "maintenance.yaml"
+_NOT_RULES = frozenset({MAINTENANCE, CALENDARS, CATALOG, ONCALL, SEVERITIES, TOPICS})
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _NOT_RUNBOOKS = frozenset({"templates"})
 
@@ -69,17 +72,21 @@ class _Files:
         return Document((self.directory / name).as_posix(), "", None)
 
 
-def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | None = None) -> Loaded:
+def load(
+    rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | None = None, ahead: Ahead | None = None
+) -> Loaded:
     """Read and check both directories; never raises for what is in them.
 
-    `today` is when reviews and gaps in schedules are judged; without it they are not.
+    `today` is when reviews are judged; without it they are not. With `ahead` it is proven that somebody is reached
+    whenever a rule can fire in the days after it. That is for who changes files: a process that runs goes on with files
+    that leave a gap, because refusing them would page nobody at all.
     """
     findings = Findings()
     rule_files, runbook_files = _read_all(rules_dir, findings), _read_all(runbooks_dir, findings, _NOT_RUNBOOKS)
     severities, response = _severities(rule_files, findings)
     catalog = _catalog(rule_files, plugins, findings)
     calendars = _calendars(rule_files, findings)
-    oncall = _oncall(rule_files, Beside(catalog, calendars), findings)
+    oncall = _oncall(rule_files, Beside(catalog, calendars, frozenset(plugins.channels)), findings)
     topics = _topics(rule_files, plugins, catalog, findings)
     documents = [d for name, d in rule_files.documents.items() if name not in _NOT_RULES]
     baselines = Baselines(rules_dir / FOLDER)
@@ -96,10 +103,13 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         oncall=oncall,
         oncall_document=rule_files.get(ONCALL) or rule_files.absent(ONCALL),
         today=today,
+        severities=severities,
+        ahead=ahead,
     )
     check(world, findings)
+    maintenance = _maintenance(rule_files, world, response, findings)
     documents = [*rule_files.documents.values(), *runbook_files.documents.values()]
-    settle(documents, findings, whole=today is not None)
+    settle(documents, findings, whole=today is not None and ahead is not None)
     if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
         return Loaded(None, findings.sorted())
     texts = {
@@ -117,6 +127,7 @@ def load(rules_dir: Path, runbooks_dir: Path, plugins: Plugins, today: date | No
         files=texts,
         topics=topics,
         calendars=known.calendars or {},
+        maintenance=maintenance,
     )
     return Loaded(configuration, findings.sorted())
 
@@ -259,6 +270,19 @@ def _calendars(files: _Files, findings: Findings) -> Calendars | None:
         return {}
     findings.form(document)
     return None if document.root is None else read_calendars(document, findings)
+
+
+def _maintenance(files: _Files, world: World, response: Response, findings: Findings) -> Maintenance:
+    document = files.get(MAINTENANCE)
+    if document is None:
+        return {}
+    findings.form(document)
+    if document.root is None:
+        return {}
+    found = read_maintenance(document, world.catalog, response.longest_silence, findings)
+    if found is not None and world.catalog is not None:
+        check_maintenance(document, found, [placed.rule for placed in world.rules], world.catalog, findings)
+    return found or {}
 
 
 def _rules(document: Document, known: Known, findings: Findings) -> list[Placed]:
