@@ -11,6 +11,7 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.apps import cli
 from fireline.apps.bootstrap import plugins
 from fireline.apps.files import Files
+from fireline.domain.audit import Keys
 from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.respond import Responder
@@ -18,6 +19,7 @@ from fireline.engine.runs import Runs
 from fireline.engine.starting import Wanted
 
 SERVICE = "fraud-scoring"
+AUDIT_KEY = "a key for commands in tests"
 LATE = "9 % of this window came late: 4 events not counted"
 
 
@@ -41,7 +43,13 @@ class House:
             for path in (repository / name).glob("*.yaml"):
                 (folder / path.name).write_text(path.read_text())
         self.database = f"sqlite:///{home / 'fireline.db'}"
-        self.set(DATABASE=self.database, RULES=str(self.rules), RUNBOOKS=str(self.runbooks), STATE_DIR=str(home))
+        self.set(
+            AUDIT_KEY=AUDIT_KEY,
+            DATABASE=self.database,
+            RULES=str(self.rules),
+            RUNBOOKS=str(self.runbooks),
+            STATE_DIR=str(home),
+        )
         self.clock = SystemClock()
         self._store: DatabaseStore | None = None
 
@@ -55,7 +63,7 @@ class House:
     @property
     def store(self) -> DatabaseStore:
         if self._store is None:
-            self._store = open_store(self.database)
+            self._store = open_store(self.database, keys=Keys.of((AUDIT_KEY,)))
         return self._store
 
     def close(self) -> None:

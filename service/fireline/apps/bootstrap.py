@@ -16,6 +16,7 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka_connection import Connection, unusable_files
 from fireline.adapters.secrets import EnvironmentSecrets
+from fireline.apps.audit_keys import keys_of, keys_to_look
 from fireline.apps.faults import Refused
 from fireline.apps.files import Files
 from fireline.apps.lifeline import PARENT
@@ -29,6 +30,7 @@ from fireline.channels.pagerduty import PagerDutySettings
 from fireline.channels.slack import SlackSettings
 from fireline.channels.teams import TeamsSettings
 from fireline.channels.webhook import WebhookSettings
+from fireline.domain.audit import Keys
 from fireline.domain.catalog import Person
 from fireline.domain.ranges import Ranged
 from fireline.domain.windows import Compares, Conditioned
@@ -115,9 +117,14 @@ class Look:
     store: DatabaseStore
 
 
+def store_of(settings: Settings, keys: Keys) -> DatabaseStore:
+    """The database, whose audit these keys seal and no secret gets into."""
+    return open_store(settings.database, keys=keys, secrets=settings.secrets())
+
+
 def look(settings: Settings) -> Look:
     """Open the database; raises what `faults.told` knows how to tell."""
-    return Look(settings, SystemClock(), open_store(settings.database))
+    return Look(settings, SystemClock(), store_of(settings, keys_to_look(settings)))
 
 
 KEPT = "last-good"
@@ -132,7 +139,7 @@ def assemble(settings: Settings, *, teller: bool = True, clock: SystemClock | No
     """
     clock = clock or SystemClock()
     files = files_of(settings, clock, teller=teller)
-    store = open_store(settings.database)
+    store = store_of(settings, keys_of(settings))
     return Parts(settings, clock, store, files, Responder(store, files, clock, configured_channels(settings)))
 
 

@@ -20,6 +20,8 @@ from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_clien
 from fireline.adapters.slack_interactions import Asked
 from fireline.adapters.wakes import Wakes
 from fireline.apps import lifeline, logs
+from fireline.apps.audit_checkpoints import Checkpoints
+from fireline.apps.audit_keys import keys_of
 from fireline.apps.bootstrap import (
     Parts,
     assemble,
@@ -104,6 +106,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             "files": lambda _: follow_files(parts.files),
             "changes": FilesTold(parts.files, parts.store, parts.responder, clock).run,
             "maintenance": Maintenance(parts.store, parts.files, parts.clock).run,
+            "audit": Checkpoints(parts.store, parts.settings, keys_of(parts.settings), parts.clock).run,
             "clock": lambda _: follow_witness(parts.store, clock),
             "sight": _lookout(parts, channels, owner, held).run,
         }

@@ -52,6 +52,7 @@ _HINTS = {
     "email_ca": "give the path of a file in PEM form",
     "webhook_secret": "write whsec_ and 24 to 64 random bytes in Base64: echo whsec_$(openssl rand -base64 32)",
     "pagerduty_url": "write a URL that starts with https:// or http://",
+    "audit_key": "make one with `openssl rand -hex 32`, and keep the old ones behind it when you change it",
     "slack_base_url": "write a URL that starts with https:// or http://",
 }
 
@@ -160,6 +161,11 @@ class Settings(BaseSettings):
     )
     http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="hosts and networks that `http.*` steps may reach, separated by commas"
+    )
+    audit_key: SecretStr | None = Field(
+        None,
+        description="seals the audit: a key, or several separated by commas; the first seals, all verify; "
+        "unset: a file in the state directory, made at the first start",
     )
     stall_after: float = Field(
         default=30.0, ge=1, description="seconds without progress after which a stream worker ends, to be started again"
@@ -271,6 +277,13 @@ class Settings(BaseSettings):
             raise PydanticCustomError("setting", "an http or https URL")
         return value
 
+    @field_validator("audit_key")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and any(len(key.strip()) < 16 for key in value.get_secret_value().split(",")):
+            raise PydanticCustomError("setting", "keys of 16 characters or more, separated by commas")
+        return value
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.kafka_protocol.startswith("SASL") and not (self.kafka_user and self.kafka_password):
@@ -291,6 +304,12 @@ class Settings(BaseSettings):
             raise _pair_fault("api_token", f"FIRELINE_API_TOKEN when FIRELINE_WEB_HOST is {self.web_host}")
         return self
 
+    @property
+    def audit_keys(self) -> tuple[str, ...]:
+        """The keys of the audit that the environment gives, the one that seals first."""
+        given = "" if self.audit_key is None else self.audit_key.get_secret_value()
+        return tuple(key.strip() for key in given.split(",") if key.strip())
+
     def secrets(self) -> tuple[str, ...]:
         """The values that may never appear in a log, a message or a timeline."""
         held = (
@@ -301,6 +320,7 @@ class Settings(BaseSettings):
             self.email_password,
             self.webhook_secret,
             self.api_token,
+            *(SecretStr(key) for key in self.audit_keys),
         )
         named = [value for name, value in sorted(os.environ.items()) if name.startswith(PREFIX + "SECRET_")]
         found = [secret.get_secret_value() for secret in held if secret is not None] + named
