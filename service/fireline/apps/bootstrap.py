@@ -93,14 +93,14 @@ class Parts:
     def person(self, name: str | None) -> Person:
         """The catalog's person of this id, or of this system user's name; raises Refused naming those known."""
         people = self.files.current.catalog.people
-        asked = name or _user()
+        asked = name or system_user()
         if asked not in people:
             known = ", ".join(sorted(people)) or "nobody"
             raise Refused(f"{asked!r} is not in the catalog's people ({known}); say who you are with --as PERSON")
         return people[asked]
 
 
-def _user() -> str:
+def system_user() -> str:
     """The system user's name; empty where the system has none, as in a container."""
     try:
         return getpass.getuser()

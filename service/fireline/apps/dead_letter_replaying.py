@@ -1,6 +1,7 @@
 """The work behind `fireline dead-letter replay`: from options and files to a run, and what is said of it."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections import Counter
@@ -12,7 +13,8 @@ from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka import Refused as BrokerRefused
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_topic_states import topic_states
-from fireline.apps.bootstrap import settings_with
+from fireline.apps.audit_keys import keys_of
+from fireline.apps.bootstrap import settings_with, store_of, system_user
 from fireline.apps.dead_letter_commands import kafka
 from fireline.apps.dead_letter_mending import AsOf, CannotMend, Edit, Mended, edits_of, from_line, mend, then
 from fireline.apps.dead_letter_planning import Done, Planner, Refuse, Send, Wish
@@ -24,6 +26,8 @@ from fireline.apps.dead_letters import Chosen, Letter, Place, chosen, place_of, 
 from fireline.apps.event_topics import configured_topics, formats_of
 from fireline.apps.faults import Refused
 from fireline.apps.output import err, say
+from fireline.apps.settings import Settings
+from fireline.domain.audit_acts import By, of_change
 from fireline.engine.ports import Unavailable
 
 _SHOWN = 20
@@ -126,7 +130,29 @@ def run(asked: Asked) -> int:
     if not teller.counts:
         raise Refused("no dead letter is chosen; `fireline dead-letter ls --all` lists those that are kept")
     say(teller.summary, to=err())
+    if teller.counts["sent"] and not asked.dry_run:
+        put_down(settings, teller.summary, _chosen(asked, teller), clock.now())
     return teller.code
+
+
+def _chosen(asked: Asked, teller: Teller) -> dict[str, object]:
+    chosen_by = {"places": asked.places[:100], "reasons": asked.reasons, "topics": asked.topics, "since": asked.since}
+    return {**{name: value for name, value in chosen_by.items() if value}, "counts": dict(teller.counts)}
+
+
+def put_down(settings: Settings, summary: str, what: Mapping[str, object], now: float) -> None:
+    """Tell the audit of a replay. Letters are replayed while the database is away too, and then that is said."""
+    act = of_change(
+        "dead-letters.replayed",
+        "dead-letters",
+        (None, what),
+        By(system_user() or "somebody", "command line", now, summary),
+    )
+    try:
+        with contextlib.closing(store_of(settings, keys_of(settings))) as store, store.transaction() as tx:
+            tx.record(act)
+    except (Unavailable, Refused) as fault:
+        say(f"the replay is not in the audit: {fault}", to=err())
 
 
 def _as_of(text: str) -> AsOf:

@@ -11,6 +11,7 @@ from fireline.apps.output import out, print_json, say, table
 from fireline.apps.reach import PROVES_NOTHING, Tried, keep, standing
 from fireline.apps.settings import Settings
 from fireline.channels import CHANNELS
+from fireline.domain.audit_acts import By, of_change
 from fireline.domain.catalog import Person
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.outward import Channel, Message
@@ -88,6 +89,9 @@ def prove(name: str, channel: str | None, as_person: str | None, as_json: bool) 
         for each in tried:
             if each.outcome not in _UNTRIED:
                 keep(tx, person.id, each, now)
+                by = By(as_person or "somebody", "command line", now, f"a test page on {each.channel}: {each.outcome}")
+                found = (None, {"channel": each.channel, "outcome": each.outcome, "detail": each.detail})
+                tx.record(of_change("notify.tested", f"person:{person.id}", found, by))
         before = {each.channel: each.words for each in standing(tx, [person], frozenset(CHANNELS), now)}
     _tell(person, tried, before, as_json)
     asked = [each for each in tried if each.outcome not in _UNTRIED]

@@ -164,8 +164,7 @@ class Settings(BaseSettings):
     )
     audit_key: SecretStr | None = Field(
         None,
-        description="seals the audit: a key, or several separated by commas; the first seals, all verify; "
-        "unset: a file in the state directory, made at the first start",
+        description="keys of the audit, by commas: the first seals, all verify; unset: a file in the state directory",
     )
     stall_after: float = Field(
         default=30.0, ge=1, description="seconds without progress after which a stream worker ends, to be started again"

@@ -1,6 +1,7 @@
 """What is put down of each thing that is done: decisions about incidents, routes, runs, files."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fireline.domain.audit import Act, changes
 from fireline.domain.incidents import (
@@ -87,6 +88,22 @@ def _run(run: Run) -> dict[str, object]:
         "inputs": run.inputs,
         "steps": {step.id: step.status for step in run.steps},
     }
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who did it, through what, when, and in words what."""
+
+    actor: str
+    via: str
+    at: float
+    text: str
+
+
+def of_change(kind: str, subject: str, values: tuple[object, object], by: By) -> Act:
+    """A value that was made (before it there was None) or changed."""
+    was, now = changes(*values)
+    return Act(by.at, by.actor, by.via, kind, subject, by.text, was, now)
 
 
 def of_files(was: str, now_hash: str, who: Sequence[str], files: Sequence[str], now: float) -> Act:

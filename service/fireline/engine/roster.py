@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from fireline.domain.audit_acts import By, of_change
 from fireline.domain.deciding_words import wall
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import Tell
@@ -77,7 +78,7 @@ class Roster:
             return Told(False, found.reason)
         others = displaced(known.schedules[found.schedule], found.start, found.end, found.person)
         change = _made(tx, found, now)
-        tx.save_roster_change(change)
+        _keep(tx, None, change, By(change.author, "by hand", now, change.reason))
         told = self._tell(tx, change, (found.person, *others), _words(change))
         return Told(True, _words(change)(_utc), (change,), told)
 
@@ -105,7 +106,7 @@ class Roster:
         first, second = replace(made[0], partner=made[1].number), replace(made[1], partner=made[0].number)
         told: tuple[str, ...] = ()
         for change in (first, second):
-            tx.save_roster_change(change)
+            _keep(tx, None, change, By(change.author, "by hand", now, change.reason))
             told += self._tell(tx, change, people, _words(change))
         return Told(
             True, "; ".join(_words(c)(_utc) for c in (first, second)), (first, second), tuple(dict.fromkeys(told))
@@ -131,7 +132,7 @@ class Roster:
 
     def _taken_back(self, tx: Transaction, change: Change, author: str, now: float) -> tuple[str, ...]:
         after = replace(change, withdrawn_at=now, withdrawn_by=author, version=change.version + 1)
-        tx.save_roster_change(after)
+        _keep(tx, change, after, By(author, "by hand", now, "taken back"))
         known = rostered(self._settings.current.oncall, tx, now)
         schedule = known.schedules.get(change.schedule)
         back = () if schedule is None else displaced(schedule, max(now, change.start), change.end, change.person)
@@ -165,6 +166,12 @@ Words = Callable[[At], str]
 def rostered(oncall: OnCall, tx: Transaction, since: float) -> OnCall:
     """The schedules of files with the overrides of the database that count beyond `since`."""
     return with_changes(oncall, tx.roster_changes(since))
+
+
+def _keep(tx: Transaction, before: Change | None, after: Change, by: By) -> None:
+    tx.save_roster_change(after)
+    kind = "override.made" if before is None else "override.withdrawn"
+    tx.record(of_change(kind, f"override:{after.number}", (before, after), by))
 
 
 def _made(tx: Transaction, wish: Wish, now: float) -> Change:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 from typing import Protocol
 
+from fireline.domain.audit_acts import By, of_change
 from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Timer
 from fireline.domain.incidents import Input, SilencesChanged
@@ -43,6 +44,8 @@ def in_force(configuration: Configuration, tx: Transaction, now: float) -> Silen
 def save(tx: Transaction, before: Silence | None, silence: Silence, now: float, by: str) -> None:
     """Keep a silence that `by` made or changed, and have open incidents decided on anew; raises StaleVersion."""
     tx.save_silence(silence)
+    kind = "silence.made" if before is None else "silence.changed"
+    tx.record(of_change(kind, f"silence:{silence.number}", (before, silence), By(by, "by hand", now, silence.reason)))
     tx.arm(Timer(f"{KIND}/{silence.id}/v{silence.version}", now, KIND))
 
 
