@@ -53,6 +53,8 @@ def configuration(given: object, folder: Path) -> Configuration:
         each.mkdir(parents=True, exist_ok=True)
     for name in ("catalog", "oncall", "severities"):
         _write(rules / f"{name}.yaml", parts.get(name, {}))
+    if "calendars" in parts:
+        _write(rules / "calendars.yaml", {"calendars": parts["calendars"]})
     if "maintenance" in parts:
         _write(rules / "maintenance.yaml", {"maintenance": parts["maintenance"]})
     _write(rules / "rules.yaml", {"rules": parts.get("rules") or [], "slos": parts.get("slos", [])})

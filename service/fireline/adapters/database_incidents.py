@@ -1,6 +1,7 @@
 """Incidents, their timelines, message references and numbers, inside one transaction."""
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import takewhile
 
 from sqlalchemy import and_, func, insert, or_, select
 
@@ -51,6 +52,17 @@ class IncidentRows(AuditRows):
         if open_only:
             statement = statement.where(incidents.c.open.is_(True))
         return [decode(Incident, data) for data in self._all(statement)]
+
+    def opened(self, service: str, timeline: str, since: float, limit: int) -> Sequence[tuple[int, float]]:
+        """Number and time of opening of the service's latest incidents, newest first."""
+        statement = (
+            select(incidents.c.data)
+            .where(incidents.c.service == service, incidents.c.timeline == timeline)
+            .order_by(incidents.c.number.desc())
+            .limit(limit)
+        )
+        found = (decode(Incident, data) for data in self._all(statement))
+        return [(each.number, each.opened_at) for each in takewhile(lambda each: each.opened_at >= since, found)]
 
     def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
         """The open incidents of these services, and those with these numbers, oldest first; locks none of them."""

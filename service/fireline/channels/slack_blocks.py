@@ -23,6 +23,7 @@ _STATUS_ICONS = {"resolved": "✅", "acknowledged": "👀", "mitigated": "🩹"}
 _STYLES = frozenset({"primary", "danger"})
 _GUARD = "\u2060"
 _MENTION = re.compile(r"@(?=here\b|channel\b|everyone\b|group\b)", re.IGNORECASE)
+_GROUP = re.compile(r"S[A-Z0-9]{2,20}")
 _ANGLE = re.compile(r"<(?=[!@#])")
 
 TEXT_LIMIT, TITLE, BODY, WHY = 3000, 300, 2600, 600
@@ -86,6 +87,7 @@ def fallback(message: Message) -> str:
     mark = _mark(message)
     extra = " · ".join(standing(message))
     head = cut(_line(message), TITLE, escape=escaped) + (f" [{cut(extra, 80, escape=escaped)}]" if extra else "")
+    head = "".join(f"<!subteam^{group}> " for group in message.mentions[:5] if _GROUP.fullmatch(group)) + head
     room = TEXT_LIMIT - length(head) - length(mark) - 1
     body = cut(clean(message.body), min(BODY, room), escape=escaped, note=True)
     return f"{head}{mark}" + (f"\n{body}" if body else "")

@@ -6,14 +6,16 @@ from dataclasses import replace
 from fireline.domain.audit_acts import of_decision
 from fireline.domain.configuration import Configuration
 from fireline.domain.deciding import Decision, World, decide, forwarded, opens
+from fireline.domain.deciding_storms import LIST
 from fireline.domain.incident_acts import Merge, Split
-from fireline.domain.incidents import Entry, Incident, Input, SignalArrived, TimerDue
+from fireline.domain.incidents import Acknowledge, Entry, Incident, Input, SignalArrived, TimerDue
 from fireline.domain.redaction import redacted
 from fireline.engine.hearing import decide_two, speaker
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 from fireline.engine.roster import rostered
 from fireline.engine.silences import in_force
-from fireline.engine.surroundings import beside_signal, beside_timer, hold_still
+from fireline.engine.storms import ACKNOWLEDGE, acknowledged, asked_by, listing_due
+from fireline.engine.surroundings import beside_signal, beside_timer, counted, hold_still
 from fireline.engine.watching import Claim
 
 ATTEMPTS = 8
@@ -77,12 +79,23 @@ class Responder:
         if isinstance(what, Merge | Split):
             before, decision = decide_two(tx, what, world, now)
             return _apply(tx, what, decision, before, now)
+        if isinstance(what, TimerDue) and what.kind == ACKNOWLEDGE:
+            tx.disarm(what.key)
+            return self.handle_in(tx, asked_by(what))
         before = tx.incident(what.incident)
+        more = acknowledged(tx, what, now) if isinstance(what, Acknowledge) else 0
         if before is not None and (passed_on := forwarded(before, what)) is not None:
             return self.handle_in(tx, passed_on)
+        if before is not None:
+            world = counted(tx, before.service, before.timeline, world, now)
         if isinstance(what, TimerDue):
             world = beside_timer(tx, what, before, world)
-        return _apply(tx, what, decide(before, what, world, now), before, now)
+        if isinstance(what, TimerDue) and what.kind == LIST:
+            listing_due(tx, what, before, now)
+        decision = _apply(tx, what, decide(before, what, world, now), before, now)
+        if more:
+            decision = replace(decision, reply=f"{decision.reply}; and the {more} further incidents of this page")
+        return decision
 
     def explain(self, number: int) -> list[Entry]:
         """The timeline of an incident with the data of each line: why somebody was, or was not, paged."""
@@ -105,6 +118,7 @@ class Responder:
         latest = tx.latest_incident(known.signal.service, signal.group, signal.timeline)
         before = speaker(tx, latest, known.signal, world, now)
         world = beside_signal(tx, known, before, world)
+        world = counted(tx, known.signal.service, signal.timeline, world, now)
         number = tx.next_number("incident") if opens(before, signal, world, now) else None
         return _apply(tx, known, decide(before, known, world, now, number=number), before, now)
 

@@ -10,12 +10,19 @@ from fireline.domain.impact import downstream, upstream
 from fireline.domain.incidents import Incident, SignalArrived, TimerDue
 from fireline.domain.rules import State
 
+MOST = 100
+"""So many incidents of a service are counted at most."""
+
 
 class Neighbours(Protocol):
     """The part of a transaction that is asked here."""
 
     def lock(self, name: str) -> None:
         """Hold a name until the end of the transaction."""
+        ...
+
+    def opened(self, service: str, timeline: str, since: float, limit: int) -> Sequence[tuple[int, float]]:
+        """Number and time of opening of the service's latest incidents."""
         ...
 
     def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
@@ -48,6 +55,12 @@ def beside_timer(tx: Neighbours, what: TimerDue, incident: Incident | None, worl
         name = what.key.rpartition("/v")[0].rpartition("/")[2]
         return _seen(tx, incident.timeline, (), [int(name)] if name.isdecimal() else [], world)
     return _seen(tx, incident.timeline, upstream(incident.service, world.catalog), _causes(incident), world)
+
+
+def counted(tx: Neighbours, service: str, timeline: str, world: World, now: float) -> World:
+    """The world of a decision under policies that count the incidents of a service."""
+    within = world.counts_within
+    return world if not within else replace(world, opened=tuple(tx.opened(service, timeline, now - within, MOST)))
 
 
 def _seen(tx: Neighbours, timeline: str, services: Collection[str], numbers: Collection[int], world: World) -> World:

@@ -58,7 +58,7 @@ def _level(document: Document, path: Path, form: PolicyLevelForm, named: Named, 
 
 def _most(form: PolicyLevelForm, named: Named) -> int | None:
     """How many persons the level names at most; None when that cannot be told."""
-    if form.acknowledge == ALL or named.catalog is None:
+    if form.acknowledge in (ALL, 1) or named.catalog is None:
         return None
     found = 0
     for kind, name in (target(part.target) for part in form.targets):
