@@ -18,6 +18,18 @@ calendars:
     hours: {mon-fri: "09:00-17:30", sat: ["10:00-12:00", "13:00-15:00"]}
     holidays: [2026-12-25]
 """
+MAINTENANCE = """\
+maintenance:
+  backups:
+    matchers: service="checkout"
+    starts: "2026-11-01T02:00"
+    time_zone: Europe/Berlin
+    lasts: 1h
+    repeats: FREQ=WEEKLY
+    without: ["2026-12-27"]
+    author: ann
+    reason: backups
+"""
 SLOS = """\
 slos:
   - {name: quick, on: metric, by: [service], good: "value < 800", objective: 99.9}
@@ -35,6 +47,7 @@ SOUND = {
     "calendars": CALENDARS,
     "runbooks": RUNBOOK,
     "catalog": CATALOG,
+    "maintenance": MAINTENANCE,
     "oncall": ONCALL,
     "topics": "topics: {payments: {key: service, labels: {service: app, region: [a, b.c]}, drop: [c]}}\n",
     "severities": "severities: {outage: {ack_within: 5m}}\nresponse: {settle: 30s}\n",

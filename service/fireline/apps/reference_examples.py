@@ -11,6 +11,18 @@ topics:
     drop: [host.id]
     add: {team: payments}
 """,
+    "maintenance": """\
+maintenance:
+  weekly-backups:
+    matchers: service="fraud-scoring", severity=~"degraded|notice"
+    starts: "2026-11-01T02:00"
+    time_zone: Europe/Berlin
+    lasts: 2h
+    repeats: FREQ=WEEKLY;BYDAY=SU
+    without: ["2026-12-27"]
+    author: ann
+    reason: the weekly backups slow everything down
+""",
     "calendars": """\
 calendars:
   business:

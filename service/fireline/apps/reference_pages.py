@@ -19,6 +19,7 @@ from fireline.spec.schemas import FILES
 _WHERE = {
     "rules": "Every other `.yaml` file in `rules/` is a file of rules and service objectives.",
     "calendars": "`rules/calendars.yaml` says which hours rules may name. The file may be left out.",
+    "maintenance": "`rules/maintenance.yaml` says what is silenced by plan. The file may be left out.",
     "runbooks": "Every `.yaml` file in `runbooks/` is one runbook.",
     "catalog": "`rules/catalog.yaml` says who owns what, and how each person is reached.",
     "oncall": "`rules/oncall.yaml` says who is on call when, and who is asked next.",
@@ -29,6 +30,7 @@ _MORE = {
     "rules": "How to write one: [rules](../how-to/rules.md), [objectives](../how-to/slos.md). "
     "What may stand after `agg`: [measures](measures.md).",
     "calendars": "What it is for: [hours of rules](../how-to/rules.md#hours).",
+    "maintenance": "How it works: [silences](../how-to/silences.md).",
     "runbooks": "How to write one: [runbooks](../how-to/runbooks.md). What a step `uses`: [actions](actions.md).",
     "catalog": "How it fits together: [on-call](../how-to/oncall.md).",
     "oncall": "How it fits together: [on-call](../how-to/oncall.md).",
@@ -38,6 +40,7 @@ _MORE = {
 _TITLES = {
     "rules": "Rule files",
     "calendars": "Calendars",
+    "maintenance": "Maintenance",
     "runbooks": "Runbook files",
     "catalog": "The catalog",
     "oncall": "Schedules and policies",

@@ -122,7 +122,8 @@ def _told(draft: Draft, found: Silenced, before: Silenced | None) -> str:
     if before is not None and before.by == found.by:
         return f"Silenced by {_names(found)} until {until} now: nobody is paged before"
     taken = "" if incident.acknowledged_by is None else f"; {world.name(incident.acknowledged_by)} is on it"
-    return f"Not paged: silenced {silenced_by(found, world, draft.now)}{taken}"
+    held = "No further page" if incident.pages else "Not paged"
+    return f"{held}: silenced {silenced_by(found, world, draft.now)}{taken}"
 
 
 def _data(found: Silenced) -> dict[str, object]:

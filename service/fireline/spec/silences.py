@@ -10,7 +10,7 @@ from fireline.domain.catalog import Service
 from fireline.domain.rules import Match, Matcher, Rule
 from fireline.domain.silence_bounds import bounded, excluded, faults
 from fireline.domain.silence_matchers import MatcherFault, fits, parse
-from fireline.domain.silences import Comment, Recurrence, Resolves, Silence, instant
+from fireline.domain.silences import OWN, Comment, Recurrence, Resolves, Silence, instant
 from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
@@ -101,9 +101,10 @@ def check_maintenance(
 ) -> None:
     """Warn of each planned silence that no rule of the files can ever be held back by."""
     possible = [labels for rule in rules for labels in _labels(rule, catalog)]
+    possible.append({"service": OWN})  # what Fireline says of itself needs no rule
     for name, silence in maintenance.items():
         matchers = [each for each in silence.matchers if each.label in _TELLING]
-        if any(fits(_known(matchers, labels), labels) for labels in possible):
+        if any(fits(_known(matchers, labels), labels) for labels in possible) or _of_fireline(matchers):
             continue
         message = f"no rule of these files would ever be silenced by `{name}`"
         hint = _nearest(silence, catalog, possible) or "compare its matchers with the names of rules and services"
@@ -112,6 +113,12 @@ def check_maintenance(
 
 _TELLING = frozenset({"service", "rule", "severity", "owner"})
 """The labels whose values the files tell; others come with the events."""
+
+
+def _of_fireline(matchers: Iterable[Matcher]) -> bool:
+    """Whether they are about Fireline's own alerts, which need no rule."""
+    found = [each for each in matchers if each.label == "service"]
+    return bool(found) and fits(found, {"service": OWN})
 
 
 def _known(matchers: Iterable[Matcher], labels: Mapping[str, str]) -> list[Matcher]:
