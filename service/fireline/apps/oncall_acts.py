@@ -75,15 +75,17 @@ def overrides(schedule: str | None, everything: bool, as_json: bool) -> int:
     """Those that count from now on, or all."""
     desk = Desk.open()
     desk.schedules(schedule, desk.configuration.oncall)
-    found = desk.roster.changes(float("-inf") if everything else desk.parts.clock.now())
-    rows = [change_json(change) for change in found if schedule is None or change.schedule == schedule]
+    made = desk.roster.changes(float("-inf") if everything else desk.parts.clock.now())
+    wanted = [change for change in made if schedule is None or change.schedule == schedule]
+    found = [change for change in wanted if everything or change.withdrawn_at is None]
+    rows = [change_json(change) for change in found]
     if as_json:
         print_json(rows)
         return 0
     headers = ("number", "schedule", "person", "from", "until", "reason", "by", "state")
     lines = [
         (r["number"], r["schedule"], r["person"], instant(c.start), instant(c.end), r["reason"], r["author"], _state(c))
-        for r, c in zip(rows, [c for c in found if schedule is None or c.schedule == schedule], strict=True)
+        for r, c in zip(rows, found, strict=True)
     ]
     table(headers, lines, "No override was made at run time; those of oncall.yaml are in the calendar.")
     return 0
