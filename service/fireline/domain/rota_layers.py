@@ -8,7 +8,7 @@ is on its last day.
 
 from bisect import bisect_right
 from calendar import monthrange
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -75,17 +75,20 @@ def hand_off(layer: Layer, turn: int, zone: str) -> datetime:
             return instant_of(_of_month(months, _month_day(layer)), layer.at, zone)
 
 
-@lru_cache(maxsize=1024)
 def first_day(layer: Layer) -> date:
     """The date of the first hand-off: `starts`, or the first day that `hand_off` names from then on."""
+    named = layer.unit is Unit.MONTH or (layer.unit is Unit.WEEK and layer.hand_off is not None)
+    return _first_named(layer) if named else layer.starts
+
+
+@lru_cache(maxsize=1024)
+def _first_named(layer: Layer) -> date:
     if layer.unit is Unit.MONTH:
         months = layer.starts.year * 12 + layer.starts.month - 1
         here = _of_month(months, _month_day(layer))
         return here if here >= layer.starts else _of_month(months + 1, _month_day(layer))
-    if layer.unit is Unit.WEEK and layer.hand_off is not None:
-        later = (layer.hand_off - layer.starts.weekday()) % 7
-        return layer.starts + min(later * _DAY, date.max - layer.starts)
-    return layer.starts
+    later = ((layer.hand_off or 0) - layer.starts.weekday()) % 7
+    return layer.starts + min(later * _DAY, date.max - layer.starts)
 
 
 def _within(layer: Layer, at: datetime) -> bool:
@@ -127,15 +130,19 @@ def _of_month(months: int, day: int) -> date:
     return date(year, month, min(day, monthrange(year, month)[1]))
 
 
-def _hours(restrictions: Iterable[Restriction], at: datetime, zone: str) -> Iterator[tuple[datetime, datetime]]:
+def _hours(restrictions: tuple[Restriction, ...], at: datetime, zone: str) -> tuple[tuple[datetime, datetime], ...]:
     """The restricted hours as instants, from those that reach into the day of `at` until a week after it."""
-    today = at.astimezone(zone_of(zone)).date()
-    for restriction in restrictions:
-        for offset in range(-2 if restriction.end_day is None else -8, 9):
-            day = today + offset * _DAY
-            if day.weekday() in restriction.days:
-                last = _last_day(restriction, day)
-                yield instant_of(day, restriction.start, zone), instant_of(last, restriction.end, zone)
+    return _hours_near(restrictions, at.astimezone(zone_of(zone)).date(), zone) if restrictions else ()
+
+
+@lru_cache(maxsize=1024)  # whoever looks ahead asks for the same day again at each of its edges
+def _hours_near(restrictions: tuple[Restriction, ...], today: date, zone: str) -> tuple[tuple[datetime, datetime], ...]:
+    return tuple(
+        (instant_of(day, restriction.start, zone), instant_of(_last_day(restriction, day), restriction.end, zone))
+        for restriction in restrictions
+        for offset in range(-2 if restriction.end_day is None else -8, 9)
+        if (day := today + offset * _DAY).weekday() in restriction.days
+    )
 
 
 def _last_day(restriction: Restriction, day: date) -> date:
