@@ -8,7 +8,7 @@ latency, envelopes delivered twice, sockets that break.
 import asyncio
 import json
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,10 @@ def limited(seconds: int) -> Fault:
 
 @dataclass
 class SlackProxy:
-    """The running proxy. `calls` are (method, body) of every request, `acknowledged` the envelopes that were."""
+    """The running proxy. `calls` are (method, body) of every request, `acknowledged` the envelopes that were.
+
+    `weather` chooses what happens to a request that no fault waits for.
+    """
 
     upstream: LocalSlack
     url: str = ""
@@ -55,6 +58,7 @@ class SlackProxy:
     metadata: dict[tuple[str, str], Any] = field(default_factory=dict)
     sockets: set[web.WebSocketResponse] = field(default_factory=set)
     sockets_down: bool = False
+    weather: Callable[[str, dict[str, Any]], Fault | None] = lambda method, body: None
 
     @property
     def api(self) -> str:
@@ -129,7 +133,7 @@ class _Handler:
         if self.proxy.latency:
             await asyncio.sleep(self.proxy.latency)
         waiting = self.proxy.faults[method]
-        fault = waiting.popleft() if waiting else Fault(accepted=True)
+        fault = waiting.popleft() if waiting else self.proxy.weather(method, body) or Fault(accepted=True)
         answer = await self._forward(request, method, raw, body) if fault.accepted else None
         if fault.seconds:
             await asyncio.sleep(fault.seconds)

@@ -158,7 +158,10 @@ class Slack:
             bucket.close(self._clock.now() + retry_after(fault))
 
     async def _find(self, message: Message) -> Mapping[str, object] | None:
-        """Where a message with this key is already; None when there is none, or the app may not look."""
+        """Where a message with this key is already; None when there is none, or the app may not look.
+
+        Raises SlackApiError when Slack asks to be left alone.
+        """
         web = self._client()
         thread = _thread(message)
         try:
@@ -167,7 +170,11 @@ class Slack:
                 answer = await web.conversations_replies(channel=room, ts=thread, limit=100, include_all_metadata=True)
             else:
                 answer = await web.conversations_history(channel=room, limit=50, include_all_metadata=True)
-        except (SlackApiError, *_UNREACHED):
+        except SlackApiError as fault:
+            if limited(fault):
+                raise  # it may look again soon, which is better than to page twice
+            return None
+        except _UNREACHED:
             return None
         sent = next((m for m in answer.get("messages") or () if _key(m) == message.key), None)
         return {"channel": room, "ts": str(sent["ts"])} if sent else None
