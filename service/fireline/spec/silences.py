@@ -101,7 +101,6 @@ def check_maintenance(
 ) -> None:
     """Warn of each planned silence that no rule of the files can ever be held back by."""
     possible = [labels for rule in rules for labels in _labels(rule, catalog)]
-    possible.append({"service": OWN})  # what Fireline says of itself needs no rule
     for name, silence in maintenance.items():
         matchers = [each for each in silence.matchers if each.label in _TELLING]
         if any(fits(_known(matchers, labels), labels) for labels in possible) or _of_fireline(matchers):
