@@ -83,6 +83,7 @@ def summary(incident: Incident) -> dict[str, object]:
         "opened_at": incident.opened_at,
         "resolved_at": incident.resolved_at,
         "timeline": incident.timeline,
+        "silenced": None if incident.silenced is None else asdict(incident.silenced),
     }
 
 
@@ -195,6 +196,8 @@ def _print(told: Told) -> None:
     out().print(styled(incident.severity) + Text("  ") + styled(incident.stands) + title)
     say(f"service {incident.service}, owner {incident.owner}, opened {instant(incident.opened_at)}")
     say(f"version {incident.version}")
+    if (held := incident.silenced) is not None:
+        say(f"silenced by {', '.join(held.by)} of {held.author} until {instant(held.until)}: {held.reason}")
     for line in _kept(incident):
         say(f"  {line}")
     for attached in incident.signals.values():

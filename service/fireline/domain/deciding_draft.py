@@ -291,4 +291,5 @@ def summary_of(incident: Incident) -> dict[str, object]:
         "impacts": [f"INC-{number}" for number in incident.impacts],
         "firing": [a.signal.fingerprint for a in incident.firing],
         "leases": list(incident.leases),
+        "silenced": [] if incident.silenced is None else list(incident.silenced.by),
     }
