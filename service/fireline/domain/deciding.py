@@ -113,16 +113,24 @@ def forwarded(incident: Incident, what: Input) -> Input | None:
     return None
 
 
+def _deaf(incident: Incident, what: DeliveryReported | RunReported | RouteReported) -> str:
+    """Why an incident that is over for good does not hear of it; empty when it does."""
+    if incident.merged_into is not None and not isinstance(what, DeliveryReported):
+        return f"{incident.id} is part of INC-{incident.merged_into}, which is told"
+    if incident.closed_at is not None and isinstance(what, RouteReported):
+        return f"{incident.id} is closed; the lease itself sees to its end"
+    return ""
+
+
 def _named(incident: Incident, what: Named, world: World, now: float) -> Decision:
     match what:
         case SilencesChanged():
             return decide_silences(incident, world, now)
         case TimerDue():
             return decide_timer(incident, what, world, now)
-        case RunReported() | RouteReported() if incident.merged_into is not None:
-            return Decision(incident, reason=f"{incident.id} is part of INC-{incident.merged_into}, which is told")
         case DeliveryReported() | RunReported() | RouteReported():
-            return decide_report(incident, what, world, now)
+            reason = _deaf(incident, what)
+            return Decision(incident, reason=reason) if reason else decide_report(incident, what, world, now)
         case Acknowledge() | EscalateNow() | Resolve() | AddNote() | ChangeSeverity():
             return decide_request(incident, what, world, now)
         case SetRole() | AddLink() | AddTask() | ChangeTask() | WritePostMortem() | Close():

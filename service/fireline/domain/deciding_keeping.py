@@ -222,8 +222,9 @@ def _close(draft: Draft, asked: Close) -> str:
     incident, world = draft.incident, draft.world
     if incident.status is not Status.RESOLVED:
         return f"{incident.id} is {incident.status.value}: resolve it first, then close it"
-    if incident.firing:
-        return f"{incident.id} stays resolved: still firing: {firing(incident)}. What is closed is never opened again"
+    if at_work := incident.at_work:
+        what = ", ".join(f"run {run.id} of {run.runbook}" for run in at_work)
+        return f"{incident.id} stays resolved until it has ended: {what}"
     missing = (incident.postmortem or PostMortem()).missing
     if missing and needs_postmortem(incident, world):
         rated = incident.severity_override or incident.peak or incident.severity
@@ -234,6 +235,8 @@ def _close(draft: Draft, asked: Close) -> str:
     draft.change(closed_at=draft.now, closed_by=asked.person)
     still = [str(task.number) for task in incident.tasks if task.done_at is None]
     left = f"; open tasks: {', '.join(still)}" if still else ""
+    if incident.firing:
+        left += f"; still firing: {firing(incident)}, which opens a new incident when it gets worse"
     after = span(draft.now - (incident.resolved_at or draft.now))
     text = f"{world.name(asked.person)} closed it via {asked.via}, {after} after it was resolved{left}"
     draft.note("closed", text, actor=asked.person)

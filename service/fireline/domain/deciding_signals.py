@@ -31,11 +31,12 @@ def opens(incident: Incident | None, signal: Signal, world: World, now: float) -
         return False
     if incident is None:
         return True
-    if incident.merged_into is not None or incident.status is not Status.RESOLVED or _known(incident, signal):
+    if incident.merged_into is not None or incident.status is not Status.RESOLVED:
         return False
     if incident.closed_at is not None:
-        known = incident.signals.get(signal.fingerprint)
-        return known is None or signal.at > known.signal.at
+        return _new_to_closed(incident, signal, world)
+    if _known(incident, signal):
+        return False
     return now - (incident.resolved_at or 0.0) > world.response.reopen_within
 
 
@@ -47,7 +48,8 @@ def decide_signal(incident: Incident | None, signal: Signal, world: World, now: 
         return _open(signal, world, now, number)
     if incident is None:
         return Decision(None, reason=f"{labels(signal)} is {signal.state.value}, and no incident is open for it")
-    if incident.merged_into is not None or incident.closed_at is not None:
+    closed = incident.closed_at is not None and signal.state is State.FIRING
+    if incident.merged_into is not None or closed:
         return Decision(incident, reason=f"{labels(signal)}: {incident.id} is {incident.stands}, and stays so")
     draft = Draft(incident, incident, world, now)
     known = incident.signals.get(signal.fingerprint)
@@ -67,6 +69,14 @@ def _known(incident: Incident, signal: Signal) -> bool:
     """Whether the signal only goes on with an episode that the incident has and that never cleared."""
     known = incident.signals.get(signal.fingerprint)
     return known is not None and known.cleared_at is None and known.signal.episode == signal.episode
+
+
+def _new_to_closed(incident: Incident, signal: Signal, world: World) -> bool:
+    """Whether it is news after what was closed: not of an episode that somebody resolved, unless it got worse."""
+    known = incident.signals.get(signal.fingerprint)
+    if known is not None and signal.at <= known.signal.at:
+        return False
+    return not _known(incident, signal) or world.worse(signal.severity or "", incident.severity)
 
 
 def _shadow(signal: Signal, world: World) -> str:

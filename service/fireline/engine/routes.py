@@ -10,6 +10,7 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Publish, Timer
 from fireline.domain.incidents import RouteReported
 from fireline.domain.routes import Route, Weights
+from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 
 TOPIC = "fireline.routes"
@@ -81,12 +82,18 @@ def _save(tx: Transaction, old: Route, new: Route, incident: int | None, now: fl
     tx.save_route(new)
     tx.record(of_route(old, new))
     tx.enqueue(Publish(f"route/{new.service}/v{new.version}", TOPIC, new.service, record_of(new)), now)
-    whose = incident if incident is not None else _incident_of(tx, old)
+    whose = _watched_by(tx, incident if incident is not None else _incident_of(tx, old))
     if new.lease is not None and whose is None:
         tx.arm(Timer(lease_timer(new.service), new.lease.until, "route_lease"))
     else:
         tx.disarm(lease_timer(new.service))
     return Changed(new, True, _report(tx, new, whose))
+
+
+def _watched_by(tx: Transaction, incident: int | None) -> int | None:
+    """The incident, unless it is closed: that is never opened again, so the lease itself sees to its end."""
+    found = None if incident is None else tx.incident(incident)
+    return None if found is None or standing_for(tx, found).closed_at is not None else incident
 
 
 def _report(tx: Transaction, route: Route, incident: int | None) -> RouteReported | None:
