@@ -44,7 +44,8 @@ async def test_a_run_and_the_routes_it_changes_are_put_down(tmp_path: Path) -> N
     here.begin()
     await here.drive(1.0)
     here.responder.handle(Acknowledge(1, "ann", "api"))
-    here.runs.abort(1, "ben", "enough")
+    said = here.runs.abort(1, "ben", "enough")
+    assert said.done, said
     with here.store.reading() as tx:
         entries = [json.loads(entry.body) for entry in tx.audit_chain()]
         assert check(tx.audit_chain(), Keys.of(()), Outside(tx.audit_head())).damage is None

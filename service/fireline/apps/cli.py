@@ -137,9 +137,10 @@ def replay(  # noqa: PLR0917 - typer turns each parameter into an option
 
 
 @app.command(rich_help_panel="Respond")
-def explain(
+def explain(  # noqa: PLR0917 - typer turns each parameter into an option
     what: Annotated[str, typer.Argument(help="An incident, such as INC-7, or a rule, such as fraud_latency")],
     page: Annotated[int | None, typer.Option(help="Incident: only this page, and why it reached this person")] = None,
+    person: Annotated[str | None, typer.Option(help="Incident: why this person was, or was not, paged")] = None,
     entity: Annotated[list[str] | None, typer.Option(help="Rule: a label, key=value; may be repeated")] = None,
     at: Annotated[
         str | None, typer.Option(help="Rule: a time within its window, such as 2026-11-21T03:00:00Z; now by itself")
@@ -148,10 +149,12 @@ def explain(
 ) -> None:
     """Answer "why was I paged, or why not?".
 
-    Of an incident: every decision with its reason, the evidence, and each condition part by part.
+    Of an incident: every decision with its reason, the evidence, and each condition part by part. A page is worked out
+    again from the facts that were kept with it, whatever the files say now; where those differ, that is told.
     Of a rule: what its windows show of each entity now, what each level makes of it, and who was paged or why nobody.
     """
-    raise typer.Exit(load("explain").run(what, page=page, entity=entity or [], at=at, as_json=as_json))
+    asked = load("explain").Asked(page, person)
+    raise typer.Exit(load("explain").run(what, asked, entity=entity or [], at=at, as_json=as_json))
 
 
 @app.command(rich_help_panel="Author")

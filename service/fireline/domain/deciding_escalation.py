@@ -13,6 +13,7 @@ from fireline.domain.deciding_draft import LIVE, Draft
 from fireline.domain.deciding_silences import silenced
 from fireline.domain.deciding_words import paged, span, wall
 from fireline.domain.incidents import Attached, Escalation, Incident, Page, PageStatus, Why
+from fireline.domain.page_facts import facts
 from fireline.domain.paging import Candidate, Reach, policy_of, positions, reach
 from fireline.domain.paging_conditions import Asking, unmet
 from fireline.domain.policies import ALL, Policy, PolicyLevel
@@ -236,7 +237,8 @@ def _page_person(draft: Draft, policy: Policy, escalation: Escalation, candidate
         plan=plan,
     )
     wait = _wait(draft, policy.levels[escalation.level])
-    data = {"page": number, "why": asdict(why), "escalates_in": span(wait), "round": escalation.round}
+    data = {"page": number, "person": page.person, "why": asdict(why), "escalates_in": span(wait)}
+    data |= {"round": escalation.round, "facts": facts(candidate.target, page.person, draft.world, draft.now)}
     arm_steps(draft, page)
     if quiet is not None:
         draft.replace_page(page)

@@ -29,13 +29,21 @@ class World:
     silences: Silences = field(default_factory=Silences)
     around: tuple[Incident, ...] = ()
     opened: tuple[tuple[int, float], ...] = ()
+    configuration: str = ""  # the content hash of the files that all this was read from
 
     @classmethod
     def of(cls, configuration: Configuration, channels: Collection[str] | None = None) -> "World":
         """The world that a configuration describes."""
         owners = {rule.name: rule.owner for rule in configuration.rules.values() if rule.owner}
         known = None if channels is None else frozenset(channels)
-        return cls(configuration.catalog, configuration.oncall, configuration.response, owners, known)
+        return cls(
+            configuration.catalog,
+            configuration.oncall,
+            configuration.response,
+            owners,
+            known,
+            configuration=configuration.hash,
+        )
 
     @property
     def counts_within(self) -> float:
