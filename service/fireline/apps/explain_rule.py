@@ -162,7 +162,7 @@ def _paged(found: EntityLook) -> list[str]:
 def _of_incident(incident: Incident) -> str:
     people = ", ".join(f"{page.person} ({page.status.value})" for page in incident.pages)
     who = people or f"nobody: `fireline explain {incident.id}` has each decision"
-    return f"{incident.id}, {incident.status.value}, opened {instant(incident.opened_at)}: {who}"
+    return f"{incident.id}, {incident.stands}, opened {instant(incident.opened_at)}: {who}"
 
 
 def _document(found: EntityLook, at: float) -> dict[str, object]:
@@ -191,7 +191,7 @@ def _document(found: EntityLook, at: float) -> dict[str, object]:
             for level in found.levels
         ],
         "incidents": [
-            {"id": i.id, "status": i.status.value, "paged": [page.person for page in i.pages]} for i in found.incidents
+            {"id": i.id, "status": i.stands, "paged": [page.person for page in i.pages]} for i in found.incidents
         ],
         "paged": _paged(found),
     }

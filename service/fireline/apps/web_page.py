@@ -73,7 +73,7 @@ def _incident(configuration: Configuration, incident: Incident, now: float) -> d
         "id": incident.id,
         "level": level,
         "severity": incident.severity,
-        "status": incident.status.value,
+        "status": incident.stands,
         "title": incident.title,
         "service": incident.service,
         "age": age,
