@@ -58,7 +58,7 @@ class _Handler:
         if how[:1].isdigit():
             return how
         if how != "cut":
-            self._take(session, envelope)
+            self._take(server, envelope)
         if how == "hang":
             await self.mails.hanging.wait()
         if how in ("drop", "cut"):
@@ -66,13 +66,14 @@ class _Handler:
             server.transport.abort()
         return "250 taken"
 
-    def _take(self, session: Session, envelope: Envelope) -> None:
+    def _take(self, server: SMTP, envelope: Envelope) -> None:
         content = envelope.content
         parsed = message_from_bytes(content if isinstance(content, bytes) else b"", policy=policy.default)
         assert isinstance(parsed, EmailMessage)
         self.mails.taken.append(parsed)
         self.mails.recipients.extend(envelope.rcpt_tos)
-        self.mails.encrypted.append(session.ssl is not None)
+        assert server.transport is not None
+        self.mails.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
 
     def allowed(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         user, password = data.login.decode(), data.password.decode()
@@ -90,7 +91,7 @@ async def running(
 
     def made() -> SMTP:
         offered = None if implicit else context
-        asked: dict[str, Any] = {"authenticator": handler.allowed, "auth_required": True} if auth else {}
+        asked: dict[str, Any] = {"authenticator": handler.allowed, "auth_required": not implicit} if auth else {}
         return SMTP(handler, hostname="localhost", tls_context=offered, auth_require_tls=not implicit and auth, **asked)
 
     loop = asyncio.get_running_loop()
