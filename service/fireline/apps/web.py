@@ -19,12 +19,13 @@ from starlette.exceptions import HTTPException
 from fireline import __version__
 from fireline.apps.web_api import Api, Controls, Handles, api
 from fireline.apps.web_changes import Changes
+from fireline.apps.web_explain import explaining
 from fireline.apps.web_guard import Door, Guard, Problem, Rate, problem_body
 from fireline.apps.web_health import metrics_text, read_health
 from fireline.apps.web_incidents import incident_acts
 from fireline.apps.web_json import Answer
 from fireline.apps.web_ofrep import ofrep
-from fireline.apps.web_oncall import OnCallParts, oncall_paths
+from fireline.apps.web_oncall import OnCallParts, in_force, oncall_paths
 from fireline.apps.web_page import page_template, page_values
 from fireline.apps.web_table import Table, route_json
 from fireline.domain.incidents import Incident
@@ -68,6 +69,7 @@ def create_app(
     parts = Api(store, settings, responder, controls, clock, changes)
     app.include_router(api(parts))
     app.include_router(incident_acts(parts))
+    app.include_router(explaining(parts))
     known = roster or Roster(store, settings, clock)
     app.include_router(oncall_paths(OnCallParts(store, settings, clock, known, token)))
     app.include_router(_status(store, settings, clock, changes))
