@@ -17,10 +17,8 @@ from fireline.domain.silences import (
     active,
     edited,
     ended,
-    held_until,
     instant,
-    matching,
-    next_change,
+    outlook,
     spans,
 )
 from fireline.engine.recurring import starts
@@ -28,6 +26,18 @@ from fireline.engine.recurring import starts
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")
 FRAUD = {"service": "fraud-scoring", "region": "eu", "rule": "fraud_latency", "severity": "outage", "owner": "ml"}
 DAY = 86_400.0
+
+
+def matching(silences, labels, now):
+    return outlook(silences, now).of(labels).held_by()
+
+
+def held_until(silences, labels, now):
+    return outlook(silences, now).of(labels).held_until()
+
+
+def next_change(silences, labels, now):
+    return outlook(silences, now).of(labels).next_change()
 
 
 def at(text: str) -> float:

@@ -4,27 +4,19 @@ It is silenced while every signal that fires is; one that is not pages as ever. 
 silences that say so alone. Whoever asks for the next level by hand breaks the silences for this incident.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from fireline.domain.deciding_draft import Draft
 from fireline.domain.deciding_words import firing, wall
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident
-from fireline.domain.rules import Signal
-from fireline.domain.silences import (
-    SAFETY,
-    Resolves,
-    Silence,
-    Silenced,
-    Silences,
-    Span,
-    held_until,
-    matching,
-    next_change,
-)
+from fireline.domain.rules import Matcher, Signal
+from fireline.domain.silence_matchers import fits
+from fireline.domain.silences import SAFETY, Outlook, Resolves, Silence, Silenced, Silences, outlook
 
-Held = tuple[Silence, Span]
+_PAGING = frozenset({"stale", "escalated"})
+"""Entries that say that somebody is paged next: where a silence is in the way, that is said as well."""
 
 
 def labels_of(signal: Signal, owner: str) -> Mapping[str, str]:
@@ -33,41 +25,59 @@ def labels_of(signal: Signal, owner: str) -> Mapping[str, str]:
     return {**dict(signal.entity), **own}
 
 
-def cover(incident: Incident, world: World, now: float) -> Silenced | None:
-    """What holds the incident back at `now`; None when something that fires is not silenced, or nothing fires."""
-    silences = _unbroken(incident, world)
-    if not silences.items or not incident.firing:
-        return None
-    until, by = float("inf"), dict[str, Silence]()
-    for attached in incident.firing:
-        labels = _labels(incident, attached.signal)
-        held = matching(silences, labels, now)
-        end = held_until(silences, labels, now)
-        if end is None:
-            return None
-        until = min(until, end)
-        by[held[0][0].id] = held[0][0]
-    first = next(iter(by.values()))
-    holds = any(each.resolves is Resolves.HOLD for each in by.values())
-    return Silenced(tuple(by), first.author, until, first.reason, holds)
-
-
 def silenced(draft: Draft) -> bool:
     """Whether silences hold its pages back now; what changed of that is told, and the next change is waited for."""
     incident = draft.incident
-    _await_change(draft)
+    looks = _looks(incident, draft.world, draft.now)
+    changes = [at for look in looks if (at := look.next_change()) is not None]
+    if changes:
+        draft.arm("silence", min(changes))
     if not incident.firing:
         return False
-    before, found = incident.silenced, cover(incident, draft.world, draft.now)
+    before, found = incident.silenced, _cover(looks)
     if found is None:
         if before is not None:
             draft.change(silenced=None)
-            draft.note("unsilenced", _over(draft, before), data={"silence": list(before.by)})
+            draft.note("unsilenced", _over(draft, before, looks), data={"silence": list(before.by)})
         return False
-    if found != before:
+    said_to_page = bool(draft.entries) and draft.entries[-1].kind in _PAGING
+    if found != before or said_to_page:
         draft.change(silenced=found)
         draft.note("silenced", _told(draft, found, before), data=_data(found))
     return True
+
+
+def _looks(incident: Incident, world: World, now: float) -> list[Outlook]:
+    """For each signal that fires the silences that match it; none at all when there is none to match anything."""
+    silences = _unbroken(incident, world)
+    if not silences.items:
+        return []
+    # most silences are of another service or owner, and need not be tried on each signal
+    owned = [{"service": service, "owner": incident.owner} for service in {a.signal.service for a in incident.firing}]
+    near = tuple(each for each in silences.items if any(fits(_shared(each), known) for known in owned))
+    whole = outlook(replace(silences, items=near), now)
+    return [whole.of(_labels(incident, attached.signal)) for attached in incident.firing]
+
+
+def _shared(silence: Silence) -> list[Matcher]:
+    return [each for each in silence.matchers if each.label in {"service", "owner"}]
+
+
+def _cover(looks: Sequence[Outlook]) -> Silenced | None:
+    """What holds the incident back; None when something that fires is not silenced, or nothing fires."""
+    until, by = float("inf"), dict[str, Silence]()
+    for look in looks:
+        end = look.held_until()
+        if end is None:
+            return None
+        until = min(until, end)
+        first = look.held_by()[0][0]
+        by[first.id] = first
+    if not by:
+        return None
+    named = next(iter(by.values()))
+    holds = any(each.resolves is Resolves.HOLD for each in by.values())
+    return Silenced(tuple(by), named.author, until, named.reason, holds)
 
 
 def silenced_by(held: Silenced, world: World, now: float) -> str:
@@ -101,16 +111,6 @@ def _labels(incident: Incident, signal: Signal) -> Mapping[str, str]:
     return {**labels, "severity": SAFETY} if incident.severity == SAFETY else labels
 
 
-def _await_change(draft: Draft) -> None:
-    silences = _unbroken(draft.incident, draft.world)
-    if not silences.items:
-        return
-    all_labels = [_labels(draft.incident, attached.signal) for attached in draft.incident.firing]
-    found = [at for labels in all_labels if (at := next_change(silences, labels, draft.now)) is not None]
-    if found:
-        draft.arm("silence", min(found))
-
-
 def _names(held: Silenced) -> str:
     return ", ".join(held.by)
 
@@ -119,6 +119,8 @@ def _told(draft: Draft, found: Silenced, before: Silenced | None) -> str:
     incident, world = draft.incident, draft.world
     author = world.person(found.author)
     until = wall(found.until, author.time_zone, draft.now)
+    if found == before:
+        return f"Not paged: still silenced {silenced_by(found, world, draft.now)}"
     if before is not None and before.by == found.by:
         return f"Silenced by {_names(found)} until {until} now: nobody is paged before"
     taken = "" if incident.acknowledged_by is None else f"; {world.name(incident.acknowledged_by)} is on it"
@@ -130,13 +132,9 @@ def _data(found: Silenced) -> dict[str, object]:
     return {"silence": list(found.by), "author": found.author, "until": found.until, "reason": found.reason}
 
 
-def _over(draft: Draft, before: Silenced) -> str:
+def _over(draft: Draft, before: Silenced, looks: Sequence[Outlook]) -> str:
     known = {each.id for each in draft.world.silences.items}
-    held = {
-        silence.id
-        for attached in draft.incident.firing
-        for silence, _ in matching(draft.world.silences, _labels(draft.incident, attached.signal), draft.now)
-    }
+    held = {silence.id for look in looks for silence, _ in look.held_by()}
     if draft.incident.severity == SAFETY and before.until > draft.now and known.intersection(before.by):
         why = f"{_names(before)} does not silence {SAFETY}"
     elif held.intersection(before.by):

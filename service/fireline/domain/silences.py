@@ -142,50 +142,63 @@ def matches(silence: Silence, labels: Mapping[str, str]) -> bool:
     return (silence.safety or labels.get("severity") != SAFETY) and fits(silence.matchers, labels)
 
 
-def matching(silences: Silences, labels: Mapping[str, str], at: float) -> list[tuple[Silence, Span]]:
-    """The silences that hold a signal with these labels back at an instant, those that do so longest first."""
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Silences with the stretches in which each holds about an instant: told once, asked for many signals."""
+
+    at: float
+    stretches: tuple[tuple[Silence, tuple[Span, ...]], ...]
+
+    def of(self, labels: Mapping[str, str]) -> "Outlook":
+        """Those that match a signal with these labels; Fireline's own are held back for a day at a stretch."""
+        found = tuple(pair for pair in self.stretches if matches(pair[0], labels))
+        if labels.get("service") == OWN:
+            found = tuple((each, tuple(_shortened(spans))) for each, spans in found)
+        return Outlook(self.at, found)
+
+    def held_by(self, at: float | None = None) -> list[tuple[Silence, Span]]:
+        """Those that hold at an instant (its own by itself), the one that does so longest first."""
+        when = self.at if at is None else at
+        held = [(each, span) for each, spans in self.stretches for span in spans if span[0] <= when < span[1]]
+        return sorted(held, key=lambda pair: (-pair[1][1], pair[0].id))
+
+    def held_until(self) -> float | None:
+        """Until when something is held back without a break, by whichever of them; None when it is not."""
+        until = None
+        for _ in range(_CHAIN):
+            held = self.held_by(until)
+            if not held:
+                break
+            until = held[0][1][1]
+        return until
+
+    def next_change(self) -> float | None:
+        """The next instant at which one of them may begin or end; None when there will be none.
+
+        Windows beyond the horizon are looked for when it has come.
+        """
+        edges: list[float] = []
+        for each, spans in self.stretches:
+            found = [edge for span in spans for edge in span if edge > self.at]
+            over = each.end is not None and each.end <= self.at
+            edges += found or ([self.at + HORIZON] if each.recurrence and not over else [])
+        return min(edges, default=None)
+
+
+def outlook(silences: Silences, at: float) -> Outlook:
+    """What all silences hold at an instant, have held the day before it, and will within the horizon."""
+    # what touches within the day before counts as one stretch
+    since = at - OWN_LIMIT - 1.0
     found = [
-        (each, span) for each in silences.items for span in _effective(each, labels, at, at + 1.0, silences.starts)
+        (each, tuple(spans(each, since, at + HORIZON if each.recurrence else float("inf"), silences.starts)))
+        for each in silences.items
     ]
-    held = [(each, span) for each, span in found if span[0] <= at < span[1]]
-    return sorted(held, key=lambda pair: (-pair[1][1], pair[0].id))
+    return Outlook(at, tuple(found))
 
 
-def held_until(silences: Silences, labels: Mapping[str, str], at: float) -> float | None:
-    """Until when such a signal is held back without a break, by whichever silences; None when it is not."""
-    until = None
-    for _ in range(_CHAIN):
-        held = matching(silences, labels, at)
-        if not held:
-            break
-        until = at = held[0][1][1]
-    return until
-
-
-def next_change(silences: Silences, labels: Mapping[str, str], at: float) -> float | None:
-    """The next instant at which a silence of such a signal may begin or end; None when there will be none.
-
-    Windows beyond the horizon are looked for when it has come.
-    """
-    edges: list[float] = []
-    for each in silences.items:
-        if not matches(each, labels):
-            continue
-        far = HORIZON if each.recurrence else float("inf")
-        found = [edge for span in _effective(each, labels, at, at + far, silences.starts) for edge in span if edge > at]
-        over = each.end is not None and each.end <= at
-        edges += found or ([at + HORIZON] if each.recurrence and not over else [])
-    return min(edges, default=None)
-
-
-def _effective(silence: Silence, labels: Mapping[str, str], since: float, until: float, starts: Starts) -> list[Span]:
-    if not matches(silence, labels):
-        return []
-    if labels.get("service") != OWN:
-        return spans(silence, since, until, starts)
-    # what touches within a day before counts as one stretch
-    found = spans(silence, since - OWN_LIMIT - 1.0, until, starts)
-    return [(start, min(end, start + OWN_LIMIT)) for start, end in found]
+def _shortened(spans: Iterable[Span]) -> Iterator[Span]:
+    for start, end in spans:
+        yield start, min(end, start + OWN_LIMIT)
 
 
 def _cut(windows: Iterable[Span], silence: Silence) -> Iterator[Span]:
