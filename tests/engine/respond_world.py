@@ -30,7 +30,7 @@ def configuration(**changes) -> Configuration:
         "platform": policy("platform", [target("person", "cyd")]),
     }
     world = deciding_world.world(**{"oncall": OnCall({}, policies), **changes})
-    return Configuration({}, {}, world.catalog, world.oncall, Response(settle=60.0, reopen_within=1800.0, lease=3600.0))
+    return Configuration({}, {}, world.catalog, world.oncall, Response(settle=60.0, storm=0.0))
 
 
 @dataclass

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fireline.domain.incidents import Incident
+from fireline.domain.incidents import Incident, Page
 from tests.servers.slack import LocalSlack
 
 TOPIC = "fireline.metrics"
@@ -85,10 +85,20 @@ def tally(slack: LocalSlack, persons: Sequence[str], incidents: Sequence[Inciden
         person: Counter(int(n) for text in texts for n in {*NAMED.findall(text)}) for person, texts in shown.items()
     }
     paged = Counter((page.person, one.number) for one in incidents for page in one.pages)
-    lost = tuple(number for (person, number) in paged if not named[person][number])
+    lost = tuple(
+        one.number
+        for one in incidents
+        for page in one.pages
+        if not any(named[page.person][number] for number in _told_with(one.number, page))
+    )
     doubled = sum(max(0, named[person][number] - times) for (person, number), times in paged.items())
     texts = [text for found in shown.values() for text in found]
     return Tally(len(incidents), len(texts), lost, doubled, sum("(resent)" in text for text in texts))
+
+
+def _told_with(number: int, page: Page) -> list[int]:
+    """The incidents of which one must be named where the person was told: its own, or that of the page it went into."""
+    return [number, *(int(n) for n in NAMED.findall(page.why.folded_into))]
 
 
 def _text(message: Mapping[str, object]) -> str:

@@ -1,6 +1,7 @@
 """What may happen in a story: one word, one thing that happens."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from fireline.apps.faults import Refused
@@ -150,6 +151,8 @@ def _press(scene: Scene, said: Mapping[str, Any]) -> None:
     if button.action in REQUESTS:
         kind = REQUESTS[button.action]
         what: Input = kind(subject.incident or 0, said["by"], via, subject.version)
+        if isinstance(what, Acknowledge):
+            what = replace(what, page=subject.page, listed=subject.listed)
         scene.told(said, what)
         return
     assert scene.respond is not None

@@ -11,6 +11,8 @@ ACTION_PREFIX = "fireline:"
 class Subject:
     """What a button is about, read from its value: an incident as it was at `version`, or a step of a run.
 
+    `listed` counts the further incidents that its message listed.
+
     `step` is empty for whichever step of the run waits for an answer.
     """
 
@@ -19,6 +21,7 @@ class Subject:
     page: int | None = None
     run: int | None = None
     step: str = ""
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,4 +54,5 @@ def subject_of(value: str) -> Subject | None:
     step = step if isinstance(step, str) else ""
     if incident is None and run is None:
         return None
-    return Subject(incident, _number(data.get("version")), _number(data.get("page")), run, step)
+    listed = _number(data.get("listed")) or 0
+    return Subject(incident, _number(data.get("version")), _number(data.get("page")), run, step, listed)

@@ -22,7 +22,7 @@ class NoiseBudget:
 
 @dataclass(frozen=True, slots=True)
 class Flapping:
-    """A signal that fires or clears `changes` times `within` so many seconds is flapping; calm when it stays so long."""
+    """A signal that fires or clears `changes` times `within` so many seconds is flapping; calm when quiet as long."""
 
     changes: int = 4
     within: float = 600.0
@@ -34,7 +34,8 @@ class Response:
 
     `resolve_while_firing` says what becomes of a person's resolve then: `tell` them what fires, or `refuse` it.
     A downstream incident comes of an upstream one that began up to `impact_within` after it, and pages when it outlives
-    that one by `outlives`. `noise_budget` is what back-tests hold rules to; live, a page too many is sent all the same.
+    that one by `outlives`. A page within `storm` of an unanswered one to the same address is folded into it.
+    `noise_budget` is what back-tests hold rules to; live, a page too many is sent all the same.
     """
 
     settle: float = 60.0
@@ -44,6 +45,7 @@ class Response:
     impact_within: float = 120.0
     outlives: float = 120.0
     flapping: Flapping = Flapping()
+    storm: float = 30.0
     longest_silence: float = 30 * 86_400.0
     noise_budget: NoiseBudget | None = None
 

@@ -1,8 +1,8 @@
 """Flapping: a signal that keeps changing is named so, holds its incident open until it is calm, and is told no more.
 
-A change is from firing to clear or back. After `flapping.changes` of them within `flapping.within` seconds the signal is
-flapping; it is calm once it has not changed for that long. Meanwhile its changes are on the timeline and counted on the
-card; nothing of them is said in the room.
+A change is from firing to clear or back. After `flapping.changes` of them within `flapping.within` seconds the signal
+is flapping; it is calm once it has not changed for that long. Meanwhile its changes are on the timeline and counted on
+the card; nothing of them is said in the room.
 """
 
 from dataclasses import replace

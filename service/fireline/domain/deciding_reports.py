@@ -8,6 +8,7 @@ from fireline.domain.deciding_contacts import try_next_contact
 from fireline.domain.deciding_draft import LIVE, Decision, Draft
 from fireline.domain.deciding_escalation import idle, start
 from fireline.domain.deciding_steps import give_up
+from fireline.domain.deciding_storms import fold
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import (
     DeliveryReported,
@@ -47,7 +48,9 @@ def delivered(incident: Incident, report: DeliveryReported, world: World, now: f
     if page is None or attempt is None or attempt.state in ("delivered", "failed"):
         return Decision(incident, reason=f"page {report.page} on {report.channel}: nothing new")
     draft = Draft(incident, incident, world, now)
-    if report.delivered:
+    if report.folded:
+        fold(draft, page, report)
+    elif report.delivered:
         _arrived(draft, page, report.channel)
     elif report.pending:
         _pending(draft, page, report)

@@ -13,6 +13,7 @@ from fireline.domain.deciding_impact import excused, link, look_again
 from fireline.domain.deciding_reminders import ask_for_news, warn
 from fireline.domain.deciding_silence_reviews import review
 from fireline.domain.deciding_steps import step_due
+from fireline.domain.deciding_storms import list_more, unfold
 from fireline.domain.deciding_words import span
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident, Status, TimerDue
@@ -116,6 +117,8 @@ _KINDS: Mapping[str, Callable[[Draft, TimerDue], None]] = {
     "lease": _lease,
     "calm": lambda draft, _due: calm(draft),
     "impact": lambda draft, _due: look_again(draft),
+    "storm": list_more,
+    "unfold": unfold,
     "impacts": lambda draft, due: link(draft, due.key),
 }
 """What hears each kind of deadline of an incident."""

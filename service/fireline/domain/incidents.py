@@ -56,6 +56,7 @@ class Why:
     next_person: str | None = None
     target: str = ""  # as the policy writes it: `schedule:payments-ml`
     order: str = ""  # how the person's own rules have them reached, for people
+    folded_into: str = ""  # the page whose message stands for this one as well: `page 1 of INC-3`
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,12 +230,17 @@ class SignalArrived:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """`person` takes it. `version` is the one the click saw, None from the command line."""
+    """`person` takes it. `version` is the one the click saw, None from the command line.
+
+    A click in the message of `page` takes the further incidents as well that were `listed` there, so many.
+    """
 
     incident: int
     person: str
     via: str
     version: int | None = None
+    page: int | None = None
+    listed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +299,7 @@ class DeliveryReported:
     delivered: bool
     detail: str = ""
     pending: bool = False  # not delivered so far, and still being tried: the next channel is tried beside it
+    folded: str = ""  # delivered as a part of this page
 
 
 @dataclass(frozen=True, slots=True)

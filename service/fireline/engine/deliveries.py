@@ -6,11 +6,12 @@ was acknowledged, or delivered by an earlier attempt, is not sent.
 
 from dataclasses import dataclass, replace
 
+from fireline.domain.deciding_draft import LIVE
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval, Say, SendPage, Tell, UpdateCard, UpdatePage
 from fireline.domain.incidents import Incident, Page
 from fireline.domain.runbooks import Run, StepStatus
-from fireline.engine import messages
+from fireline.engine import messages, storm_messages, storms
 from fireline.engine.outward import Message, MessageRef
 from fireline.engine.ports import Transaction
 
@@ -30,6 +31,8 @@ class Delivery:
     message: Message
     kind: str = ""
     version: int = 0
+    listed: int = 0
+    fold: bool = False  # an unanswered page came just before, which may stand for this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ def _page(tx: Transaction, effect: SendPage, world: World, now: float) -> Delive
     if tx.message_ref(effect.incident, f"page:{effect.page}", effect.channel, effect.address) is not None:
         return Nothing("an earlier attempt arrived", arrived=True)
     message = messages.page(effect.key, effect.address, incident, asked, world, now=now)
-    return Delivery(message, f"page:{effect.page}", incident.version)
+    fold = storms.lead_of(tx, effect, world, now) is not None
+    return Delivery(message, f"page:{effect.page}", incident.version, fold=fold)
 
 
 def _page_update(tx: Transaction, effect: UpdatePage, world: World, now: float) -> Delivery | Nothing:
@@ -80,7 +84,17 @@ def _page_update(tx: Transaction, effect: UpdatePage, world: World, now: float) 
         return Nothing(f"shows version {_shown(ref)} already")
     incident, asked = found
     message = messages.page(effect.key, effect.address, incident, asked, world, now=now)
-    return Delivery(replace(message, edit=bare(ref)), f"page:{effect.page}", incident.version)
+    kind = f"page:{effect.page}"
+    folded = storms.members(tx, effect.incident, effect.page, effect.channel)
+    if asked.status not in LIVE:
+        folded = folded[: storms.listed(ref)]  # nobody looks at it again: what it does not list goes out by itself
+    if not folded:
+        return Delivery(replace(message, edit=bare(ref)), kind, incident.version)
+    shown = [each for number, _ in folded[: storms.MOST] if (each := tx.incident(number)) is not None]
+    message = storm_messages.listing(message, incident, asked, shown, len(folded))
+    again = effect.channel not in storms.EDITED and storms.listed(ref) != len(folded)
+    edit = None if again else bare(ref)
+    return Delivery(replace(message, edit=edit), kind, incident.version, listed=len(folded))
 
 
 def _card(tx: Transaction, effect: UpdateCard, world: World, now: float) -> Delivery | Nothing:
@@ -140,10 +154,11 @@ def _shown(ref: MessageRef) -> int:
 
 def bare(ref: MessageRef) -> MessageRef:
     """The reference as the channel gave it."""
-    return replace(ref, ref={k: v for k, v in ref.ref.items() if k != SHOWN})
+    return replace(ref, ref={k: v for k, v in ref.ref.items() if k not in (SHOWN, storms.LISTED)})
 
 
 def remembered(effect: Delivered, delivery: Delivery, output: dict[str, object]) -> MessageRef:
     """The reference to keep: the channel's, or after an edit that gave none the one that was edited."""
     known = dict(delivery.message.edit.ref) if delivery.message.edit is not None else {}
-    return MessageRef(effect.channel, effect.address, {**(output or known), SHOWN: delivery.version})
+    kept = {SHOWN: delivery.version, **({storms.LISTED: delivery.listed} if delivery.listed else {})}
+    return MessageRef(effect.channel, effect.address, {**(output or known), **kept})

@@ -31,6 +31,7 @@ from fireline.engine.deliveries import Delivered, Delivery, Nothing, prepare, re
 from fireline.engine.outward import Channel, Message, Publisher
 from fireline.engine.ports import Clock, Queued, StaleVersion, Store, Unavailable
 from fireline.engine.respond import Responder
+from fireline.engine.storms import arrived, fold
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -182,6 +183,8 @@ class Performer:
     async def _show(self, queued: Queued, effect: Delivered) -> None:
         prepared = await asyncio.to_thread(self._prepare, effect)
         match prepared:
+            case Delivery(fold=True) if isinstance(effect, SendPage) and await self._folded(effect):
+                await self._finish(queued, "folded into an earlier page")
             case Nothing():
                 if isinstance(effect, SendPage) and prepared.arrived:
                     await self._report(effect, delivered=True, detail="")
@@ -201,6 +204,16 @@ class Performer:
     def _prepare(self, effect: Delivered) -> Delivery | Nothing:
         with self._store.reading() as tx:
             return prepare(tx, effect, self._responder.world, self._clock.now())
+
+    async def _folded(self, effect: SendPage) -> bool:
+        """Fold the page into the unanswered one before it; False when that has been answered meanwhile."""
+
+        def work() -> bool:
+            world, now = self._responder.world, self._clock.now()
+            with self._store.transaction() as tx:
+                return fold(tx, effect, world, now, lambda what: self._responder.handle_in(tx, what))
+
+        return await self._stored(work)
 
     async def _deliver(self, name: str, message: Message) -> Outcome:
         channel = self._channels.get(name)
@@ -228,6 +241,8 @@ class Performer:
             def save() -> None:
                 with self._store.transaction() as tx:
                     tx.save_message_ref(number, delivery.kind, ref)
+                    if isinstance(effect, SendPage):
+                        arrived(tx, effect, self._clock.now())
 
             await self._stored(save)
         if isinstance(effect, SendPage):

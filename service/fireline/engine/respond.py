@@ -91,7 +91,9 @@ class Responder:
         if isinstance(what, TimerDue):
             world = beside_timer(tx, what, before, world)
         if isinstance(what, TimerDue) and what.kind == LIST:
-            listing_due(tx, what, before, now)
+            tx.disarm(what.key)
+            if not listing_due(tx, what, before, now):
+                return Decision(before, reason=f"{what.key}: nothing is left to list")
         decision = _apply(tx, what, decide(before, what, world, now), before, now)
         if more:
             decision = replace(decision, reply=f"{decision.reply}; and the {more} further incidents of this page")

@@ -136,6 +136,9 @@ class ResponseForm(Part):
     outlives: PositiveDuration = Field(
         120.0, description="what still fires so long after its cause is over pages for itself"
     )
+    storm: Duration = Field(
+        30.0, description="a page so soon after an unanswered one to the same person is folded into that; 0s: never"
+    )
     flapping: FlappingForm = Field(
         FlappingForm(), description="a signal that keeps changing is named so, held open until calm, and told no more"
     )
