@@ -135,3 +135,19 @@ def ical(
     """Write the shifts of a schedule as iCalendar (RFC 5545), from four weeks ago on; times are UTC."""
     work = importlib.import_module("fireline.apps.oncall_ical")
     raise typer.Exit(work.ical(work.Asked(schedule, days, person, output, url)))
+
+
+@app.command("import")
+def import_(
+    *,
+    tool: Annotated[str, typer.Argument(help="pagerduty, opsgenie, grafana-oncall or ics")],
+    files: Annotated[list[Path], typer.Argument(help="Answers of its API as JSON files, or .ics files")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A directory to write to")] = None,
+    schedule: Annotated[str, typer.Option(help="ics: the name of the schedule")] = "imported",
+    zone: Annotated[str, typer.Option("--time-zone", help="ics: the zone of days and of times without one")] = "UTC",
+    holidays: Annotated[bool, typer.Option("--holidays", help="ics: take whole days as holidays")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn exports of another on-call tool into oncall.yaml and people; all that cannot be taken over is told."""
+    work = importlib.import_module("fireline.apps.oncall_import")
+    raise typer.Exit(work.run(work.Asked(tool, files, output, schedule, zone, holidays, as_json)))
