@@ -10,7 +10,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,8 @@ def house(folder: Path, slack: SlackProxy) -> Desk:
     )
     oncall = OnCall({}, {p: policy(p, [target("person", p)], wait=86_400.0) for p in names})
     desk = Desk(folder, real_time=True, catalog=catalog, oncall=oncall)
+    known = desk.settings.current
+    desk.settings.current = replace(known, response=replace(known.response, storm=0.0))  # each page is its own message
     settings = SlackSettings(bot_token=BOT_TOKEN, base_url=slack.api, timeout=ANSWER_IN, posts_per_second=1000.0)
     desk.channels["slack"] = Slack(settings, desk.clock)
     return desk
