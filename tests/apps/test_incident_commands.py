@@ -132,6 +132,7 @@ def test_a_post_mortem_from_the_timeline_with_charts(house, incident, tmp_path):
     assert page.count("<svg") >= 3  # what fired when, and each measure
     assert "<polyline" in page
     assert "2500, outage" in page
+    assert page.count("fires at outage") == 1
     assert "<b>full" not in page
     assert "<script" not in page
     assert house("incidents", "postmortem", "1", "--html", str(tmp_path / "no" / "where.html")).code == 1

@@ -128,7 +128,9 @@ def lanes(
     return _svg(floor + 24, name, words, parts)
 
 
-def curve(name: str, words: str, points: Sequence[tuple[float, float]], labels: Sequence[str]) -> str:
+def curve(
+    name: str, words: str, points: Sequence[tuple[float, float]], labels: Sequence[str], ends: tuple[str, str]
+) -> str:
     """Values by share of the whole time (0 to 1), each a dot with its label, joined by a line; at least one point."""
     values = [value for _, value in points]
     low, high = min(0.0, *values), max(0.0, *values)
@@ -143,6 +145,7 @@ def curve(name: str, words: str, points: Sequence[tuple[float, float]], labels: 
         parts.append(
             f'<circle class="new" cx="{_number(x)}" cy="{_number(y)}" r="4"><title>{escape(label)}</title></circle>'
         )
+    parts += [_text(_WIDE, floor + 18, ends[0], "start"), _text(WIDTH - _RIGHT, floor + 18, ends[1], "end")]
     return _svg(height, name, words, parts)
 
 

@@ -21,6 +21,7 @@ _SPECIAL = str.maketrans({letter: f"\\{letter}" for letter in "\\`*_[]<>|#"})
 class Point:
     """What was measured when a signal spoke: seconds since the epoch, and the values by measure."""
 
+    signal: str
     at: float
     fires: bool
     severity: str
@@ -45,13 +46,14 @@ def evidence_of(told: Told) -> dict[str, list[Point]]:
         values = {str(k): float(v) for k, v in measures.items() if isinstance(v, int | float) and abs(v) < 1e300}
         at = data.get("at")
         point = Point(
+            signal=str(data.get("signal")),
             at=float(at) if isinstance(at, int | float) else entry.at,
             fires=entry.kind in _FIRES,
             severity=str(data.get("severity") or ""),
             values=values,
         )
         points = found.setdefault(f"{data.get('rule')}{{{inside}}}", [])
-        if not points or points[-1] != point:  # one signal may have several lines
+        if not points or points[-1].signal != point.signal:  # one signal may have several lines, its own first
             points.append(point)
     return found
 
@@ -118,7 +120,7 @@ def markdown(told: Told) -> str:
         "## Tasks",
         "\n".join(_tasks(incident)),
         "## Evidence",
-        "\n".join(_table(("signal", "first", "last", "said", "values at worst"), _evidence(told))),
+        "\n".join(_table(("signal", "first", "last", "said", "values"), _evidence(told))),
         "## Timeline",
         "\n".join(_table(("when", "who", "what"), _lines(told))),
     ]
@@ -158,11 +160,20 @@ def _table(headers: tuple[str, ...], rows: "list[tuple[str, ...]] | list[tuple[s
 def _evidence(told: Told) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for name, points in evidence_of(told).items():
-        worst = next((point for point in points if point.fires), points[0])
-        values = ", ".join(f"{measure} {value:.6g}" for measure, value in worst.values.items())
+        values = ", ".join(f"{measure} {_range(points, measure)}" for measure in _measures(points))
         said = ", ".join(dict.fromkeys(point.severity or "cleared" for point in points))
         rows.append((name, instant(points[0].at), instant(points[-1].at), said, values))
     return rows
+
+
+def _measures(points: list[Point]) -> dict[str, None]:
+    return dict.fromkeys(measure for point in points for measure in point.values)
+
+
+def _range(points: list[Point], measure: str) -> str:
+    values = [point.values[measure] for point in points if measure in point.values]
+    low, high = min(values), max(values)
+    return f"{low:.6g}" if low == high else f"{low:.6g} to {high:.6g}"
 
 
 def _lines(told: Told) -> list[tuple[str, ...]]:

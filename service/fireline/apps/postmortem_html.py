@@ -124,6 +124,7 @@ def _strip(since: Point, until: float, bounds: tuple[float, float]) -> Strip:
 
 def _curves(told: Told) -> str:
     bounds = _bounds(told)
+    ends = (instant(bounds[0]), instant(bounds[1]))
     drawn = []
     for name, points in evidence_of(told).items():
         for measure in dict.fromkeys(measure for point in points for measure in point.values):
@@ -132,7 +133,7 @@ def _curves(told: Told) -> str:
             words = ", ".join(f"{value:.6g}" for _, value in known)
             labels = [f"{instant(p.at)}: {value:.6g}, {p.severity or 'cleared'}" for p, value in known]
             dots = [(_share(p.at, bounds), value) for p, value in known]
-            drawn.append(f"<h3>{escape(title)}</h3>" + curve(title, words, dots, labels))
+            drawn.append(f"<h3>{escape(title)}</h3>" + curve(title, words, dots, labels, ends))
     more = f"<p>{len(drawn) - MOST_CURVES} more are in the timeline.</p>" if len(drawn) > MOST_CURVES else ""
     note = "<p>Each dot is a verdict: what was measured when a signal fired, changed or cleared.</p>"
     return note + "\n".join(drawn[:MOST_CURVES]) + more if drawn else "<p>No measure was recorded.</p>"
