@@ -28,7 +28,7 @@ def test_incidents_ls(house, incident):
     (told,) = json.loads(house("incidents", "ls", "--json").out)
     assert list(told) == [
         "id", "severity", "status", "service", "title", "owner", "acknowledged_by", "paged", "opened_at", "resolved_at",
-        "timeline",
+        "timeline", "silenced",
     ]  # fmt: skip
     assert told["id"] == "INC-1"
 
