@@ -27,6 +27,7 @@ from fireline.engine.runs import Runs
 from fireline.engine.timers import Sweeper
 from fireline.spec.loading import load, read_runbook
 from tests.stories import plain
+from tests.stories.explained import unexplained
 from tests.stories.stream import Gateway, Stream
 
 REPOSITORY = Path(__file__).parents[2]
@@ -318,8 +319,8 @@ class Scene:
         assert wanted in reply, f"the reply is {reply!r}, expected {wanted!r} in it"
 
     def broken_promises(self) -> list[str]:
-        """What no story may end with: a message that came twice unmarked, a page without an end."""
-        wrong = []
+        """What no story may end with: a message that came twice unmarked, a page without end or reason."""
+        wrong = unexplained(self.store)
         for wire in self.channels.values():
             seen: set[str] = set()
             for _, message in wire.arrived:
