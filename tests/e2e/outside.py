@@ -28,7 +28,7 @@ class Outside(Fireline):
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
             check=False,
         )
 

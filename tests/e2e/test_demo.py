@@ -51,7 +51,7 @@ def told_once(directory, *options):
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=400,
         env=environment(),
     )
 
@@ -61,7 +61,7 @@ def failed(output):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(480)
 def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
     kept = checkout / "demo.svg"
     done = told_once(checkout, "--picture", str(kept))
@@ -79,7 +79,7 @@ def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(480)
 def test_a_runbook_that_may_only_suggest_fails_the_checks_that_it_should(checkout):
     book = checkout / "runbooks" / "route-to-fallback.yaml"
     text = book.read_text()

@@ -12,7 +12,7 @@ from fireline.domain.runbooks import RunStatus
 from tests.e2e.harness import Fireline, Gateway, eventually
 
 SERVICE = "fraud-scoring"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 
 def on_fallback(fireline: Fireline) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from fireline.domain.incidents import Incident
 from tests.e2e.outside import LINE, Outside, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 
 ROLES = ("stream", "respond", "web")
 ADDED = """\
@@ -168,7 +168,7 @@ def test_up_tells_a_port_that_is_taken(tmp_path: Path, repository: Path):
             env={**os.environ, **fireline.environment},
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=90,
             check=False,
         )
         assert other.returncode == 1

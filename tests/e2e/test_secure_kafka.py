@@ -19,7 +19,7 @@ from fireline.adapters.kafka_topics import INCIDENTS
 from tests.e2e.harness import Fireline, eventually
 from tests.servers.kafka_secure import PASSWORD, USER, SecureKafka
 
-pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(480)]
 
 WRONG = "a-Wrong.password"
 
@@ -83,7 +83,7 @@ def shown(labels: Mapping[str, str]) -> str:
 
 def run(command: str, environment: dict[str, str]) -> tuple[int, str]:
     words = [sys.executable, "-m", "fireline.apps", command]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=120, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -113,7 +113,7 @@ def test_an_event_becomes_a_page_over_tls_and_scram(tmp_path: Path, repository: 
         eventually("somebody is paged", paged, 40)
         eventually("its worker shows what it read", lambda: metrics(fireline) >= SHOWN, 10)
         outages = "fireline_stream_signals_total{severity=outage,state=firing} "
-        assert any(told.startswith(outages) for told in metrics(fireline)), "and what it told"
+        eventually("and what it told", lambda: any(told.startswith(outages) for told in metrics(fireline)), 10)
         eventually("the incident is published", lambda: published(connection), 20)
         code, said = run("doctor", fireline.environment)
         assert f"Kafka at {connection.bootstrap} answers, all topics are there" in said, said
