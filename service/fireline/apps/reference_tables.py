@@ -68,13 +68,20 @@ def options(model: type[BaseModel]) -> str:
 def option_rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
     """Name, type, default and meaning of each field, under the names that are written."""
     names = {nested.__name__: title_of(nested) for nested in nested_models(model)}
-    properties: Schema = model.model_json_schema(by_alias=True).get("properties", {})
+    properties = _properties(model.model_json_schema(by_alias=True))
     for name, info in model.model_fields.items():
         written_as = info.alias or name
         schema = properties[written_as]
         default = "required" if info.is_required() else shown(info.get_default(call_default_factory=True), schema)
         meaning = _MEANINGS.get((model.__name__, name), info.description or "")
         yield f"`{written_as}`", type_of(schema, names), default, meaning
+
+
+def _properties(schema: Schema) -> Schema:
+    """The options of an object, also where a text may be written in its place."""
+    either = next((each for each in schema.get("anyOf", ()) if "properties" in each), {})
+    found: Schema = schema.get("properties") or either.get("properties", {})
+    return found
 
 
 def nested_models(model: type[BaseModel]) -> list[type[BaseModel]]:
