@@ -21,6 +21,7 @@ RUNS = {
     "bench_core.py": ("--quick", "--json", "--events", "2000"),
     "bench_backtest.py": ("--quick", "--json", "--events", "2000"),
     "bench_check.py": ("--quick", "--json"),
+    "bench_escalations.py": ("--quick", "--json", "--only", "sqlite"),
     "profile_stream.py": (*EMBEDDED, "--events", "4000"),
 }
 AGENT, BARE = "Faust agent, one event at a time", "bare getmany and JSON"
@@ -33,6 +34,7 @@ ROWS = {
     "bench_core.py": {"ingest alone", ""},
     "bench_backtest.py": {"bare decoding"},
     "bench_check.py": {"planned"},
+    "bench_escalations.py": {"planned", ""},
     "profile_stream.py": {"without, same run", ""},
 }
 PARTS = ("decode JSON", "match", "fold", "encode", "send", "fetch", "apply", "judge", "checkpoint")

@@ -156,6 +156,7 @@ def test_timers_are_claimed_when_due_the_most_overdue_first(store: DatabaseStore
             tx.arm(Timer(f"t{due:g}", due, "escalate", incident=1))
     assert store.next_due() == 10.0
     assert store.claim_timers("me", 9.9, 30.0, 10) == []
+    assert store.next_timer() == 10.0
     assert [t.key for t in store.claim_timers("me", 20.0, 30.0, 10)] == ["t10", "t20"]
     assert store.claim_timers("other", 20.0, 30.0, 10) == []
     assert store.next_due() == 30.0

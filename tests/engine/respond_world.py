@@ -68,6 +68,9 @@ class Scripted:
         return [m for m in self.came if m.edit is None and address in (m.address, "")]
 
 
+ASKED = {"claim_effects", "finish_effect", "postpone_effect", "next_due", "next_timer", "changed", "claim_timers"}
+
+
 class Broken:
     """A store that is away as often as `away` says, by the name of what is asked of it."""
 
@@ -76,7 +79,7 @@ class Broken:
 
     def __getattr__(self, name: str):
         found = getattr(self.store, name)
-        if name not in ("claim_effects", "finish_effect", "postpone_effect", "next_due", "changed", "claim_timers"):
+        if name not in ASKED:
             return found
 
         def ask(*given, **named):

@@ -176,7 +176,7 @@ async def test_more_deadlines_than_fit_a_look_are_heard_without_a_pause(live, mo
     assert len(set(heard)) == 35
 
 
-@pytest.mark.parametrize("what", ["claim_timers", "next_due", "transaction"])
+@pytest.mark.parametrize("what", ["claim_timers", "next_timer", "transaction"])
 async def test_a_database_that_is_away_is_waited_for(live, what):
     live.store.away[what] = 3
     hearing = Hearing(live.clock)

@@ -112,6 +112,11 @@ class DatabaseStore:
         with self._writing() as connection:
             return database_outbox.claim_timers(connection, owner, now, lease, limit)
 
+    def next_timer(self) -> float | None:
+        """When the next timer may be claimed, None of none."""
+        with _faults_translated(), self._in_turn_of_memory(), self._connect_to_read() as connection:
+            return database_outbox.next_timer(connection)
+
     def next_due(self, without: frozenset[str] = frozenset()) -> float | None:
         """When the next timer, or the next effect that may be claimed, is due (in the past: now); None of none.
 

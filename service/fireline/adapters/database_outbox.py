@@ -183,6 +183,12 @@ def claim_timers(connection: Connection, owner: str, now: float, lease: float, l
     return sorted((decode(Timer, data) for data in rows), key=lambda timer: (timer.due_at, timer.key))
 
 
+def next_timer(connection: Connection) -> float | None:
+    """When the next timer may be claimed."""
+    at: float | None = connection.execute(select(func.min(_TIMER_READY_AT))).scalar()
+    return at
+
+
 def next_due(connection: Connection, without: frozenset[str]) -> float | None:
     """When the next timer, or the next head of a lane, may be claimed."""
     either = union_all(

@@ -67,7 +67,7 @@ def end(draft: Draft, by: str | None) -> None:
     """It is over: every page ends, every deadline goes, and what was queued for it is taken back."""
     stop(draft)
     close_pages(draft, PageStatus.WITHDRAWN)
-    for name in ("settle", "ack_timeout", "impact", *(f"lease/{service}" for service in draft.incident.leases)):
+    for name in ("settle", "ack_timeout", "impact", "calm", *(f"lease/{service}" for service in draft.incident.leases)):
         draft.disarm(name)
     draft.change(resolved_at=draft.now, resolved_by=by, settle_due_at=None, requested=())
     wake_impacted(draft)

@@ -196,11 +196,10 @@ def _page(draft: Draft, team: str, policy: Policy, *, level: int, round_: int, f
 def set_deadline(draft: Draft) -> None:
     """Let the present level's wait begin when the first of it is asked: who is quiet until morning has it then."""
     escalation = draft.incident.escalation
-    policy = None if escalation is None else draft.world.oncall.policies.get(escalation.policy)
-    if escalation is None or policy is None:
+    if escalation is None:
         return
     firsts = [page.plan[0].due_at if page.plan and not page.attempts else draft.now for page in draft.live_pages()]
-    due_at = max(draft.now, min(firsts, default=draft.now)) + _wait(draft, policy.levels[escalation.level])
+    due_at = max(draft.now, min(firsts, default=draft.now)) + _wait(draft, escalation)
     draft.change(escalation=replace(escalation, due_at=due_at))
     draft.arm("escalate", due_at)
 
@@ -236,7 +235,7 @@ def _page_person(draft: Draft, policy: Policy, escalation: Escalation, candidate
         PageStatus.SENDING,
         plan=plan,
     )
-    wait = _wait(draft, policy.levels[escalation.level])
+    wait = _wait(draft, escalation)
     data = {"page": number, "person": page.person, "why": asdict(why), "escalates_in": span(wait)}
     data |= {"round": escalation.round, "facts": facts(candidate.target, page.person, draft.world, draft.now)}
     arm_steps(draft, page)
@@ -268,8 +267,11 @@ def _tell_rooms(draft: Draft, escalation: Escalation, found: Reach) -> None:
             draft.note("told", text, data={"target": room.target})
 
 
-def _wait(draft: Draft, level: PolicyLevel) -> float:
-    if level.wait > 0:
+def _wait(draft: Draft, escalation: Escalation) -> float:
+    """The seconds that the present level has; files may have changed so that there is none any more."""
+    policy = draft.world.oncall.policies.get(escalation.policy)
+    level = policy.levels[escalation.level] if policy is not None and escalation.level < len(policy.levels) else None
+    if level is not None and level.wait > 0:
         return level.wait
     return draft.world.severity(draft.incident.severity).ack_within or DEFAULT_WAIT
 

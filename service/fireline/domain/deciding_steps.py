@@ -25,8 +25,12 @@ def step_due(draft: Draft, due: TimerDue) -> None:
     if draft.now < step.due_at:
         draft.arm(CONTACT, step.due_at, name=due.key.partition("/")[2])
         draft.reason = "not due yet"
+    elif not draft.world.severity(draft.incident.severity).pages:
+        draft.replace_page(replace(page, status=PageStatus.WITHDRAWN))
+        name, severity = draft.world.name(page.person), draft.incident.severity
+        draft.note("unpaged", f"{name} is not paged further: severity {severity} does not page")
     elif waits(page):
-        _awake(draft, page)
+        _awake(draft, page, "quiet hours are over")
     else:
         _next_channel(draft, page, step.channel)
 
@@ -34,11 +38,11 @@ def step_due(draft: Draft, due: TimerDue) -> None:
 def hasten(draft: Draft) -> None:
     """The severity may have become urgent: who is left in quiet hours for a low one is asked now."""
     held = [page for page in draft.live_pages() if waits(page)]
-    woken = [page for page in held if plan_anew(draft, page).attempts]
-    for page in woken:
-        name, severity = draft.world.name(page.person), draft.incident.severity
-        draft.note("paged", f"{name} is paged now, in quiet hours: it is {severity}", data={"page": page.number})
-    if woken:
+    for page in held:
+        if not any(other.number == page.number and waits(other) for other in draft.live_pages()):
+            continue  # what became of another one has ended it
+        _awake(draft, page, f"now, in quiet hours: it is {draft.incident.severity}")
+    if held and draft.live_pages():
         set_deadline(draft)
 
 
@@ -52,15 +56,15 @@ def give_up(draft: Draft, page: Page) -> None:
     advance(draft)
 
 
-def _awake(draft: Draft, page: Page) -> None:
-    """Quiet hours are over: page whoever the level names by now."""
+def _awake(draft: Draft, page: Page, cause: str) -> None:
+    """Nothing holds the page back any more: page whoever the level names by now."""
     found = asked_now(draft)
     asked = {p.person for p in draft.live_pages()}
     still = found is None or page.person in {candidate.person for candidate in found.found}
     if still and not unreachable(page.person, draft.world):
         fresh = plan_anew(draft, page)
         if fresh.attempts:
-            _tell(draft, fresh)
+            _tell(draft, fresh, cause)
         return
     others = () if found is None else tuple(c for c in found.found if c.person not in asked)
     _instead(draft, page, others)
@@ -79,10 +83,10 @@ def _instead(draft: Draft, page: Page, others: tuple[Candidate, ...]) -> None:
     give_up(draft, page)
 
 
-def _tell(draft: Draft, page: Page) -> None:
+def _tell(draft: Draft, page: Page, cause: str) -> None:
     for attempt in page.attempts:
         text = paged(page, attempt.channel, draft.incident, draft.world, draft.now)
-        draft.note("paged", f"{text}; quiet hours are over", data={"page": page.number, "channel": attempt.channel})
+        draft.note("paged", f"{text}; {cause}", data={"page": page.number, "channel": attempt.channel})
 
 
 def _next_channel(draft: Draft, page: Page, channel: str) -> None:

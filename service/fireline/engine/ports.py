@@ -354,6 +354,10 @@ class Store(Protocol):
         """Timers due at `now`, leased; the decision that handles one disarms or re-arms it."""
         ...
 
+    def next_timer(self) -> float | None:
+        """When the next timer may be claimed, None of none."""
+        ...
+
     def next_due(self, without: frozenset[str] = frozenset()) -> float | None:
         """When the next timer or effect is due, None of none; effects of channels in `without` do not count."""
         ...

@@ -17,13 +17,16 @@ from fireline.engine.respond import Responder
 
 LOG = logging.getLogger(__name__)
 
-LEASE = 15.0
-"""Seconds that a claimed deadline is ours."""
+LEASE = 5.0
+"""Seconds that a claimed deadline is ours: for so long it waits when we die. Heard twice, it is decided on once."""
 LOOK = 0.25
 """Seconds between two looks when nobody wakes us."""
+SOON = 0.02
+"""Seconds until the next look when something is due that could not be claimed."""
 BEAT = 5.0
 """Seconds between two heartbeats in the facts."""
-LIMIT = 100
+LIMIT = 10
+"""So many are claimed at a time: no more than are heard long before the lease ends, also on a slow machine."""
 
 
 class Wakes(Protocol):
@@ -85,23 +88,27 @@ class Sweeper:
         try:
             while not stop.is_set():
                 woken.clear()
-                if await self._sweep() < LIMIT:
-                    await _either(woken, stop, LOOK)
+                await _either(woken, stop, await self._sweep())
         finally:
             if self._wakes is not None:
                 self._wakes.close()
 
-    async def _sweep(self) -> int:
+    async def _sweep(self) -> float:
+        """Hear what is due; seconds to wait until the next look, unless something wakes us."""
         try:
             heard = await self.run_once()
             await self._beat()
-            due = await asyncio.to_thread(self._store.next_due)
+            due = await asyncio.to_thread(self._store.next_timer)
         except (Unavailable, StaleVersion) as fault:
             LOG.warning("deadlines cannot be read now: %s", fault)
-            return 0
-        if due is not None and self._wakes is not None and due > self._clock.now():
+            return LOOK
+        if heard == LIMIT:
+            return 0.0
+        if due is not None and due <= self._clock.now():
+            return 0.0 if heard else SOON  # it came due meanwhile; one that cannot be had is in somebody's hands
+        if due is not None and self._wakes is not None:
             self._wakes.at(due)
-        return heard
+        return LOOK
 
     async def _hear(self, timer: Timer) -> None:
         try:
