@@ -148,7 +148,7 @@ def _why_let_go(draft: Draft, known: Impact) -> str:
     if exempt(incident, world):
         return f"Pages although it comes of {name}: its severity is {incident.severity} now, or its service says so"
     if cause is None or (over := over_at(cause)) is None:
-        untaken = cause is not None and not answered(cause)
+        untaken = cause is not None and not answered(cause, world)
         return f"No longer excused by {name}: " + ("nobody has taken that" if untaken else "that is not its cause")
     ago, state = span(draft.now - over), "still fires" if incident.firing else "is open"
     return f"Outlived its cause: {name} was {cause.status.value} {ago} ago, and this {state}"

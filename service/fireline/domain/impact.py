@@ -93,14 +93,18 @@ def _holds(cause: Incident, incident: Incident, world: World, now: float) -> boo
     over = over_at(cause)
     if over is not None:
         return began(incident) <= over and now < over + world.response.outlives
-    return answered(cause)
+    return answered(cause, world)
 
 
-def answered(incident: Incident) -> bool:
+def answered(incident: Incident, world: World) -> bool:
     """Whether somebody has taken it, is being asked to, or answers for what it comes of in turn.
 
     What nobody is paged for, and what everybody was asked in vain, excuses no page of another incident.
     """
-    if incident.acknowledged_by is not None or incident.impact is not None:
+    if incident.acknowledged_by is not None:
+        return True
+    if not world.severity(incident.severity).pages:
+        return False
+    if incident.impact is not None:
         return True
     return incident.escalation is not None and not incident.escalation.exhausted
