@@ -42,9 +42,11 @@ from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 from fireline.domain.outcomes import Outcome
+from fireline.engine.handovers import Handovers
 from fireline.engine.outward import Channel, Publisher
 from fireline.engine.perform import Performer
 from fireline.engine.ports import StaleVersion, Unavailable
+from fireline.engine.roster import SHIFT
 from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs
 from fireline.engine.silences import Maintenance
@@ -105,6 +107,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             "runs": runs.run,
             "files": lambda _: follow_files(parts.files),
             "changes": FilesTold(parts.files, parts.store, parts.responder, clock).run,
+            "hand-offs": _handovers(parts).run,
             "maintenance": Maintenance(parts.store, parts.files, parts.clock).run,
             "audit": Checkpoints(parts.store, parts.settings, keys_of(parts.settings), parts.clock).run,
             "clock": lambda _: follow_witness(parts.store, clock),
@@ -145,10 +148,19 @@ def _performer(
 
 
 def _sweeper(parts: Parts, owner: str) -> Sweeper:
+    handovers = _handovers(parts)
+
     async def due(timer: Timer) -> None:
+        if timer.kind == SHIFT:
+            await asyncio.to_thread(handovers.review, timer)
+            return
         await asyncio.to_thread(_route_lease_due, parts, timer)
 
     return Sweeper(parts.store, parts.responder, parts.clock, owner, wakes=Wakes(parts.clock), run_due=due)
+
+
+def _handovers(parts: Parts) -> Handovers:
+    return Handovers(parts.store, parts.files, parts.clock, configured_channels(parts.settings))
 
 
 def _route_lease_due(parts: Parts, timer: Timer) -> None:

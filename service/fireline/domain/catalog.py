@@ -36,6 +36,7 @@ class Person:
     """Someone who can be paged; `contacts` maps a channel name to an address (`slack: U123`), in order of use.
 
     The first of `rules` that fits says which of them are used when; in `quiet_hours` pages of low urgency wait.
+    Without `shift_notices` nobody tells them that a shift of theirs begins or has ended.
     """
 
     id: str
@@ -44,6 +45,7 @@ class Person:
     time_zone: str = "UTC"
     rules: tuple[ContactRule, ...] = ()
     quiet_hours: DailyHours | None = None
+    shift_notices: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from fireline.domain.audit_acts import By, of_change
 from fireline.domain.deciding_words import wall
 from fireline.domain.deciding_world import World
-from fireline.domain.effects import Tell
+from fireline.domain.effects import Tell, Timer
 from fireline.domain.oncall import OnCall
 from fireline.domain.paging import contacts
 from fireline.domain.roster import Change, Refused, Wish, displaced, judged, swapped, with_changes
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 
+SHIFT = "shift"
+"""The kind of the timers of hand-offs; their key ends in the schedule's name."""
 ATTEMPTS = 8
 """How often it is tried anew when somebody else changed the same meanwhile."""
 
@@ -170,8 +172,15 @@ def rostered(oncall: OnCall, tx: Transaction, since: float) -> OnCall:
 
 def _keep(tx: Transaction, before: Change | None, after: Change, by: By) -> None:
     tx.save_roster_change(after)
+    wake(tx, [after.schedule], by.at)
     kind = "override.made" if before is None else "override.withdrawn"
     tx.record(of_change(kind, f"override:{after.number}", (before, after), by))
+
+
+def wake(tx: Transaction, schedules: Collection[str], now: float) -> None:
+    """Let the hand-offs of these schedules be looked at now: who is on call may have changed."""
+    for name in schedules:
+        tx.arm(Timer(f"{SHIFT}/{name}", now, SHIFT))
 
 
 def _made(tx: Transaction, wish: Wish, now: float) -> Change:

@@ -98,7 +98,7 @@ def _entries(form: CatalogFile) -> Entries:
 
 def _person(name: str, form: PersonForm) -> Person:
     quiet = hours_of(form.quiet_hours)
-    return Person(name, form.name, dict(form.contacts), form.time_zone, rules_of(form), quiet)
+    return Person(name, form.name, dict(form.contacts), form.time_zone, rules_of(form), quiet, form.shift_notices)
 
 
 def _service(name: str, form: ServiceForm) -> Service:

@@ -36,6 +36,7 @@ class PersonForm(Part):
     quiet_hours: DailyHoursForm | None = Field(
         None, description="pages of low urgency wait until these hours end; never those of `safety`"
     )
+    shift_notices: bool = Field(True, description="whether they are told that a shift of theirs begins or has ended")
 
 
 class TeamForm(Part):
