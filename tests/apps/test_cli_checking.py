@@ -105,3 +105,38 @@ def test_a_terminal_shows_no_line_of_a_file_that_is_gone(tmp_path):
     told = io.StringIO()
     tell([Problem(str(tmp_path / "gone.yaml"), 7, 3, "x")], Console(file=told, force_terminal=True, width=80))
     assert " | " not in told.getvalue()
+
+
+def only_dana(house) -> None:
+    """On call for the platform is Dana, always, and nobody else is asked; Slack is the one way to reach her."""
+    oncall = (house.rules / "oncall.yaml").read_text()
+    oncall = oncall[: oncall.index("  platform:\n    levels:")]
+    level = '  platform:\n    levels:\n      - {targets: ["schedule:platform"], wait: 10m}\n'
+    (house.rules / "oncall.yaml").write_text(oncall + level)
+    catalog = (house.rules / "catalog.yaml").read_text()
+    (house.rules / "catalog.yaml").write_text(catalog.replace("{slack: U0DANA, console: dana}", "{slack: U0DANA}"))
+
+
+def test_the_proof_goes_by_the_channels_that_are_named_and_the_command_line_wins(house):
+    only_dana(house)
+    assert "only `dana` can be reached, and on one channel alone" in house("check").out
+    said = house("check", "--channels", "console")
+    assert said.code == 1
+    assert "nobody can be reached at any time: rule " in said.out
+    assert "-> owner platform -> policy platform -> level 1: Dana Novak has no contact" in said.out
+    catalog = house.rules / "catalog.yaml"
+    catalog.write_text("channels: [console]\n" + catalog.read_text())
+    assert "[nobody-reachable]" in house("check").out
+    assert house("check", "--channels", "slack, console").code == 0
+    unknown = house("check", "--channels", "slack,pigeon")
+    assert (unknown.code, "there is no channel 'pigeon'" in unknown.err) == (1, True)
+
+
+def test_a_process_that_runs_does_not_refuse_files_that_leave_a_gap_and_the_doctor_tells(house):
+    only_dana(house)
+    catalog = house.rules / "catalog.yaml"
+    catalog.write_text("channels: [console]\n" + catalog.read_text())
+    assert house("oncall", "now").code == 0
+    said = house("doctor")
+    assert "!! on call" in said.out
+    assert "nobody can be reached at any time" in said.out

@@ -13,7 +13,7 @@ from fireline.measures import FAMILIES
 from fireline.spec.loading import ActionSchema, Ahead, FormatSchema, Loaded, MeasureSchema, Plugins, load
 
 TODAY = date(2026, 11, 21)
-AHEAD = Ahead(datetime(2026, 11, 21, tzinfo=UTC).timestamp())
+AHEAD = Ahead(datetime(2026, 11, 21, tzinfo=UTC).timestamp() + 0.123_456_9)
 
 
 class Options(BaseModel):

@@ -15,6 +15,7 @@ from fireline.apps.output import err, out, print_json, say
 from fireline.apps.settings import Settings
 from fireline.channels import CHANNELS
 from fireline.domain.configuration import Configuration, Problem
+from fireline.spec.codes import NOBODY
 from fireline.spec.loading import Ahead, Loaded, load, load_rules
 from fireline.spec.schemas import schemas
 
@@ -53,6 +54,13 @@ def run(
     return FAULTY if any(strict or problem.severity == "error" for problem in problems) else 0
 
 
+def unreached(settings: Settings) -> tuple[Problem, ...]:
+    """The policies that reach nobody at a time at which a rule can fire; nothing where the files have other errors."""
+    ahead = Ahead(SystemClock().now(), None, _configured(settings))
+    problems = load(settings.rules, settings.runbooks, plugins(), today=_today(), ahead=ahead).problems
+    return tuple(problem for problem in problems if problem.code == NOBODY)
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Nothing of what is read is garbage, and looking for it takes a sixth of the time."""
@@ -74,8 +82,9 @@ def _asked(channels: str | None) -> frozenset[str] | None:
 
 def _configured(settings: Settings) -> frozenset[str] | None:
     """The channels that the environment sets up; None where it sets up none, as in the CI of a repository of rules."""
+    always = configured_channels(Settings.model_construct())  # those that need no switching on
     found = configured_channels(settings)
-    return found if found - {"console"} else None
+    return found if found - always else None
 
 
 def _today() -> date:

@@ -14,6 +14,7 @@ from fireline.adapters.kafka_connection import Barred
 from fireline.adapters.kafka_topics import topics_of_fireline
 from fireline.adapters.slack import who_am_i
 from fireline.apps.bootstrap import Look, configured_channels, connection_of, plugins, settings_with
+from fireline.apps.checking import unreached
 from fireline.apps.event_topics import overruled, topics_of
 from fireline.apps.faults import told
 from fireline.apps.output import harmless, out, print_json, say
@@ -28,6 +29,7 @@ from fireline.domain.incidents import Page, PageStatus
 from fireline.domain.oncall import OnCall
 from fireline.engine.ports import Unavailable
 from fireline.spec.loading import load
+from fireline.spec.reachability import DAYS
 
 
 class Finding(StrEnum):
@@ -79,6 +81,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield files
     if configuration is not None:
         yield _topics(settings, configuration)
+        yield _reached(settings)
     database, store = _database(settings)
     yield database
     yield _slack(settings)
@@ -117,6 +120,14 @@ def _files(settings: Settings) -> tuple[Check, Configuration | None]:
     )
     finding = Finding.NOTE if warnings else Finding.SOUND
     return Check("files", finding, found, "`fireline check` shows each" if warnings else ""), loaded.configuration
+
+
+def _reached(settings: Settings) -> Check:
+    found = unreached(settings)
+    if found:
+        said = f"{len(found)} {'policies' if len(found) > 1 else 'policy'} at times: {found[0].message}"
+        return Check("on call", Finding.FAULT, said, "`fireline check` shows each, and how to mend it")
+    return Check("on call", Finding.SOUND, f"somebody is reached whenever a rule can page in the next {DAYS} days")
 
 
 def _database(settings: Settings) -> tuple[Check, DatabaseStore | None]:

@@ -39,7 +39,7 @@ Shifts = Sequence[tuple[float, float, str | None]]
 
 @dataclass(slots=True)
 class Prospect:
-    """`[start, end)` ahead, in seconds since the epoch, under one configuration; what was found is kept."""
+    """`[start, end)` ahead, in whole seconds since the epoch, under one configuration; what was found is kept."""
 
     world: World
     start: float

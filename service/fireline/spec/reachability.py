@@ -4,6 +4,8 @@ It is made by intervals (`domain/reachability.py`) and from the files alone. Whi
 the command line, else from `channels:` of the catalog, else from the environment; where nothing says so, every one is.
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +28,7 @@ from fireline.spec.rules import Placed
 DAYS = 90
 """How far ahead it is proven."""
 _UNKNOWN = "(not in the catalog)"
+_LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,8 @@ def check_reachability(rules: Sequence[Placed], house: House, ahead: Ahead, find
     owners = {placed.rule.name: placed.rule.owner for placed in rules if placed.rule.owner}
     channels = next((c for c in (ahead.channels, entries.channels, ahead.configured) if c is not None), None)
     world = World(catalog, house.oncall, owners=owners, channels=channels)
-    prospect = Prospect(world, ahead.now, ahead.now + DAYS * 86_400.0)
+    start = float(math.floor(ahead.now))  # a part of a microsecond, which no schedule knows, would be a gap
+    prospect = Prospect(world, start, start + DAYS * 86_400.0)
     cases = [case for placed in rules for case in _cases(placed.rule, prospect)]
     proof = _Proof(cases, prospect, house, findings)
     told = _check_policies(proof)
@@ -119,11 +123,12 @@ def _services(rule: Rule, catalog: Catalog) -> list[str]:
     source = rule.service.source
     if isinstance(source, str) and "{{" not in source:
         return [source]
-    if source != "{{ service }}":
+    label = _LABEL.fullmatch(source) if isinstance(source, str) else None
+    if label is None:
         return [*sorted(catalog.services), _UNKNOWN]
-    if named := any_of(rule.where, "service"):
+    if named := any_of(rule.where, label[1]):
         return list(named)
-    matchers = [matcher for matcher in rule.where if matcher.label == "service"]
+    matchers = [matcher for matcher in rule.where if matcher.label == label[1]]
     fitting = [name for name, each in sorted(catalog.services.items()) if _fits(each, matchers)]
     return [*fitting, _UNKNOWN]
 
