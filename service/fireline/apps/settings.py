@@ -31,8 +31,9 @@ _DATABASES = ("sqlite://", "sqlite+pysqlite://", "postgresql+psycopg://")
 _ADDRESS = re.compile(r"^(?:\[[0-9A-Fa-f:.]+\]|[^:\[\]]*)(?::[0-9]{1,5})?$")
 _ASKED_PASSWORD = re.compile(r"[?&](?:ssl)?password=([^&]+)")
 _HOST_PORT = re.compile(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):\d{1,5}$")
-_SENDER = re.compile(r"^(?:[\x20-\x7e]*<[!-;=?A-~]+@[!-;=?A-~]+>|[!-;=?A-~]+@[!-;=?A-~]+)$")
-_SIGNING = re.compile(r"^whsec_[A-Za-z0-9+/]{31,86}={0,2}$")
+_MAILBOX = r"[A-Za-z0-9_%+-]+(?:\.[A-Za-z0-9_%+-]+)*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*"
+_SENDER = re.compile(rf"^(?:[A-Za-z0-9 _-]*<{_MAILBOX}>|{_MAILBOX})\Z")
+_SIGNING = re.compile(r"^whsec_[A-Za-z0-9+/]{32,86}={0,2}\Z")
 _HINTS = {
     "allowed_lateness": "write seconds, from 0 to 604800 (a week)",
     "future_bound": "write seconds, from 0 to 604800 (a week)",
@@ -243,7 +244,7 @@ class Settings(BaseSettings):
     @field_validator("email_server")
     @classmethod
     def _mail_server(cls, value: str | None) -> str | None:
-        if value is not None and not _HOST_PORT.match(value):
+        if value is not None and not (_HOST_PORT.match(value) and 0 < int(value.rpartition(":")[2]) <= 65535):
             raise PydanticCustomError("setting", "host:port")
         return value
 
@@ -257,7 +258,7 @@ class Settings(BaseSettings):
     @field_validator("webhook_secret")
     @classmethod
     def _signing(cls, value: SecretStr | None) -> SecretStr | None:
-        for part in value.get_secret_value().split() if value is not None else ():
+        for part in (value.get_secret_value().split() or [""]) if value is not None else ():
             if not _SIGNING.match(part) or len(part) % 4 != len("whsec_") % 4:
                 raise PydanticCustomError("setting", "whsec_ and 24 to 64 bytes in Base64")
         return value

@@ -157,7 +157,7 @@ class Email:
             return self._answer(fault.code, fault.message, "check FIRELINE_EMAIL_USER and FIRELINE_EMAIL_PASSWORD")
         except aiosmtplib.SMTPResponseException as fault:
             return self._answer(fault.code, fault.message, "see the mail server's log")
-        except (aiosmtplib.SMTPException, OSError, TimeoutError) as fault:
+        except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError, OverflowError) as fault:
             return _broken(fault, sending.is_set())
         finally:
             client.close()
@@ -208,6 +208,8 @@ def _broken(fault: Exception, sending: bool) -> Outcome:
         return Failed(f"the mail server's certificate is not trusted ({said}): set FIRELINE_EMAIL_CA")
     if isinstance(fault, aiosmtplib.SMTPNotSupported):
         return Failed(f"the mail server cannot do it: {said}")
+    if isinstance(fault, ValueError | OverflowError):
+        return Failed(f"the mail cannot be sent: {said}", unknown=sending)
     if sending:
         return Failed(f"the mail server did not answer ({said}): the mail may have arrived", unknown=True)
     return RetryLater(TROUBLE, f"the mail server cannot be reached: {said}")
