@@ -194,7 +194,8 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def settling_has_a_deadline(self) -> None:
-        if self.incident is not None and self.incident.settle_due_at is not None:
+        """Or waits for the end of a run that is at work."""
+        if self.incident is not None and self.incident.settle_due_at is not None and not self.incident.at_work:
             assert f"inc-{self.incident.number}/settle" in self.timers
 
     @invariant()

@@ -12,7 +12,7 @@ from fireline.domain.deciding_closing import end, settle
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import start
 from fireline.domain.deciding_late import late, over, refuse
-from fireline.domain.deciding_signals import page_or_say_why_not, unsettle
+from fireline.domain.deciding_signals import page_or_say_why_not, page_what_is_left, unsettle
 from fireline.domain.deciding_words import labels
 from fireline.domain.deciding_world import World
 from fireline.domain.incident_acts import Merge, Split
@@ -172,7 +172,9 @@ def decide_split(incident: Incident, asked: Split, world: World, now: float, num
         data={"signals": list(chosen)},
     )
     rate(draft, f"INC-{number} was split off")
-    if incident.firing and not draft.incident.firing:
+    if draft.incident.firing:
+        page_what_is_left(draft)
+    elif incident.firing:
         settle(draft)
     owner = fresh.incident.owner if fresh.incident is not None else "nobody"
     draft.reply = f"INC-{number} was split off {incident.id}, and {owner} answers for it"

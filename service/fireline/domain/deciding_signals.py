@@ -234,6 +234,12 @@ def page_or_say_why_not(draft: Draft, *, rises: bool) -> None:
         hasten(draft)
 
 
+def page_what_is_left(draft: Draft) -> None:
+    """What is left may page where what went did not: the levels of a catalog need not page from the worst down."""
+    if draft.world.severity(draft.incident.severity).pages and idle(draft.incident):
+        page_or_say_why_not(draft, rises=False)
+
+
 def _request_runs(draft: Draft, signal: Signal, *, rises: bool) -> None:
     """Ask for the rule's runbooks, once a stretch and severity; one that still runs is not started beside itself."""
     incident = draft.incident
@@ -295,6 +301,7 @@ def _clear(draft: Draft, signal: Signal, known: Attached | None) -> None:
         return
     if draft.incident.firing:
         _rate(draft, signal)
+        page_what_is_left(draft)
     else:
         settle(draft)
 
