@@ -87,7 +87,7 @@ def test_a_cut_off_end_is_told_by_a_checkpoint(acts: House) -> None:
     mark = marks.look()
     assert mark is not None
     assert marks.look(last=True) is None, "nothing was put down since"
-    assert "1 checkpoints agree" in acts("audit", "verify").out
+    assert "checkpoints: 1, the last at entry" in acts("audit", "verify").out
     tamper(acts, f"DELETE FROM audit WHERE number = {mark.number}")
     tamper(acts, "DELETE FROM timeline WHERE position = (SELECT max(position) FROM timeline)")
     tamper(

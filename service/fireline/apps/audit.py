@@ -13,7 +13,11 @@ from fireline.apps.dead_letters import since_of
 from fireline.apps.faults import Refused
 from fireline.apps.output import err, instant, print_json, say, table
 from fireline.domain.audit import START, Act, Sealed, Sought
+from fireline.domain.texts import cut
 from fireline.engine.ports import Transaction
+
+LINE = 200
+"""Characters of what was done in a line of the list; `show` and `--json` have all of it."""
 
 
 def sought(actor: str | None, subject: str | None, since: str | None, until: str | None, limit: int | None) -> Sought:
@@ -30,7 +34,7 @@ def ls(wanted: Sought, *, as_json: bool) -> int:
         print_json(entries)
         return 0
     rows = [
-        (e["number"], instant(_time(e["at"])), e["actor"], e["via"], e["kind"], e["subject"], e["text"])
+        (e["number"], instant(_time(e["at"])), e["actor"], e["via"], e["kind"], e["subject"], cut(str(e["text"]), LINE))
         for e in entries
     ]
     table(("entry", "when", "who", "through", "what", "of", "in words"), rows, "Nothing was put down that fits.")

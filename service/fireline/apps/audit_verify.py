@@ -41,11 +41,15 @@ def _tell(found: Found, notes: Sequence[str], *, as_json: bool) -> int:
     for note in notes:
         say(note)
     if damage is None:
-        say(f"All {found.good} entries are as they were written.", "green")
+        say(f"{_entries(found.good)} as {'it was' if found.good == 1 else 'they were'} written.", "green")
         return 0
     say(f"Damaged at entry {damage.number}: {damage.kind.value}. {damage.detail}", "bold red")
-    say(f"The {found.good} entries before it are as they were written.")
+    say(f"Before it: {_entries(found.good)} as written.")
     return 1
+
+
+def _entries(count: int) -> str:
+    return "1 entry is" if count == 1 else f"{count} entries are"
 
 
 def _database(settings: Settings, keys: Keys, more: Sequence[Path]) -> tuple[Found, list[str]]:
@@ -82,10 +86,10 @@ def _replaced(found: Found, strange: Sequence[Checkpoint]) -> Found:
 def _notes(marks: Sequence[Checkpoint], lines: "_Lines", own: Path) -> list[str]:
     if marks:
         last = max(mark.number for mark in marks)
-        seen = f"{len(marks)} checkpoints agree with it as far as they go, the last at entry {last}"
+        seen = f"checkpoints: {len(marks)}, the last at entry {last}"
     else:
         seen = f"no checkpoints in {own}: entries that were cut off at the end cannot be told"
-    return [f"{lines.count} lines of timelines are spoken for", seen]
+    return [f"lines of timelines that it speaks of: {lines.count}", seen]
 
 
 class _Lines:

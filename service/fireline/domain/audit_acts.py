@@ -28,6 +28,8 @@ def of_decision(
     actor, via = _who(what)
     kind = entries[0].kind if entries else "changed"
     old, new = changes(before, after)
+    for side in (old, new):
+        side.pop("changes", None)  # what the incident tells late acts: the text of this one, once more
     text = "; ".join(entry.text for entry in entries)
     return Act(now, actor, via, f"incident.{kind}", after.id, text, old, new)
 
