@@ -76,6 +76,8 @@ class Trial:
     def __post_init__(self) -> None:
         self.store: DatabaseStore = open_store(self.database)
         self.due: dict[int, float] = {}
+        self.away: list[tuple[float, float]] = []
+        self._gone: float | None = None
 
     def start(self, count: int = 1) -> None:
         """Run so many responders more."""
@@ -90,6 +92,9 @@ class Trial:
         }
         with (self.folder / "respond.log").open("ab") as log:
             self.processes += [subprocess.Popen(self.program, env=told, stdout=log, stderr=log) for _ in range(count)]
+        if self._gone is not None:
+            self.away.append((self._gone, time.time()))
+            self._gone = None
 
     def kill(self, count: int = 1) -> None:
         """kill -9 of the oldest responders."""
@@ -97,6 +102,7 @@ class Trial:
             process.kill()
             process.wait(30)
         del self.processes[:count]
+        self._gone = time.time() if not self.processes else None
 
     def close(self) -> None:
         self.kill(len(self.processes))
@@ -143,20 +149,21 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of the escalations; seconds."""
+    """What came of the escalations; seconds. `waited` is how late each was without the time for which nobody ran."""
 
     armed: int
     fired: int
     once: int
     early: int
     late: tuple[float, ...]
+    waited: tuple[float, ...]
 
     def __str__(self) -> str:
-        late = sorted(self.late)
-        middle, worst = late[len(late) // 2], late[-1]
+        late, waited = sorted(self.late), sorted(self.waited)
         return (
             f"{self.armed} escalations armed: fired {self.fired}, each once {self.once}, early {self.early}; "
-            f"late: median {middle * 1000:.0f} ms, worst {worst:.2f} s"
+            f"late: median {_middle(late):.2f} s, worst {late[-1]:.2f} s; but for the time in which nobody ran: "
+            f"median {_middle(waited):.2f} s, worst {waited[-1]:.2f} s"
         )
 
 
@@ -164,11 +171,21 @@ def tally(trial: Trial) -> Tally:
     """Compare when every escalation was due with when it was decided."""
     fired = trial.fired()
     times = Counter({number: len(fired.get(number, [])) for number in trial.due})
-    late = tuple(fired[number][0] - due for number, due in trial.due.items() if fired.get(number))
+    asked = [(due, fired[number][0]) for number, due in trial.due.items() if fired.get(number)]
+    late = tuple(at - due for due, at in asked)
     return Tally(
         armed=len(trial.due),
         fired=sum(count > 0 for count in times.values()),
         once=sum(count == 1 for count in times.values()),
         early=sum(each < 0 for each in late),
         late=late,
+        waited=tuple(at - due - _away(trial, due, at) for due, at in asked),
     )
+
+
+def _middle(ordered: Sequence[float]) -> float:
+    return ordered[len(ordered) // 2]
+
+
+def _away(trial: Trial, start: float, end: float) -> float:
+    return sum(max(0.0, min(end, until) - max(start, since)) for since, until in trial.away)

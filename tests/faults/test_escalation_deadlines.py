@@ -19,7 +19,7 @@ from tests.faults.escalation_trials import Trial, tally, write_house
 LONG = os.environ.get("FIRELINE_FAULTS") == "long"
 CASES, WAITS = (200, [float(5 + 3 * step) for step in range(50)]) if LONG else (24, [4.0 + step for step in range(6)])
 DOWN = (0.0, 5.0, 0.0, 60.0, 5.0, 0.0, 5.0, 0.0) if LONG else (3.0, 0.0)
-EVERY = 6.0
+EVERY = 12.0 if LONG else 6.0
 RESPONDERS = 2 if LONG else 1
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200 if LONG else 240)]
 
