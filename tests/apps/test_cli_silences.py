@@ -67,7 +67,7 @@ def test_all_that_is_wrong_is_told_at_once(house):
     assert "without an end is forgotten" in said.err
     assert "not a regular expression" in house("silence", "add", 'a=~"("', "--for", "1h", "--as", "ann").err
     assert "has no unit" in house("silence", "add", MATCHERS[0], "--for", "2", "--as", "ann").err
-    assert "pass or hold" in house("silence", "edit", "S-1", "--resolves", "no", "--as", "ann").err
+    assert "pass or hold" in house("silence", "add", MATCHERS[0], "--resolves", "no", "--as", "ann").err
 
 
 def test_planned_ones_are_listed_and_changed_in_their_file(house):

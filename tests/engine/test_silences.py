@@ -8,7 +8,8 @@ import pytest
 from fireline.adapters.clock import FakeClock
 from fireline.adapters.database import open_store
 from fireline.apps.faults import Refused
-from fireline.apps.silence_asking import Asked, Desk
+from fireline.apps.silence_asked import Asked
+from fireline.apps.silence_asking import Desk
 from fireline.domain.incidents import Acknowledge, SignalArrived
 from fireline.domain.silence_matchers import parse
 from fireline.domain.silences import Recurrence, Silence, instant
@@ -59,7 +60,7 @@ def house(tmp_path):
 
 def test_a_new_silence_is_heard_by_open_incidents_also_when_who_made_it_dies_at_once(house: House) -> None:
     house.fires()
-    house.desk.make(Asked(FRAUD, "because", lasts=600.0), "ann")
+    house.desk.make(Asked(FRAUD, "because", lasts="600s"), "ann")
     assert house.incident().silenced is None, "only the deadline says so"
     assert house.due() == ["silences/S-1/v1"]
     assert house.incident().silenced.by == ("S-1",)
@@ -68,7 +69,7 @@ def test_a_new_silence_is_heard_by_open_incidents_also_when_who_made_it_dies_at_
 
 def test_a_review_that_is_cut_off_half_way_comes_again_and_repeats_nothing(house: House) -> None:
     house.fires()
-    house.desk.make(Asked(FRAUD, "because", lasts=600.0), "ann")
+    house.desk.make(Asked(FRAUD, "because", lasts="600s"), "ann")
     timer = house.store.claim_timers("dead", house.clock.now(), 15.0, 10)
     assert [each.kind for each in timer] == [KIND]
     house.clock.advance(16.0)
@@ -80,7 +81,7 @@ def test_a_review_that_is_cut_off_half_way_comes_again_and_repeats_nothing(house
 
 
 def test_ending_it_early_pages_at_once_and_the_deadline_of_its_end_does_no_more(house: House) -> None:
-    house.desk.make(Asked(FRAUD, "because", lasts=600.0), "ann")
+    house.desk.make(Asked(FRAUD, "because", lasts="600s"), "ann")
     house.due()
     house.fires()
     assert house.incident().pages == ()
@@ -93,7 +94,7 @@ def test_ending_it_early_pages_at_once_and_the_deadline_of_its_end_does_no_more(
 
 
 def test_the_timeline_has_what_explain_needs(house: House) -> None:
-    house.desk.make(Asked(FRAUD, "moving it", lasts=600.0), "ann")
+    house.desk.make(Asked(FRAUD, "moving it", lasts="600s"), "ann")
     house.fires()
     entry = next(e for e in house.responder.explain(1) if e.kind == "silenced")
     assert entry.data == {"silence": ["S-1"], "author": "ann", "until": NOW + 600.0, "reason": "moving it"}
@@ -122,7 +123,7 @@ def test_a_preview_names_what_fires_and_counts_the_pages_it_would_have_held_back
     house.fires()  # INC-1 pages ann
     house.responder.handle(Acknowledge(1, "ann", "slack"))
     house.fires(service="search")  # INC-2 pages cyd
-    silence = house.desk.draft(Asked(FRAUD, "a look", lasts=60.0), "ann")
+    silence = house.desk.draft(Asked(FRAUD, "a look", lasts="60s"), "ann")
     found = house.desk.preview(silence)
     assert [(each.incident.id, each.all_of_it) for each in found.now] == [("INC-1", True)]
     assert (found.pages, found.held, found.people) == (2, 1, {"ann": 1})
@@ -139,7 +140,7 @@ def test_what_the_desk_refuses(house: House) -> None:
     with pytest.raises(Refused, match=r"there is no silence 'S-9'"):
         house.desk.end("S-9", "ann")
     with pytest.raises(Refused, match="not a time zone"):
-        house.desk.make(Asked(FRAUD, "x", lasts=60.0, time_zone="Mars"), "ann")
+        house.desk.make(Asked(FRAUD, "x", lasts="60s", time_zone="Mars"), "ann")
     with pytest.raises(Refused, match="is not a time"):
         house.desk.make(Asked(FRAUD, "x", end="tomorrow"), "ann")
     with pytest.raises(Refused, match="would be over since"):
@@ -151,20 +152,20 @@ def test_what_the_desk_refuses(house: House) -> None:
     )
     with pytest.raises(Refused, match=r"change it there"):
         house.desk.end("m", "ann")
-    house.desk.make(Asked(FRAUD, "x", lasts=60.0), "ann")
+    house.desk.make(Asked(FRAUD, "x", lasts="60s"), "ann")
     house.clock.advance(61.0)
     with pytest.raises(Refused, match="is over since"):
-        house.desk.edit("S-1", Asked(lasts=60.0), "ann")
+        house.desk.edit("S-1", Asked(lasts="60s"), "ann")
     with pytest.raises(Refused, match="a comment has"):
         house.desk.comment("S-1", "ann", " ")
 
 
 def test_edits_of_a_recurring_silence_keep_its_wall_time_unless_it_is_moved(house: House) -> None:
-    asked = Asked(FRAUD, "x", "2026-03-04T02:30", "2026-09-01", 3600.0, "FREQ=WEEKLY", "Europe/Berlin")
+    asked = Asked(FRAUD, "x", "2026-03-04T02:30", "2026-09-01", "1h", "FREQ=WEEKLY", "Europe/Berlin")
     made = house.desk.make(asked, "ann")
     assert made.recurrence == Recurrence("FREQ=WEEKLY", "Europe/Berlin", datetime(2026, 3, 4, 2, 30), 3600.0)
     assert made.start == instant(datetime(2026, 3, 4, 2, 30), "Europe/Berlin")
-    longer = house.desk.edit("s-1", Asked(lasts=7200.0, without=("2026-03-11",)), "bob")
+    longer = house.desk.edit("s-1", Asked(lasts="7200s", without=("2026-03-11",)), "bob")
     assert longer.recurrence == replace(made.recurrence, lasts=7200.0, without=("2026-03-11",))
     moved = house.desk.edit("1", Asked(start="2026-03-05T03:00"), "bob")
     assert moved.recurrence.first == datetime(2026, 3, 5, 3, 0)

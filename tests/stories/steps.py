@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from fireline.apps.faults import Refused
-from fireline.apps.silence_asking import Asked, Desk
+from fireline.apps.silence_asked import Asked
+from fireline.apps.silence_asking import Desk
 from fireline.domain.clicks import subject_of
 from fireline.domain.incident_acts import (
     AddLink,
@@ -224,8 +225,7 @@ def _end_silence(scene: Scene, given: Mapping[str, Any]) -> None:
 
 
 def _at_the_desk(scene: Scene, given: Mapping[str, Any], act: Callable[[Desk, Asked, str], object]) -> None:
-    own = {key: value for key, value in given.items() if key not in {"by", "name", "refused", "lasts"}}
-    asked = Asked(**own, lasts=seconds(given["lasts"]) if "lasts" in given else None)
+    asked = Asked(**{key: value for key, value in given.items() if key not in {"by", "name", "refused"}})
     try:
         act(Desk(scene.store, scene.settings, scene.clock), asked, given.get("by", "ann"))
     except Refused as fault:

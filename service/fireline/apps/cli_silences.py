@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from fireline.apps.silence_asked import Asked
+
 app = typer.Typer(
     no_args_is_help=True,
     help="Keep something from paging for a while: incidents open all the same, and page when the silence ends.\n\n"
@@ -58,7 +60,19 @@ def add(  # noqa: PLR0917 - typer turns each parameter into an option
     as_json: JsonOption = False,
 ) -> None:
     """Make a silence. What it would hold back is shown first, and on a terminal you are asked."""
-    asked = (matchers, reason, lasts, start, end, repeats, time_zone, without, resolves, safety, comment)
+    asked = Asked(
+        matchers=", ".join(matchers),
+        reason=reason,
+        start=start,
+        end=end,
+        lasts=lasts,
+        repeats=repeats,
+        time_zone=time_zone,
+        without=tuple(without or ()),
+        resolves=resolves,
+        safety=safety,
+        comment=comment,
+    )
     _work("add", asked, person, yes, as_json)
 
 
@@ -70,7 +84,7 @@ def preview(
     as_json: JsonOption = False,
 ) -> None:
     """See what matchers hold back now, and which pages of the last days they would have. Nothing is made."""
-    _work("show_preview", matchers, bool(safety), days, as_json)
+    _work("show_preview", ", ".join(matchers), bool(safety), days, as_json)
 
 
 @app.command("ls")
@@ -110,7 +124,18 @@ def edit(  # noqa: PLR0917 - typer turns each parameter into an option
     person: AsOption = None,
 ) -> None:
     """Change a silence; what is not named stays. Its history keeps what was."""
-    asked = (matchers, reason, lasts, start, end, repeats, time_zone, without, resolves, safety, "")
+    asked = Asked(
+        matchers=", ".join(matchers) if matchers else None,
+        reason=reason,
+        start=start,
+        end=end,
+        lasts=lasts,
+        repeats=repeats,
+        time_zone=time_zone,
+        without=tuple(without or ()),
+        resolves=resolves,
+        safety=safety,
+    )
     _work("edit", silence, asked, person)
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fireline.apps.faults import Refused
+from fireline.apps.silence_asked import Asked
+from fireline.domain.durations import positive_seconds
 from fireline.domain.rules import Matcher
 from fireline.domain.silence_bounds import faults, told
 from fireline.domain.silence_matchers import MatcherFault, parse
@@ -33,23 +35,6 @@ ATTEMPTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What somebody wrote down. Times are ISO 8601; those without an offset are wall times of `time_zone`."""
-
-    matchers: str | None = None
-    reason: str | None = None
-    start: str | None = None
-    end: str | None = None
-    lasts: float | None = None
-    repeats: str | None = None
-    time_zone: str | None = None
-    without: tuple[str, ...] = ()
-    resolves: str | None = None
-    safety: bool | None = None
-    comment: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Desk:
     """Where silences are asked for."""
 
@@ -62,7 +47,7 @@ class Desk:
         now = self.clock.now()
         zone = self._zone(asked, person)
         first = now if asked.start is None else _time(asked.start, zone, "start")
-        lasts = asked.lasts
+        lasts = _lasts(asked.lasts)
         end = None if asked.end is None else _time(asked.end, zone, "end")
         if end is None and lasts is not None and asked.repeats is None:
             end = first + lasts
@@ -74,7 +59,7 @@ class Desk:
             end=end,
             author=person,
             reason=(asked.reason or "").strip(),
-            resolves=Resolves(asked.resolves or "pass"),
+            resolves=_resolves(asked.resolves, Resolves.PASS),
             safety=bool(asked.safety),
             recurrence=_recurrence(asked, first, zone),
             comments=(Comment(now, person, asked.comment.strip()),) if asked.comment.strip() else (),
@@ -113,8 +98,7 @@ class Desk:
         with self.store.reading() as tx:
             found = None if number is None else tx.silence(number)
         if found is None:
-            known = ", ".join([*self.settings.current.maintenance, "S-1"][:10])
-            raise Refused(f"there is no silence {name[:50]!r}; write one such as {known} (`fireline silence ls --all`)")
+            raise Refused(f"there is no silence {name[:50]!r}; `fireline silence ls --all` lists them")
         return found
 
     def end(self, name: str, person: str) -> Silence:
@@ -153,15 +137,16 @@ class Desk:
         zone = self._zone(asked, person)
         start = silence.start if asked.start is None else _time(asked.start, zone, "start")
         end = silence.end if asked.end is None else _time(asked.end, zone, "end")
-        if asked.lasts is not None and silence.recurrence is None:
-            end = (start if asked.start is not None else self.clock.now()) + asked.lasts
+        lasts = _lasts(asked.lasts)
+        if lasts is not None and silence.recurrence is None:
+            end = (start if asked.start is not None else self.clock.now()) + lasts
         return replace(
             silence,
             matchers=silence.matchers if asked.matchers is None else _matchers(asked.matchers),
             start=start,
             end=end,
             reason=silence.reason if asked.reason is None else asked.reason.strip(),
-            resolves=silence.resolves if asked.resolves is None else Resolves(asked.resolves),
+            resolves=_resolves(asked.resolves, silence.resolves),
             safety=silence.safety if asked.safety is None else asked.safety,
             recurrence=self._recurring(silence.recurrence, asked, start),
         )
@@ -175,7 +160,7 @@ class Desk:
             rule=asked.repeats or before.rule,
             time_zone=zone,
             first=_wall(start, zone) if moved else before.first,
-            lasts=before.lasts if asked.lasts is None else asked.lasts,
+            lasts=_lasts(asked.lasts) or before.lasts,
             without=tuple(dict.fromkeys((*before.without, *asked.without))),
         )
 
@@ -224,9 +209,23 @@ def _matchers(text: str) -> tuple[Matcher, ...]:
 def _recurrence(asked: Asked, first: float, zone: str) -> Recurrence | None:
     if asked.repeats is None:
         return None
-    if asked.lasts is None:
+    lasts = _lasts(asked.lasts)
+    if lasts is None:
         raise Refused("lasts: a silence that repeats must say how long it lasts each time, such as 2h")
-    return Recurrence(asked.repeats, zone, _wall(first, zone), asked.lasts, asked.without)
+    return Recurrence(asked.repeats, zone, _wall(first, zone), lasts, asked.without)
+
+
+def _lasts(text: str | None) -> float | None:
+    try:
+        return None if text is None else positive_seconds(text)
+    except ValueError as fault:
+        raise Refused(f"lasts: {fault}") from None
+
+
+def _resolves(text: str | None, otherwise: Resolves) -> Resolves:
+    if text not in {None, *Resolves}:
+        raise Refused(f"resolves: pass or hold was expected, not {str(text)[:30]!r}")
+    return otherwise if text is None else Resolves(text)
 
 
 def _wall(at: float, zone: str) -> datetime:

@@ -1,17 +1,15 @@
 """The work behind `fireline silence`."""
 
 import sys
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import typer
 
 from fireline.apps.bootstrap import Parts, assemble, settings_with
-from fireline.apps.faults import Refused
 from fireline.apps.output import err, instant, print_json, say, table
-from fireline.apps.silence_asking import Asked, Desk
+from fireline.apps.silence_asked import Asked
+from fireline.apps.silence_asking import Desk
 from fireline.apps.silence_json import preview_json, silence_json
-from fireline.domain.durations import positive_seconds
 from fireline.domain.silence_matchers import written
 from fireline.domain.silences import Silence, active, spans, zone_of
 from fireline.engine.recurring import starts
@@ -19,20 +17,6 @@ from fireline.engine.silence_previews import Preview
 
 AHEAD = timedelta(days=60).total_seconds()
 SHOWN = 5
-Given = tuple[
-    Sequence[str] | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    str | None,
-    Sequence[str] | None,
-    str | None,
-    bool | None,
-    str,
-]
-"""What the command line has: matchers, reason, for, start, end, repeats, zone, without, resolves, safety, comment."""
 
 
 def _desk() -> tuple[Parts, Desk]:
@@ -40,33 +24,10 @@ def _desk() -> tuple[Parts, Desk]:
     return parts, Desk(parts.store, parts.files, parts.clock)
 
 
-def _asked(given: Given) -> Asked:
-    matchers, reason, lasts, start, end, repeats, zone, without, resolves, safety, comment = given
-    if resolves not in {None, "pass", "hold"}:
-        raise Refused(f"--resolves is pass or hold, not {str(resolves)[:30]!r}")
-    try:
-        seconds = None if lasts is None else positive_seconds(lasts)
-    except ValueError as fault:
-        raise Refused(f"--for: {fault}") from None
-    return Asked(
-        matchers=", ".join(matchers) if matchers else None,
-        reason=reason,
-        start=start,
-        end=end,
-        lasts=seconds,
-        repeats=repeats,
-        time_zone=zone,
-        without=tuple(without or ()),
-        resolves=resolves,
-        safety=safety,
-        comment=comment,
-    )
-
-
-def add(given: Given, person: str | None, yes: bool, as_json: bool) -> int:
+def add(asked: Asked, person: str | None, yes: bool, as_json: bool) -> int:
     """Show what it would hold back, then make it."""
     parts, desk = _desk()
-    who, asked = parts.person(person), _asked(given)
+    who = parts.person(person)
     draft = desk.draft(asked, who.id)
     found = desk.preview(draft)
     if not as_json:
@@ -82,12 +43,12 @@ def add(given: Given, person: str | None, yes: bool, as_json: bool) -> int:
     return 0
 
 
-def show_preview(matchers: Sequence[str], safety: bool, days: int, as_json: bool) -> int:
+def show_preview(matchers: str, safety: bool, days: int, as_json: bool) -> int:
     """What matchers hold back."""
     parts, desk = _desk()
     now = parts.clock.now()
     person = next(iter(parts.files.current.catalog.people), "")
-    asked = Asked(", ".join(matchers), "a look", lasts=60.0, safety=safety)
+    asked = Asked(matchers, "a look", lasts="1m", safety=safety)
     draft = desk.draft(asked, person)
     found = desk.preview(draft, days)
     if as_json:
@@ -140,10 +101,10 @@ def end(name: str, person: str | None) -> int:
     return 0
 
 
-def edit(name: str, given: Given, person: str | None) -> int:
+def edit(name: str, asked: Asked, person: str | None) -> int:
     """Change a silence."""
     parts, desk = _desk()
-    silence = desk.edit(name, _asked(given), parts.person(person).id)
+    silence = desk.edit(name, asked, parts.person(person).id)
     said = silence.history[-1].what if silence.history else "nothing changed"
     say(f"{silence.id} {_when(silence, parts.clock.now())}; {said}")
     return 0

@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.apps.faults import Refused
-from fireline.apps.silence_asking import Asked, Desk
+from fireline.apps.silence_asked import Asked
+from fireline.apps.silence_asking import Desk
 from fireline.apps.silence_json import preview_json, silence_json
 from fireline.apps.web_guard import Problem
 from fireline.apps.web_json import Answer
-from fireline.domain.durations import positive_seconds
 from fireline.domain.silences import Silence
 
 TAGS: list[str] = ["silences"]
@@ -88,7 +88,7 @@ def silences(router: APIRouter, desk: Desk, known: Callable[[str], str]) -> None
     @router.post("/silences/preview", tags=list(TAGS))
     def preview(body: Looked) -> Answer:
         """What one would hold back; nothing is made. Only `matchers` and `safety` count."""
-        asked = Asked(body.matchers, "a look", lasts=60.0, safety=body.safety)
+        asked = Asked(body.matchers, "a look", lasts="1m", safety=body.safety)
         draft = _refusable(lambda: desk.draft(asked, ""), 400)
         return Answer({"preview": preview_json(desk.preview(draft, body.days))})
 
@@ -116,12 +116,7 @@ def _changing(router: APIRouter, desk: Desk, known: Callable[[str], str], told: 
 
 
 def _asked(body: SilenceBody) -> Asked:
-    given = body.model_dump(exclude={"person", "days", "lasts", "without"})
-    try:
-        lasts = None if body.lasts is None else positive_seconds(body.lasts)
-    except ValueError as fault:
-        raise Problem(400, f"lasts: {fault}") from None
-    return Asked(**given, lasts=lasts, without=tuple(body.without))
+    return Asked(**body.model_dump(exclude={"person", "days", "without"}), without=tuple(body.without))
 
 
 def _refusable(act: Callable[[], Silence], status: int) -> Silence:
