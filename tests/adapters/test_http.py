@@ -1,6 +1,8 @@
 """Outgoing HTTP: only where it may go, never further, never with a secret coming back."""
 
 import asyncio
+import socket
+import threading
 from contextlib import asynccontextmanager
 
 import pytest
@@ -109,17 +111,35 @@ async def test_what_is_not_on_the_list_is_not_reached(url):
 
 async def test_a_listed_name_that_resolves_to_a_private_address_is_refused_at_the_connection(monkeypatch):
     async with server() as (port, seen), fetching("api.example", "rebound.example") as fetch:
-        loop = asyncio.get_running_loop()
 
-        async def rebound(*_, **__):
+        def rebound(*_, **__):
             return [(2, 1, 6, "", ("127.0.0.1", port))]
 
-        monkeypatch.setattr(loop, "getaddrinfo", rebound)
+        monkeypatch.setattr(socket, "getaddrinfo", rebound)
         answer = await fetch(Request("GET", f"http://rebound.example:{port}/echo"))
     assert isinstance(answer, NotSent)
     assert answer.final
     assert "127.0.0.1 is not a public address" in answer.reason
     assert seen == []
+
+
+async def test_names_that_are_looked_up_in_vain_take_no_thread_of_others(monkeypatch):
+    over = threading.Event()
+
+    def hangs(*_, **__):
+        over.wait(60)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+    async with fetching("*.example") as fetch:
+        asked = [asyncio.create_task(fetch(Request("GET", f"http://n{n}.example/", timeout=30.0))) for n in range(40)]
+        try:
+            async with asyncio.timeout(20):
+                await asyncio.gather(*(asyncio.to_thread(int) for _ in range(100)))
+        finally:
+            over.set()
+        answers = await asyncio.gather(*asked)
+    assert all(isinstance(answer, NotSent) for answer in answers)
 
 
 async def test_a_redirect_is_an_answer_not_a_way():

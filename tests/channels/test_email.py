@@ -1,5 +1,6 @@
 """Mail to a real server on this machine: encrypted, authenticated, in threads, and what comes of every refusal."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import pytest_asyncio
 import trustme
 
 from fireline.adapters.http import SafeFetch
-from fireline.channels.email import Email, EmailSettings, mailbox
+from fireline.channels.email import MOST_AT_ONCE, Email, EmailSettings, mailbox
 from fireline.channels.means import Means
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.engine.outward import Message, MessageRef
@@ -187,6 +188,33 @@ async def test_a_server_without_starttls_gets_no_mail(mails: Mails) -> None:
     assert isinstance(outcome, Failed)
     assert "STARTTLS" in outcome.reason
     assert mails.taken == []
+
+
+async def test_a_slow_server_gets_few_connections_at_once(mails: Mails) -> None:
+    email = made(mails, security="none", timeout=60.0)
+    mails.next(*["hang"] * MOST_AT_ONCE)
+    sending = [asyncio.create_task(email.deliver(to_ann(page(key=f"p{n}")))) for n in range(3 * MOST_AT_ONCE)]
+    async with asyncio.timeout(30):
+        while len(mails.taken) < MOST_AT_ONCE:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.2)
+    assert mails.connections == MOST_AT_ONCE
+    mails.hanging.set()
+    assert all(isinstance(outcome, Done) for outcome in await asyncio.gather(*sending))
+    assert len(mails.taken) == 3 * MOST_AT_ONCE
+
+
+async def test_a_mail_that_never_got_its_turn_was_not_sent(mails: Mails) -> None:
+    slow, quick = made(mails, security="none", timeout=60.0), to_ann(page())
+    mails.next(*["hang"] * MOST_AT_ONCE)
+    sending = [asyncio.create_task(slow.deliver(to_ann(page(key=f"p{n}")))) for n in range(MOST_AT_ONCE)]
+    async with asyncio.timeout(30):
+        while len(mails.taken) < MOST_AT_ONCE:
+            await asyncio.sleep(0.01)
+    slow._settings = slow._settings.model_copy(update={"timeout": 0.2})
+    assert isinstance(await slow.deliver(quick), RetryLater)
+    mails.hanging.set()
+    await asyncio.gather(*sending)
 
 
 @pytest.mark.parametrize("sender", ["fireline", "a@x.example\nBcc: b@x.example", "a@x.example, b@x.example"])

@@ -145,7 +145,16 @@ async def test_a_discord_message_is_edited_in_its_thread(discord: Discord, serve
     assert (server.calls[1].method, server.calls[1].query) == ("PATCH", {"thread_id": "7"})
     [shown] = server.discord.values()
     assert "resolved" in shown["embeds"][0]["title"]
-    assert shown["allowed_mentions"] == {"parse": []}
+    assert shown["allowed_mentions"] == {"parse": [], "roles": []}
+
+
+async def test_a_role_is_mentioned_when_a_policy_says_so_and_nobody_else(discord: Discord, server: Hooks) -> None:
+    line = Message("s", "say", "secret:DISCORD", "look, <@&2> @everyone", mentions=("123", "everyone", "9" * 21))
+    await told(discord, line)
+    [shown] = server.discord.values()
+    assert shown["allowed_mentions"] == {"parse": [], "roles": ["123"]}
+    assert shown["content"].startswith("<@&123> ")
+    assert "<@&2>" not in shown["content"]
 
 
 async def test_a_discord_message_that_is_gone_is_sent_anew(discord: Discord, server: Hooks) -> None:

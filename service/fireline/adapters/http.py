@@ -11,7 +11,9 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -22,6 +24,9 @@ from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response, Secr
 _SECRET = re.compile(r"secret:([A-Za-z][A-Za-z0-9_]{0,99})")
 _SHORTEST = 4
 """Shorter secrets are not looked for in answers: they would be found everywhere."""
+
+_RESOLVING = 4
+"""Threads in which names are looked up."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -86,16 +91,21 @@ def _address(text: str) -> Address | None:
 
 
 class _CheckedResolver(AbstractResolver):
-    """Gives out only addresses that may be reached; the connection is made to exactly these."""
+    """Gives out only addresses that may be reached; the connection is made to exactly these.
+
+    It asks in threads of its own: a name server that hangs takes none that the database is asked in.
+    """
 
     def __init__(self, allow: AllowList) -> None:
         self._allow = allow
+        self._threads = ThreadPoolExecutor(_RESOLVING, thread_name_prefix="resolve")
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        asked = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
+        found = await loop.run_in_executor(self._threads, asked)
         for entry in found:
             against = self._allow.against_address(str(entry[4][0]))
             if against is not None:
@@ -113,7 +123,8 @@ class _CheckedResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Holds nothing."""
+        """Let go of the threads; one that still asks ends when it is answered."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class SafeFetch:

@@ -79,7 +79,7 @@ def option_rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
 
 def _properties(schema: Schema) -> Schema:
     """The options of an object, also where a text may be written in its place."""
-    either = next((each for each in schema.get("anyOf", ()) if "properties" in each), {})
+    either: Schema = next((each for each in schema.get("anyOf", ()) if "properties" in each), {})
     found: Schema = schema.get("properties") or either.get("properties", {})
     return found
 

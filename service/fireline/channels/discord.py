@@ -95,10 +95,12 @@ class Discord:
 
 def rendered(message: Message) -> dict[str, object]:
     """`message` as Discord takes it: plain lines as text, all else as an embed; markup in texts means nothing."""
-    quiet: dict[str, object] = {"allowed_mentions": {"parse": []}}
+    roles = [group for group in message.mentions[:5] if group.isdecimal() and len(group) <= 20]
+    quiet: dict[str, object] = {"allowed_mentions": {"parse": [], "roles": roles}}
     if message.kind == "say":
         said = plain.body(message, 1000)
-        return {**quiet, "content": _shown(plain.title(message) + (f"\n{said}" if said else ""), 2000)}
+        called = "".join(f"<@&{role}> " for role in roles)
+        return {**quiet, "content": called + _shown(plain.title(message) + (f"\n{said}" if said else ""), 1800)}
     embed = {
         "title": _shown(plain.headline(message), 256),
         "color": plain.colour(message),

@@ -43,8 +43,8 @@ TIMEOUT = 8.0
 """Seconds that one mail may take, less than a delivery may."""
 TROUBLE = 5.0
 """Seconds to wait after a temporary refusal; the outbox doubles it."""
-MOST_AT_ONCE = 10
-"""Connections to the server; servers refuse too many."""
+MOST_AT_ONCE = 4
+"""Connections to the server: servers refuse too many, and each looks up a name in a thread that others need too."""
 
 
 class EmailSettings(BaseModel):
@@ -94,7 +94,7 @@ class Email:
     def __init__(self, settings: EmailSettings, means: Means) -> None:
         self._settings = settings
         self._means = means
-        self._open = 0
+        self._places = asyncio.Semaphore(MOST_AT_ONCE)
 
     async def deliver(self, message: Message) -> Outcome:
         """Mail it; the reference holds the thread's first `Message-ID` and subject."""
@@ -105,14 +105,8 @@ class Email:
         thread = _thread(message)
         if message.edit is not None and thread is not None and plain.tells_nothing_new(message):
             return Done({**thread, **plain.last_shown(message)})
-        if self._open >= MOST_AT_ONCE:
-            return RetryLater(0.5, "enough mails are on their way to the server")
         mail = self._mail(message, recipient, thread)
-        self._open += 1
-        try:
-            outcome = await self._send(mail, recipient)
-        finally:
-            self._open -= 1
+        outcome = await self._send(mail, recipient)
         first = {"message_id": str(mail["Message-ID"]), "subject": str(mail["Subject"])}
         return Done({**(thread or first), **plain.last_shown(message)}) if isinstance(outcome, Done) else outcome
 
@@ -149,7 +143,7 @@ class Email:
         client = self._client()
         sending = asyncio.Event()  # set once the server may have taken the mail
         try:
-            async with asyncio.timeout(self._settings.timeout):
+            async with asyncio.timeout(self._settings.timeout), self._places:
                 return await self._converse(client, mail, recipient, sending)
         except _Refused as refused:
             return refused.outcome
