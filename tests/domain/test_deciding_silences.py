@@ -3,14 +3,15 @@
 from dataclasses import replace
 from datetime import datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fireline.domain.deciding_draft import LIVE
-from fireline.domain.effects import SendPage
+from fireline.domain.effects import Say, SendPage
 from fireline.domain.incidents import EscalateNow, RunReported, SilencesChanged, Status
 from fireline.domain.silence_matchers import parse
-from fireline.domain.silences import Recurrence, Silence, Silences
+from fireline.domain.silences import Recurrence, Resolves, Silence, Silences
 from fireline.engine.recurring import starts
 from tests.domain.deciding_world import NOW, Scene, kinds, of, texts
 
@@ -80,6 +81,28 @@ def test_a_silence_that_is_made_longer_is_told_and_holds() -> None:
     assert "Silenced by S-1 until" in texts(longer)
     assert [e for d in told.passes(1199.0) for e in of(d, SendPage)] == []
     assert kinds(put(told, silence(1, 0.0, 1200.0))) == []
+
+
+@pytest.mark.parametrize(("resolves", "said"), [(Resolves.PASS, True), (Resolves.HOLD, False)])
+def test_the_end_of_a_silenced_incident_is_said_where_the_silence_lets_it_through(resolves, said) -> None:
+    told = scene(silence(1, 0.0, 7200.0, resolves=resolves))
+    told.fires()
+    told.clears()
+    heard = told.passes(60.0)
+    assert told.incident.status is Status.RESOLVED
+    assert any("Resolved: nothing has fired" in entry.text for d in heard for entry in d.entries)
+    assert any("Resolved: nothing has fired" in each.text for d in heard for each in of(d, Say)) is said
+
+
+def test_an_incident_that_is_reopened_in_a_silence_says_again_why_nobody_is_paged() -> None:
+    told = scene(silence(1, 0.0, 7200.0))
+    told.fires()
+    told.clears()
+    told.passes(120.0)
+    again = told.fires()
+    assert told.incident.reopened == 1
+    assert kinds(again).count("silenced") == 1
+    assert "Not paged: still silenced by S-1 of Ann Berg" in texts(again)
 
 
 def test_windows_hold_again_and_again() -> None:

@@ -15,7 +15,7 @@ from fireline.domain.rules import Matcher, Signal
 from fireline.domain.silence_matchers import fits
 from fireline.domain.silences import SAFETY, Outlook, Resolves, Silence, Silenced, Silences, outlook
 
-_PAGING = frozenset({"stale", "escalated"})
+_PAGING = frozenset({"stale", "escalated", "reopened"})
 """Entries that say that somebody is paged next: where a silence is in the way, that is said as well."""
 
 
@@ -40,7 +40,8 @@ def silenced(draft: Draft) -> bool:
             draft.change(silenced=None)
             draft.note("unsilenced", _over(draft, before, looks), data={"silence": list(before.by)})
         return False
-    said_to_page = bool(draft.entries) and draft.entries[-1].kind in _PAGING
+    kinds = {entry.kind for entry in draft.entries}
+    said_to_page = bool(kinds & _PAGING) and "silenced" not in kinds
     if found != before or said_to_page:
         draft.change(silenced=found)
         draft.note("silenced", _told(draft, found, before), data=_data(found))
