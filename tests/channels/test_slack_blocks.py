@@ -188,3 +188,10 @@ def test_a_long_title_is_shown_in_full_below() -> None:
 )
 def test_what_slack_would_refuse_is_seen_before(blocks: list[dict[str, Any]], said: str) -> None:
     assert said in " ".join(problems(blocks))
+
+
+def test_a_group_is_called_by_what_a_policy_names_alone() -> None:
+    line = Message(key="k", kind="say", address="C1", title="Asked <!subteam^S999>", mentions=("S123AB", "x> <!here"))
+    text = render(line).text
+    assert text.startswith("<!subteam^S123AB> ")
+    assert text.count("<") == 1, "neither the text nor a name that is no group's calls anybody"

@@ -102,6 +102,17 @@ def test_incidents_are_listed_newest_first(store: DatabaseStore) -> None:
         assert [i.number for i in tx.incidents(open_only=True)] == [4, 2]
 
 
+def test_the_latest_incidents_of_a_service_are_counted(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        for number in range(1, 6):
+            tx.save_incident(replace(incident(number), opened_at=100.0 * number))
+        tx.save_incident(replace(incident(6), opened_at=600.0, service="another"))
+        tx.save_incident(replace(incident(7), opened_at=700.0, timeline="replay"))
+        service = incident(1).service
+        assert tx.opened(service, "live", 300.0, 10) == [(5, 500.0), (4, 400.0), (3, 300.0)]
+        assert tx.opened(service, "live", 0.0, 2) == [(5, 500.0), (4, 400.0)]
+
+
 def test_the_timeline_is_in_order_and_holds(store: DatabaseStore) -> None:
     entries = [Entry(float(n), "note", "ann", f"line {n}", {"n": n}) for n in range(5)]
     with store.transaction() as tx:

@@ -1,11 +1,12 @@
 """Whom a level reaches, and why the others of it are not reached."""
 
 from dataclasses import replace
+from datetime import date, datetime, time
 
 import pytest
 
-from fireline.domain.oncall import OnCall, PolicyLevel, Schedule
-from fireline.domain.paging import contacts, policy_of, positions, reach
+from fireline.domain.oncall import Layer, OnCall, PolicyLevel, Restriction, Schedule
+from fireline.domain.paging import contacts, next_on, policy_of, positions, reach
 from tests.domain.deciding_world import NOW, PEOPLE, policy, target, world
 
 
@@ -67,3 +68,44 @@ def test_a_team_without_a_policy_that_exists_has_none() -> None:
     assert policy_of(None, known) is None
     assert policy_of(replace(known.catalog.teams["platform"], policy="gone"), known) is None
     assert policy_of(known.catalog.teams["platform"], known).id == "platform"
+
+
+def at(moment: datetime, *people: str, every: int = 7) -> Schedule:
+    return Schedule("s", "UTC", (Layer("weekly", people, moment.date(), time(9), every),))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "person"),
+    [
+        (at(datetime(2026, 3, 2), "ann", "bob"), "bob"),
+        (at(datetime(2026, 3, 2), "ann", "ann", "cyd"), "cyd"),
+        (at(datetime(2026, 3, 2), "ann"), None),
+        (at(datetime(2026, 3, 9), "bob", "ann"), "bob"),
+        (Schedule("s", "UTC", ()), None),
+    ],
+    ids=["the next turn", "over one's own turns", "nobody else", "before the first shift", "nobody at all"],
+)
+def test_who_is_next_is_the_first_somebody_else(schedule: Schedule, person: str | None) -> None:
+    found = next_on(schedule, NOW)
+    assert (found.person if found else None) == person
+
+
+def test_who_is_next_over_a_gap() -> None:
+    nights = Restriction(frozenset(range(7)), time(1), time(5))
+    layer = Layer("nights", ("ann", "bob"), date(2026, 3, 2), time(0), 1, (nights,))
+    assert next_on(Schedule("s", "UTC", (layer,)), NOW).person == "ann", "it is bob's night, and then ann's"
+
+
+def test_rooms_and_groups_are_told_where_their_channel_is_configured() -> None:
+    known = world()
+    team = known.catalog.teams["platform"]
+    targets = [("channel", "slack:C9"), ("channel", "pager:P"), ("group", "slack:S1"), ("group", "email:S2")]
+    found = reach(level(*targets), known, NOW, team=team)
+    assert [(room.channel, room.address, room.group) for room in found.rooms] == [
+        ("slack", "C9", ""),
+        ("slack", "C2", "S1"),
+    ]
+    assert found.missed == (
+        "channel:pager:P cannot be told: pager is not configured",
+        "group:email:S2 cannot be mentioned: platform has no room on email",
+    )

@@ -129,7 +129,7 @@ def _number(value: float | None) -> str:
 def why(incident: Incident, page: Page) -> str:
     """Why this page reached this person, as a chain that each can check."""
     held = page.why
-    on_call = f"schedule {held.schedule}, {held.source}" if held.schedule else "named by the policy"
+    on_call = f"schedule {held.schedule}, {held.source}" if held.schedule else held.source or "named by the policy"
     until = f", until {instant(held.until)}" if held.until else ""
     after = f"; next is {held.next_person}" if held.next_person else ""
     tries = "; ".join(f"{a.channel} to {a.address}: {a.state} {a.detail}".strip() for a in page.attempts)
