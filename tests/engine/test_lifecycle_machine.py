@@ -240,8 +240,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.kept.incidents)
     @rule(which=WHICH, status=st.sampled_from(["running", "succeeded", "failed"]), on=st.booleans(), run=st.booleans())
     def reports(self, which: int, status: str, on: bool, run: bool) -> None:
-        number = self.one(which).number
-        if run:
+        incident = self.one(which)
+        number, outdated = incident.number, incident != self.kept.latest(incident.service)
+        if run or (outdated and incident.firing):  # limits.md: what a person resolved stays as it was told then
             self.says(RunReported(number, number, "reroute", status, ""))
         else:
             self.says(RouteReported(number, "fraud-scoring", on, ""))
