@@ -44,6 +44,16 @@ def test_an_override_is_seen_by_every_command_and_taken_back(house):
     assert house("oncall", "overrides").out == ""
 
 
+def test_a_page_goes_to_whom_an_override_names_and_says_so(house):
+    before = json.loads(house("oncall", "now", "--json").out)
+    usual = next(row["person"] for row in before if row["service"] == "fraud-scoring" and row["level"] == 1)
+    other = "cleo" if usual != "cleo" else "ann"
+    house("oncall", "override", "payments-ml", other, "--until", "4h", "--reason", "dentist", "--as", "ann")
+    page = house.incident().pages[0]
+    assert (page.person, page.why.source) == (other, "override 1 by ann: dentist")
+    assert page.why.next_person == usual
+
+
 def test_a_swap_trades_shifts(house):
     soon = (datetime.now(UTC) + timedelta(days=30)).isoformat()
     words = ["oncall", "swap", "payments-ml", "ann", "ben", "--shift", soon, "--reason", "wedding", "--as", "ann"]
