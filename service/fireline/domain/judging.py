@@ -330,7 +330,9 @@ def _signal(
             reading.late,
             _notes(reading),
         ),
-        group=",".join(filter(None, (rule.incident, *(f"{name}={labels.get(name, '')}" for name in rule.group_by)))),
+        group=",".join(
+            filter(None, (rule.incident, *(f"{name}={labels.get(name, '')}" for name in sorted(rule.group_by))))
+        ),
         runbooks=rule.runbooks,
         mode=rule.mode,
         timeline=state.timeline,
