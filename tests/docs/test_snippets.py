@@ -31,6 +31,7 @@ KINDS = {
     "noise_budget": "severities",
     "topics": "topics",
     "calendars": "calendars",
+    "maintenance": "maintenance",
 }
 OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""
