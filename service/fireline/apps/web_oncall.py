@@ -171,7 +171,7 @@ def _acts(router: APIRouter, parts: OnCallParts) -> None:
 def _calendars(router: APIRouter, parts: OnCallParts) -> None:
     @router.get("/calendars/{schedule}.ics", tags=["oncall"])
     def feed(schedule: str, token: str = "", person: str | None = None) -> Response:
-        """The shifts of a schedule as iCalendar, for programs that subscribe; `fireline oncall ical --url` tells where."""
+        """The shifts of a schedule as iCalendar, for programs; `fireline oncall ical --url` tells the address."""
         if not may_read(parts.token, schedule, token):
             raise Problem(401, "this calendar needs its token: `fireline oncall ical SCHEDULE --url` tells it")
         now = parts.clock.now()
