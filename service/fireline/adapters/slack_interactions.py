@@ -94,9 +94,7 @@ def asked(click: Click, person: str) -> Asked | Malformed:
         return Malformed("bad_value", f"{click.action} without an incident")
     match click.action:
         case "acknowledge":
-            return Acknowledge(
-                subject.incident, person, VIA, subject.version, page=subject.page, listed=subject.listed
-            )
+            return Acknowledge(subject.incident, person, VIA, subject.version, page=subject.page, listed=subject.listed)
         case "escalate":
             return EscalateNow(subject.incident, person, VIA, subject.version)
         case "resolve":
