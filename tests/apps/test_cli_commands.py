@@ -83,7 +83,7 @@ def test_explain(house, incident):
     assert one.startswith("Page 1 of INC-1")
     assert "Every decision" not in one
     told = json.loads(house("explain", "INC-1", "--json").out)
-    assert list(told) == ["incident", "title", "signals", "pages", "decisions"]
+    assert list(told) == ["incident", "title", "signals", "pages", "not_paged", "decisions"]
     assert told["pages"][0]["person"] in {"ann", "ben", "cleo"}
     assert told["pages"][0]["told"].startswith("Page 1")
     assert all(decision["reason"] for decision in told["decisions"])
