@@ -17,6 +17,7 @@ from fireline.domain.silences import (
     active,
     edited,
     ended,
+    history,
     instant,
     outlook,
     spans,
@@ -240,6 +241,9 @@ def test_ending_and_editing_keep_what_was() -> None:
     first = silence(start=100.0, end=500.0)
     over = ended(first, 200.0, "bob")
     assert (over.end, over.version, over.history[-1].what) == (200.0, 2, "ended")
+    assert [change.what for change in history(first, 499.0)] == []
+    assert [(change.at, change.what) for change in history(first, 500.0)] == [(500.0, "expired")]
+    assert [change.what for change in history(over, 900.0)] == ["ended"]
     early = ended(first, 50.0, "bob")
     assert spans(early, 0.0, 1000.0, starts) == []
     longer = edited(first, silence(start=100.0, end=900.0), 150.0, "bob")

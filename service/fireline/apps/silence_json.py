@@ -1,7 +1,7 @@
 """Silences as JSON, the same on the command line and over the API; times in seconds since the epoch."""
 
 from fireline.domain.silence_matchers import written
-from fireline.domain.silences import Recurrence, Silence, active, spans
+from fireline.domain.silences import Recurrence, Silence, active, history, spans
 from fireline.engine.recurring import starts
 from fireline.engine.silence_previews import Preview
 
@@ -25,7 +25,7 @@ def silence_json(silence: Silence, now: float, *, windows: int = 0) -> dict[str,
         "safety": silence.safety,
         "recurrence": None if silence.recurrence is None else _recurrence(silence.recurrence),
         "comments": [{"at": c.at, "author": c.author, "text": c.text} for c in silence.comments],
-        "history": [{"at": c.at, "by": c.by, "what": c.what} for c in silence.history],
+        "history": [{"at": c.at, "by": c.by, "what": c.what} for c in history(silence, now)],
         "version": silence.version,
     }
     if windows and silence.recurrence is not None:

@@ -11,7 +11,7 @@ from fireline.apps.silence_asked import Asked
 from fireline.apps.silence_asking import Desk
 from fireline.apps.silence_json import preview_json, silence_json
 from fireline.domain.silence_matchers import written
-from fireline.domain.silences import Silence, active, spans, zone_of
+from fireline.domain.silences import Silence, active, history, spans, zone_of
 from fireline.engine.recurring import starts
 from fireline.engine.silence_previews import Preview
 
@@ -87,7 +87,7 @@ def show(name: str, as_json: bool) -> int:
     say(f"  resolves  {silence.resolves.value}; safety {'too' if silence.safety else 'is not silenced'}")
     for comment in silence.comments:
         say(f"  {instant(comment.at)}  {comment.author}: {comment.text}")
-    for change in silence.history:
+    for change in history(silence, now):
         say(f"  {instant(change.at)}  {change.by}: {change.what}")
     _say_preview(found, silence)
     return 0

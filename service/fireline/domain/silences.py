@@ -270,6 +270,14 @@ def edited(silence: Silence, changed: Silence, at: float, by: str) -> Silence:
     return replace(changed, history=history, comments=silence.comments, version=silence.version + 1)
 
 
+def history(silence: Silence, now: float) -> tuple[Change, ...]:
+    """What became of it so far, the oldest first; one that came to its end by itself expired."""
+    by_hand = bool(silence.history) and silence.history[-1].what == "ended"
+    if silence.end is None or silence.end > now or by_hand:
+        return silence.history
+    return (*silence.history, Change(silence.end, "fireline", "expired"))
+
+
 def _told(name: str, value: object) -> str:
     match value:
         case None:
