@@ -92,9 +92,6 @@ class Trial:
         }
         with (self.folder / "respond.log").open("ab") as log:
             self.processes += [subprocess.Popen(self.program, env=told, stdout=log, stderr=log) for _ in range(count)]
-        if self._gone is not None:
-            self.away.append((self._gone, time.time()))
-            self._gone = None
 
     def kill(self, count: int = 1) -> None:
         """kill -9 of the oldest responders."""
@@ -125,19 +122,26 @@ class Trial:
             return list(tx.incidents(limit=10_000))
 
     def wait_until_it_beats(self) -> None:
-        """Until a responder has begun to look at deadlines."""
-        deadline = time.monotonic() + PATIENCE
+        """Until a responder that was started now has begun to look at deadlines."""
+        deadline, since = time.monotonic() + PATIENCE, time.time()
         while True:
             with self.store.reading() as tx:
-                if tx.fact("heartbeat:timers") is not None:
-                    return
+                beat = tx.fact("heartbeat:timers")
+            if beat is not None and beat[1] >= since:
+                break
             log = (self.folder / "respond.log").read_text()[-2000:]
             assert time.monotonic() < deadline, f"no responder has begun:\n{log}"
             time.sleep(0.1)
+        if self._gone is not None:
+            self.away.append((self._gone, beat[1]))
+            self._gone = None
 
     def fired(self) -> dict[int, list[float]]:
-        """When the second level of each incident was asked, by the time of who decided it."""
-        return {one.number: [page.at for page in one.pages if page.level == 1] for one in self.incidents()}
+        """When the second level of each armed incident was asked, by the time of who decided it."""
+        armed = [
+            one for one in self.incidents() if one.number in self.due
+        ]  # Fireline may have one of its own: no stream
+        return {one.number: [page.at for page in one.pages if page.level == 1] for one in armed}
 
     def wait_until_fired(self) -> None:
         """Until every deadline was heard."""
@@ -149,7 +153,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Tally:
-    """What came of the escalations; seconds. `waited` is how late each was without the time for which nobody ran."""
+    """What came of the escalations; seconds. `waited` is how late each was but for the time in which nobody ran."""
 
     armed: int
     fired: int
