@@ -81,6 +81,8 @@ def escalate(incident: Incident, asked: EscalateNow, world: World, now: float) -
         return refuse(incident, reason)
     draft = Draft(incident, incident, world, now)
     draft.disarm("ack_timeout")
+    if incident.acknowledged_by is not None and incident.escalation is not None:
+        draft.change(escalation=replace(incident.escalation, acknowledged=()))  # who had it may be asked again
     draft.change(acknowledged_by=None, acknowledged_at=None, acknowledged_severity=None)
     draft.note("escalated", f"{world.name(asked.person)} asked for the next level via {asked.via}", actor=asked.person)
     waive(draft)
@@ -90,7 +92,8 @@ def escalate(incident: Incident, asked: EscalateNow, world: World, now: float) -
         start(draft)
     else:
         advance(draft)
-    people = [world.name(page.person) for page in draft.incident.pages if page.number not in known]
+    new = [page for page in draft.incident.pages if page.number not in known]
+    people = [world.name(page.person) + ("" if page.attempts else " once quiet hours end") for page in new]
     draft.reply = (
         f"{incident.id}: paging {', '.join(people)}" if people else f"{incident.id}: nobody further can be paged"
     )

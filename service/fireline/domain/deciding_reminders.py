@@ -49,6 +49,8 @@ def warn(draft: Draft, due: TimerDue) -> None:
     elif draft.now < due.due_at:
         draft.arm("ack_warning", due.due_at)
         draft.reason = "not due yet"
+    elif _quiet(draft, incident.acknowledged_by) is not None:
+        draft.reason = "nobody is reminded in quiet hours of what is of low urgency"
     else:
         what = f"it still fires, and in {span(lead(timeout))} it is paged again. Acknowledge it again to keep it"
         _remind(draft, incident.acknowledged_by, what, due)
@@ -62,8 +64,7 @@ def ask_for_news(draft: Draft, due: TimerDue) -> None:
         draft.reason = f"nobody is asked for news of {incident.id}"
         return
     latest = max(incident.acknowledged_at or draft.now, incident.updated_at or 0.0)
-    person, severity = draft.world.person(incident.acknowledged_by), draft.world.severity(incident.severity)
-    due_at = max(due.due_at, latest + every, quiet_until(person, severity, draft.now) or 0.0)
+    due_at = max(due.due_at, latest + every, _quiet(draft, incident.acknowledged_by) or 0.0)
     if draft.now < due_at:
         draft.arm("update", due_at)
         draft.reason = "news are not due yet"
@@ -71,6 +72,11 @@ def ask_for_news(draft: Draft, due: TimerDue) -> None:
     draft.arm("update", draft.now + every)
     what = f"news are due every {span(every)}, the last were {span(draft.now - latest)} ago. Write a note"
     _remind(draft, incident.acknowledged_by, what, due)
+
+
+def _quiet(draft: Draft, person: str) -> float | None:
+    severity = draft.world.severity(draft.incident.severity)
+    return quiet_until(draft.world.person(person), severity, draft.now)
 
 
 def _remind(draft: Draft, person: str, what: str, due: TimerDue) -> None:
