@@ -21,6 +21,8 @@ from fireline.channels.slack import Slack, SlackSettings
 from fireline.domain.catalog import Catalog, Person, Service, Team
 from fireline.domain.incidents import PageStatus
 from fireline.domain.oncall import OnCall
+from fireline.domain.outcomes import Failed, Outcome
+from fireline.engine.outward import Message
 from tests.domain.deciding_world import SEVERITIES, policy, target
 from tests.engine.respond_world import Desk, eventually
 from tests.engine.respond_world import running as at_work
@@ -76,6 +78,21 @@ class Storm:
         return None
 
 
+class Doubting(Slack):
+    """Counts what it does not know the end of: on a slow machine that may be more than was cut off on purpose."""
+
+    doubts = 0
+
+    async def deliver(self, message: Message) -> Outcome:
+        try:
+            outcome = await super().deliver(message)
+        except asyncio.CancelledError:
+            self.doubts += 1
+            raise
+        self.doubts += isinstance(outcome, Failed) and outcome.unknown
+        return outcome
+
+
 @pytest_asyncio.fixture
 async def slack(repository: Path, tmp_path: Path) -> AsyncIterator[SlackProxy]:
     port = free_port()
@@ -87,7 +104,7 @@ async def slack(repository: Path, tmp_path: Path) -> AsyncIterator[SlackProxy]:
         end(process)
 
 
-def house(folder: Path, slack: SlackProxy) -> Desk:
+def house(folder: Path, slack: SlackProxy) -> tuple[Desk, Doubting]:
     """Each page is of a service of its own, so of an incident of its own; people can be reached on Slack alone."""
     names = people(PEOPLE)
     catalog = Catalog(
@@ -102,14 +119,14 @@ def house(folder: Path, slack: SlackProxy) -> Desk:
     known = desk.settings.current
     desk.settings.current = replace(known, response=replace(known.response, storm=0.0))  # each page is its own message
     settings = SlackSettings(bot_token=BOT_TOKEN, base_url=slack.api, timeout=ANSWER_IN, posts_per_second=1000.0)
-    desk.channels["slack"] = Slack(settings, desk.clock)
-    return desk
+    channel = desk.channels["slack"] = Doubting(settings, desk.clock)
+    return desk, channel
 
 
 async def test_a_slack_that_fails_half_the_time_loses_no_page_and_doubles_few(
     slack: SlackProxy, tmp_path: Path
 ) -> None:
-    desk = house(tmp_path, slack)
+    desk, channel = house(tmp_path, slack)
     storm = slack.weather = Storm(random.Random(20261121))
     began = desk.clock.now()
     async with at_work(desk.performer()):
@@ -117,7 +134,7 @@ async def test_a_slack_that_fails_half_the_time_loses_no_page_and_doubles_few(
             await asyncio.to_thread(desk.fires, service=f"service-{number}")
         await eventually(lambda: desk.backlog() == 0, within=PATIENCE)
     took = desk.clock.now() - began
-    await desk.channels["slack"].close()
+    await channel.close()
     wanted = {
         f"inc-{incident.number}/page-{page.number}/slack"
         for incident in desk.responder.incidents(limit=10_000)
@@ -127,14 +144,13 @@ async def test_a_slack_that_fails_half_the_time_loses_no_page_and_doubles_few(
     desk.store.store.close()
     found = Counter(str(each["event_payload"]["key"]) for each in slack.metadata.values())
     doubled = sum(found[key] - 1 for key in found)
-    doubtful = storm.counts["dropped"] + storm.counts["hung"]
     lost = wanted - set(found)
     said = ", ".join(f"{count} {name}" for name, count in sorted(storm.counts.items()))
     print(
-        f"\n{len(wanted)} pages in {took:.0f} s; {said}; lost {len(lost)}, doubled {doubled}, early {len(storm.early)}"
+        f"\n{len(wanted)} pages in {took:.0f} s; {said}; lost {len(lost)}, in doubt {channel.doubts}, doubled {doubled}, early {len(storm.early)}"
     )
     assert len(wanted) == PAGES
     assert lost == set(), "no page is lost"
-    assert doubled <= doubtful, "only what was in doubt is there twice"
+    assert doubled <= channel.doubts, "only what was in doubt is there twice"
     assert storm.early == [], "nobody asks again before Retry-After is over"
     assert storm.counts["put off"] > 0
