@@ -176,6 +176,10 @@ def _page_after(draft: Draft, asked: ChangeSeverity, before: Incident) -> None:
         name = draft.world.name(asked.person)
         draft.note("unpaged", f"Not paged again: {name}, who raised it, is on it; escalate to ask others")
         arm_ack_timeout(draft)
+    elif not draft.world.severity(draft.incident.severity).pages:
+        if before.escalation is not None and before.escalation.due_at is not None:
+            draft.note("unpaged", f"No further level is paged: severity {draft.incident.severity} does not page")
+            stop(draft)
     elif rises or before.firing:
         page_or_say_why_not(draft, rises=rises)
 
