@@ -103,17 +103,19 @@ def test_the_timeline_has_what_explain_needs(house: House) -> None:
 
 def test_planned_silences_that_change_are_heard_at_once_and_once_more_when_all_have_read_them(house: House) -> None:
     watch = Maintenance(house.store, house.settings, house.clock)
+    assert watch.look()
     assert not watch.look()
+    house.clock.advance(SETTLED)
+    assert len(house.due()) == 2
     house.fires()
-    planned = Silence(0, "backups", parse(FRAUD), NOW - 10.0, NOW + 3600.0, "cyd", "backups")
+    planned = Silence(0, "backups", parse(FRAUD), NOW - 10.0, NOW + 7200.0, "cyd", "backups")
     house.settings.current = replace(house.settings.current, maintenance={"backups": planned})
     assert watch.look()
     assert not watch.look()
     assert house.due() == ["silences/files/now"]
     assert house.incident().silenced.by == ("backups",)
     house.settings.current = replace(house.settings.current, maintenance={})
-    assert Maintenance(house.store, house.settings, house.clock).look() is False, "a first look at nothing is none"
-    assert watch.look()
+    assert Maintenance(house.store, house.settings, house.clock).look(), "it was removed while nobody looked"
     house.clock.advance(SETTLED)
     assert sorted(house.due()) == ["silences/files/now", "silences/files/settled"]
     assert len(house.incident().pages) == 2

@@ -73,10 +73,9 @@ class Maintenance:
             await self._clock.sleep(LOOK)
 
     def look(self) -> bool:
-        """Whether there was a change; a first look is one where anything is planned."""
+        """Whether there was a change; a first look is one, for what was removed while nobody looked."""
         current = self._settings.current.maintenance
-        if current == (self._known or {}):
-            self._known = current
+        if current == self._known:
             return False
         now = self._clock.now()
         with self._store.transaction() as tx:
