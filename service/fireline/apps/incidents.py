@@ -147,6 +147,8 @@ def kept_json(incident: Incident) -> dict[str, object]:
         "merged": [_name(number) for number in incident.merged],
         "split_from": _name(incident.split_from),
         "split_off": sorted({f"INC-{number}" for number in incident.moved.values()}),
+        "impacted_by": None if incident.impact is None else _name(incident.impact.cause),
+        "impacts": [_name(number) for number in incident.impacts],
     }
 
 
@@ -162,6 +164,7 @@ def signal_json(attached: Attached) -> dict[str, object]:
         "rule": signal.rule,
         "severity": signal.severity,
         "firing": attached.cleared_at is None,
+        "flapping": attached.flapping_since is not None,
         "measures": dict(evidence.measures),
         "samples": evidence.samples,
         "late": evidence.late,
@@ -202,10 +205,12 @@ def _print(told: Told) -> None:
         say(f"  {line}")
     for attached in incident.signals.values():
         state = "firing" if attached.cleared_at is None else f"clear since {instant(attached.cleared_at)}"
+        state += ", flapping" if attached.flapping_since is not None else ""
         why = "; ".join((attached.signal.evidence.reason, *attached.signal.evidence.notes))
         say(f"  {attached.signal.fingerprint}: {state}; {why}")
     for page in incident.pages:
         tries = ", ".join(f"{a.channel} {a.state}" for a in page.attempts) or "not tried yet"
+        tries += f"; folded into {page.why.folded_into}" if page.why.folded_into else ""
         say(f"  page {page.number} to {page.person}: {page.status.value} ({tries}); level {page.level + 1}")
     for run in told.runs:
         say(f"  run {run.id} of {run.runbook}: {run.status.value} {run.reason}")
@@ -237,7 +242,10 @@ def _belongs(incident: Incident) -> Iterator[str]:
     """The incidents it came from and went to."""
     if incident.merged_into is not None:
         yield f"merged into INC-{incident.merged_into}, which has its signals, runs and tasks"
-    for word, numbers in (("merged", incident.merged), ("split off", sorted(set(incident.moved.values())))):
+    if (impact := incident.impact) is not None:
+        yield f"comes of INC-{impact.cause} {impact.service}: told, and not paged while that lasts"
+    split_off = sorted(set(incident.moved.values()))
+    for word, numbers in (("impacts", incident.impacts), ("merged", incident.merged), ("split off", split_off)):
         if numbers:
             yield f"{word}: {', '.join(f'INC-{number}' for number in numbers)}"
     if incident.split_from is not None:
