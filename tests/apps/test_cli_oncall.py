@@ -167,3 +167,13 @@ def test_the_calendar_says_where_nobody_is():
     assert "NOBODY" in text
     assert "! nobody from Thu 01 Jan 00:00 until Mon 05 Jan 09:00 (2025-12-31 23:00 to 2026-01-05 08:00 UTC)" in text
     assert BERLIN.key in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_calendar_fits_terminals_of_any_width(width):
+    console = Console(width=width, record=True, file=io.StringIO(), force_terminal=True)
+    draw(console, ONCALL.schedules["web"], datetime(2026, 3, 23).date(), datetime(2026, 3, 30).date(), now=0.0)
+    text = console.export_text()
+    assert max(map(len, text.splitlines())) <= width
+    (bar,) = [line for line in text.splitlines() if line.startswith("W13")]
+    assert bar.count("█") + bar.count("▄") == 7 * {60: 4, 80: 8, 200: 12}[width]

@@ -14,8 +14,8 @@ from fireline.domain.rota_times import instant_of, zone_of
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red", "bright_green", "bright_magenta")
 GAP = "bold white on red"
-CELLS = 12
-"""Marks of a day's bar: two hours each."""
+CELLS = (12, 8, 6, 4)
+"""Marks of a day's bar, as many as the terminal has room for: of two hours each, to six."""
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 _DAY = timedelta(days=1)
@@ -27,14 +27,16 @@ def draw(console: Console, schedule: Schedule, first: date, end: date, *, now: f
     monday = first - first.weekday() * _DAY
     found = list(shifts(schedule, instant_of(first, time(), zone), instant_of(end, time(), zone)))
     styles = _styles(found)
-    grid = Table(box=None, pad_edge=False, padding=(0, 1), show_header=True, header_style="bold")
-    grid.add_column("")
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=True, header_style="bold")
+    grid.add_column("", min_width=len("23 Nov"), no_wrap=True)
+    room = (console.width - len("23 Nov ")) // len(DAYS) - 2
+    wide = next((cells for cells in CELLS if cells <= room), CELLS[-1])
     for day in DAYS:
-        grid.add_column(day, min_width=CELLS, no_wrap=True, overflow="ellipsis")
+        grid.add_column(day, width=max(CELLS[-1], min(room, CELLS[0])), overflow="fold")  # long lines go on below
     today = datetime.fromtimestamp(now, UTC).astimezone(zone_of(zone)).date()
     while monday < end:
         days = [monday + number * _DAY for number in range(7)]
-        cells = [_cell(day, found, styles, schedule) if first <= day < end else Text() for day in days]
+        cells = [_cell(day, found, styles, schedule, cells=wide) if first <= day < end else Text() for day in days]
         grid.add_row(_week(monday, today), *cells)
         grid.add_row()
         monday += 7 * _DAY
@@ -56,7 +58,7 @@ def _week(monday: date, today: date) -> Text:
     return Text(f"{monday:%d %b}\nW{monday.isocalendar().week}", style="bold reverse" if here else "dim")
 
 
-def _cell(day: date, found: list[Stretch], styles: Mapping[str, str], schedule: Schedule) -> Text:
+def _cell(day: date, found: list[Stretch], styles: Mapping[str, str], schedule: Schedule, *, cells: int) -> Text:
     """A day: its bar, then who has it at its start and each hand-off in it."""
     zone, holidays = schedule.time_zone, schedule.holidays
     start, end = instant_of(day, time(), zone), instant_of(day + _DAY, time(), zone)
@@ -64,8 +66,8 @@ def _cell(day: date, found: list[Stretch], styles: Mapping[str, str], schedule: 
     text = Text(f"{day.day:2d}", style="underline" if day in holidays else "dim")
     text.append(" holiday" if day in holidays else "", style="italic not underline")
     text.append("\n")
-    for number in range(CELLS):
-        at = (start + number * (end - start) / CELLS, start + (number + 1) * (end - start) / CELLS)
+    for number in range(cells):
+        at = (start + number * (end - start) / cells, start + (number + 1) * (end - start) / cells)
         text.append_text(_mark([s for s in today if s.start < at[1] and s.end > at[0]], styles))
     before: str | None = ""
     for stretch in today:
