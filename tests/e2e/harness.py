@@ -121,6 +121,13 @@ class Fireline:
         assert self._store is not None
         return self._store
 
+    def audited(self) -> str:
+        """What `fireline audit verify` says; raises when it finds damage."""
+        command = [sys.executable, "-m", "fireline.apps", "audit", "verify"]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def roles(self) -> dict[str, int]:
         """The running roles and their process ids."""
         assert self._process is not None

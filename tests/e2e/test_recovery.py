@@ -57,6 +57,7 @@ def check_end_state(fireline: Fireline) -> None:
         timeline = list(tx.timeline(incident.number))
     assert sum(entry.kind == "opened" for entry in timeline) == 1
     assert sum(entry.kind == "resolved" for entry in timeline) == 1
+    assert "as they were written" in fireline.audited()
 
 
 @pytest.mark.parametrize("kill", ["stream", "respond", "web"])
