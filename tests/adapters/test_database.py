@@ -11,7 +11,6 @@ import pytest
 from fireline.adapters import database, database_engines
 from fireline.adapters.database import open_store
 from fireline.domain.effects import Publish
-from fireline.domain.incidents import Entry
 from fireline.engine.ports import Unavailable
 from tests.servers.postgres import PostgresServer, running_postgres
 

@@ -165,7 +165,8 @@ def test_an_open_incident_escalates_on_time_after_a_crash_of_everything(tmp_path
                 assert time.time() < due, "the machine is too slow for this test"
                 eventually("the next level is asked", lambda: len(fireline.incidents()[0].pages) > 1, 60, every=0.02)
                 late = fireline.incidents()[0].pages[1].at - due
-                assert 0 <= late < 20.0, f"{late:.3f} s late"  # how late on a quiet machine: benchmarks/bench_escalations.py
+                # how late on a quiet machine: benchmarks/bench_escalations.py
+                assert 0 <= late < 20.0, f"{late:.3f} s late"
                 eventually("they are told", lambda: all(states(fireline)), 20)
                 (incident,) = fireline.incidents()
                 people = Counter((page.person, page.level) for page in incident.pages)

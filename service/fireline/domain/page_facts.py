@@ -90,4 +90,3 @@ def differences(incident: Incident, person: str, why: Why, world: World, at: flo
         return [f"level {why.level + 1} of {policy.id} names {names}, not {person}"]
     pairs = (("it is said by", same.source, why.source), ("next is", same.next_person, why.next_person))
     return [f"{word} {now}, not {then}" for word, now, then in pairs if now != then]
-
