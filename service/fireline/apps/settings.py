@@ -141,12 +141,8 @@ class Settings(BaseSettings):
     )
     email_user: str | None = Field(None, description="the user at the mail server; unset: no authentication")
     email_password: SecretStr | None = Field(None, description="the user's password")
-    email_ca: Path | None = Field(
-        None, description="certificates in PEM form that the mail server's is checked against; unset: the system's"
-    )
-    webhook_secret: SecretStr | None = Field(
-        None, description="switches webhooks on: what they are signed with, begins with `whsec_`"
-    )
+    email_ca: Path | None = Field(None, description="the mail server's authorities in PEM form; unset: the system's")
+    webhook_secret: SecretStr | None = Field(None, description="switches webhooks on: signs them; begins with `whsec_`")
     pagerduty_url: str = Field("https://events.pagerduty.com/v2/enqueue", description="where PagerDuty takes events")
     installation: str = Field(
         "fireline",
