@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from fireline.apps.web_health import STREAM_FACT
 from fireline.domain.incidents import Incident, PageStatus, Status
 from fireline.domain.runbooks import RunStatus
 from tests.e2e.harness import Fireline, Gateway, eventually
@@ -35,6 +36,15 @@ def recover(fireline: Fireline, kill: str | None) -> None:
     eventually("the incident is resolved", lambda: resolved(fireline), 120)
 
 
+def circumstances(fireline: Fireline) -> str:
+    """What the stream worker says of itself, and the warnings of the log: for a failure that nobody sees again."""
+    with fireline.store.reading() as tx:
+        stream = tx.fact(STREAM_FACT)
+    warnings = [line for line in fireline.log.read_text().splitlines() if " WARNING " in line or " ERROR " in line]
+    reported = (fireline.home / "gateway.log").read_text()[-1000:]
+    return "\n".join([f"stream: {stream}", *warnings[-20:], f"gateway: {reported}"])
+
+
 def check_end_state(fireline: Fireline) -> None:
     (incident,) = fireline.incidents()
     assert incident.service == SERVICE
@@ -46,7 +56,7 @@ def check_end_state(fireline: Fireline) -> None:
     assert incident.pages[0].attempts[0].state == "delivered"
     assert all(page.status is not PageStatus.SENDING for page in incident.pages)
     (run,) = fireline.runs()
-    assert run.status is RunStatus.SUCCEEDED, run.reason
+    assert run.status is RunStatus.SUCCEEDED, f"{run.reason}\n{circumstances(fireline)}"
     verify = next(step for step in run.steps if step.id == "verify")
     assert verify.output["verdict"] == "recovered"
     route = fireline.route(SERVICE)
