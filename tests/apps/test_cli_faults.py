@@ -29,7 +29,7 @@ def check_told(said, code, *words):
         (["runs", "show", "0"], "there is no run 0"),
         (["runs", "approve", "7", "--as", "ann"], "there is no run 7"),
         (["runs", "abort", "99999999999999999999", "--as", "ann"], "there is no run"),
-        (["schema", "nonsense"], "catalog, oncall, rules, runbooks, severities"),
+        (["schema", "nonsense"], "catalog, maintenance, oncall, rules, runbooks, severities"),
         (["oncall", "now", "--at", "tomorrow"], "RFC 3339"),
         (["oncall", "now", "--at", "0001-01-01T00:00:00"], "2000 to 2200"),
         (["oncall", "show", "nobody"], "payments-ml"),

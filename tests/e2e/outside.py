@@ -94,9 +94,15 @@ def gone(pid: int) -> bool:
         return True
 
 
+def one_page_each(rules: Path) -> None:
+    """Let every incident have a message of its own, however many a person gets."""
+    severities = rules / "severities.yaml"
+    severities.write_text(severities.read_text().replace("response:\n", "response:\n  storm: 0s\n"))
+
+
 def only_rules(fireline: Fireline, text: str) -> None:
     """Add a file of rules before Fireline starts."""
     (fireline.home / "rules" / "added.yaml").write_text(text)
 
 
-__all__ = ["LINE", "Outside", "eventually", "gone", "only_rules"]
+__all__ = ["LINE", "Outside", "eventually", "gone", "one_page_each", "only_rules"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.outside import Outside, eventually, only_rules
+from tests.e2e.outside import Outside, eventually, one_page_each, only_rules
 from tests.faults.kafka_trials import MANY, RULES, Sender
 from tests.faults.test_kafka_away import LONG
 from tests.servers.postgres import running_postgres
@@ -67,6 +67,7 @@ def test_a_database_that_is_away_for_a_while(tmp_path: Path, repository: Path, c
         environment = {"FIRELINE_DATABASE": away.url, "FIRELINE_BLIND_AFTER": f"{BLIND_AFTER:g}"}
         fireline = Outside(home, repository, environment)
         only_rules(fireline, PAGED)
+        one_page_each(fireline.home / "rules")
         with fireline:
             sender = Sender(fireline.bootstrap)
             sender.put("counted", "whole", MANY // 2)

@@ -27,7 +27,7 @@ from fireline.apps.files import Files
 from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.respond import Responder
-from tests.e2e.outside import Outside
+from tests.e2e.outside import Outside, one_page_each
 from tests.faults.page_trials import RULE, TOPIC, member, people, tally, write_rules
 from tests.servers.slack import APP_TOKEN, BOT_TOKEN, LocalSlack, binary, end, free_port, run
 from tests.servers.slack_proxy import SlackProxy, running
@@ -167,6 +167,7 @@ async def pair(tmp_path: Path, slack: SlackProxy, postgres_url: str, embedded_br
     """Two responders on one PostgreSQL."""
     write_rules(tmp_path / "rules", people(PEOPLE))
     shutil.copy(Path(__file__).parents[2] / "rules" / "severities.yaml", tmp_path / "rules")
+    one_page_each(tmp_path / "rules")
     (tmp_path / "runbooks").mkdir()
     told = {
         **{name: value for name, value in os.environ.items() if not name.startswith("FIRELINE_")},
