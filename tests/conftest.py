@@ -4,7 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("brief", max_examples=40)
+settings.load_profile("default" if os.environ.get("FIRELINE_FAULTS") == "long" else "brief")
 SERVERS = ("kafka", "kafka_secure", "postgres", "slack")
 pytest_plugins = [
     f"tests.servers.{name}" for name in SERVERS if (Path(__file__).parent / "servers" / f"{name}.py").exists()

@@ -149,7 +149,7 @@ def check_kafka_fault(fireline: Outside) -> None:
 
 def test_an_open_incident_escalates_on_time_after_a_crash_of_everything(tmp_path: Path, repository: Path):
     fireline = Outside(tmp_path, repository)
-    quick_escalation(fireline, "45s")
+    quick_escalation(fireline, "35s")
     left: list[int] = []
     try:
         with fireline:

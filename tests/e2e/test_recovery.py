@@ -70,7 +70,7 @@ def check_end_state(fireline: Fireline) -> None:
     assert "as they were written" in fireline.audited()
 
 
-@pytest.mark.parametrize("kill", ["stream", "respond", "web"])
+@pytest.mark.parametrize("kill", ["stream", "respond", pytest.param("web", marks=pytest.mark.long)])
 def test_traffic_recovers_and_nothing_is_done_twice(tmp_path: Path, repository: Path, kill: str):
     with Fireline(tmp_path, repository) as fireline, Gateway(fireline):
         recover(fireline, kill)
