@@ -1,3 +1,4 @@
+import re
 import time
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_role_that_fell_silent_is_told_with_how_long(web):
     beat(web, ago=60.0)
     status, _, answer = web.request("GET", "/healthz")
     assert status == 503
-    assert "60 s ago" in answer["reasons"][0]
+    assert re.search(r"6\d s ago", answer["reasons"][0])
 
 
 def test_a_stream_that_lags_is_told(web):
