@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import signal
+import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -139,6 +140,22 @@ async def test_many_records_come_as_few_batches_and_what_we_say_is_committed(emb
     batches = await read(embedded, again, tmp_path, 952)
     assert again.told[0][("t", 0)] == 2048
     assert batches[0].records[0].offset == 2048
+
+
+@pytest.mark.parametrize(("old", "least", "most"), [(100.0, 1, 40), (0.0, 100, 400)])
+async def test_who_is_behind_takes_many_fetches_of_the_embedded_broker_together(
+    embedded_broker, embedded, tmp_path, old, least, most
+):
+    """The embedded broker answers each with one send, however much waits: slow readers of single events fell behind."""
+    embedded_broker.create(["t"])
+    producer = Producer(embedded)
+    sent_at = int((time.time() - old) * 1000) if old else int((time.time() + 60) * 1000)
+    for i in range(400):
+        await producer.send([Outgoing("t", b"%d" % i, key=b"k", partition=0, at_ms=sent_at)])
+    await producer.close()
+    batches = await read(embedded, Offsets(), tmp_path, 400)
+    assert [r.value for b in batches for r in b.records] == [b"%d" % i for i in range(400)]
+    assert least <= len(batches) <= most
 
 
 async def test_partitions_that_were_polled_together_are_committed_each(embedded_broker, embedded, tmp_path):

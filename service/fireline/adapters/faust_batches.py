@@ -20,9 +20,17 @@ from faust.types import TP
 from faust.types.transports import SchedulingStrategyT, TransportT
 from yarl import URL
 
+from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka_connection import Connection
 
 log = logging.getLogger(__name__)
+
+_BEHIND = 0.25
+"""How old, in seconds, a newest record is when a reader counts as being behind."""
+
+_LONGEST_GATHERING = 1.0
+
+_CLOCK = SystemClock()
 
 Place = tuple[str, int]
 """A topic and a partition of it."""
@@ -103,6 +111,39 @@ class _Thread(AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _ours(self.app).fetch_wait_ms
         return consumer
 
+    async def _fetch_records(
+        self,
+        consumer: AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,
+    ) -> dict[TP, list[Any]]:
+        """What the embedded broker has, gathered while its newest record is old.
+
+        It answers a fetch with what one send of a producer brought, often a single record, however far a reader is
+        behind; each poll then costs as much as one of thousands, and a slow machine never catches up.
+        """
+        fetch = super()._fetch_records
+        polled = dict(await fetch(consumer, active_partitions, timeout, max_records))
+        began = _CLOCK.now()
+        while _ours(self.app).embedded and self.consumer.flow_active:
+            left = began + _gathering(polled) - _CLOCK.now()
+            room = (max_records or 0) - sum(map(len, polled.values()))
+            if left <= 0 or room <= 0 or not (more := await fetch(consumer, active_partitions, left, room)):
+                break
+            for tp, records in more.items():
+                polled.setdefault(tp, []).extend(records)
+        return polled
+
+
+def _gathering(polled: Mapping[TP, Sequence[Any]]) -> float:
+    """For how many seconds more records should join these: a tenth of the age of the newest, none if that is young."""
+    newest = max((records[-1].timestamp for records in polled.values()), default=None)
+    if newest is None:
+        return 0.0
+    age = _CLOCK.now() - newest / 1000
+    return min(age / 10, _LONGEST_GATHERING) if age > _BEHIND else 0.0
+
 
 class BatchConsumer(Consumer):
     """Faust's consumer with offsets that are not its own."""
@@ -154,6 +195,7 @@ class BatchApp(faust.App):
 
     def __init__(self, group: str, connection: Connection, positions: Positions, **settings: Any) -> None:
         self.positions = positions
+        self.embedded = connection.embedded
         # the embedded broker does not wake a waiting fetch when data arrives
         self.fetch_wait_ms = 10 if connection.embedded else 25
         super().__init__(

@@ -40,7 +40,7 @@ PROBE_EVERY = 10
 class Reporter:
     """Sends events to Kafka in small batches; while Kafka is away the newest wait here, and the oldest are let go."""
 
-    def __init__(self, kafka: str, clock: Clock, every: float = 0.01, most: int = 20_000) -> None:
+    def __init__(self, kafka: str, clock: Clock, every: float = 0.025, most: int = 20_000) -> None:
         self._producer = Producer(Connection(kafka), client_id="gateway")
         self._waiting: deque[Outgoing] = deque(maxlen=most)
         self._clock, self._every = clock, every
