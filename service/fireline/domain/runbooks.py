@@ -35,20 +35,40 @@ class IfUnknown(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One typed input; without a default it is required. `default` may refer to the catalog and earlier inputs."""
+    """One typed input; without a default it is required. `default` may refer to the catalog and earlier inputs.
+
+    `least` and `most` bound numbers, durations in seconds, and the length of texts and lists; a text matches all of
+    `pattern`. A `secret` is the name of one (`secret:DEPLOY`), never what it stands for.
+    """
 
     name: str
     type: str
     default: Template | None = None
     choices: tuple[object, ...] = ()
+    least: float | None = None
+    most: float | None = None
+    pattern: str = ""
+
+
+class On(StrEnum):
+    """What `retry` may try again."""
+
+    TEMPORARY = "temporary"  # the action says that it may work later
+    UNKNOWN = "unknown"  # nobody knows whether it happened
+    FAILED = "failed"  # the action says that it did not work
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Attempts in all, and the seconds before the second, doubled each time."""
+    """Attempts in all, and the seconds before the second, doubled each time, and longer by up to the share `jitter`.
+
+    `on` is what is tried again.
+    """
 
     attempts: int = 1
     backoff: float = 1.0
+    jitter: float = 0.0
+    on: tuple[On, ...] = (On.TEMPORARY, On.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +79,41 @@ class Undo:
     with_: Template
 
 
+PARALLEL = "parallel"
+"""What a step `uses` that runs branches side by side."""
+
+SUB_RUNBOOK = "runbook.run"
+"""What a step `uses` that runs another runbook inside this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Foreach:
+    """A step that is done once for each of `items` (a list, at most `most` long), `concurrency` of them at a time.
+
+    Its templates may name `item` and `index`.
+    """
+
+    items: Template
+    concurrency: int = 1
+    most: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One of several lists of steps that go on side by side. Its steps' ids are unique in the whole runbook."""
+
+    name: str
+    steps: "tuple[Step, ...]"
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One entry of a runbook. `timeout` in seconds, over all attempts and waits."""
+    """One entry of a runbook. `timeout` in seconds, over all attempts and waits.
+
+    `needs` are the steps that it waits for; None is all before it. A step with `branches` uses `parallel`, and is done
+    when `join` of them are (0 is all). One with `sub` uses `runbook.run`: `with_` gives `inputs`.
+    `outputs` are the types of what it gives, by name, where the runbook says them.
+    """
 
     id: str
     uses: str
@@ -73,6 +125,12 @@ class Step:
     on_failure: OnFailure = OnFailure.STOP
     if_unknown: IfUnknown = IfUnknown.RETRY
     irreversible: bool = False
+    needs: tuple[str, ...] | None = None
+    foreach: Foreach | None = None
+    branches: tuple[Branch, ...] = ()
+    join: int = 0
+    sub: "Runbook | None" = None
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +146,8 @@ class Runbook:
     """A procedure. `hash` is the content hash that runs are pinned to; `text` the YAML document it was read from.
 
     `start_when` is a condition over severity, service and labels of the incident; None starts on every opening that
-    names the runbook. `deadline` in seconds from the start of a run.
+    names the runbook. `deadline` in seconds from the start of a run. `finally_` are done last, whatever happened.
+    `outputs` is what a runbook that runs it finds as outputs of its step.
     """
 
     name: str
@@ -106,6 +165,8 @@ class Runbook:
     description: str = ""
     hash: str = ""
     text: str = ""
+    finally_: tuple[Step, ...] = ()
+    outputs: Template | None = None
 
 
 class RunStatus(StrEnum):
@@ -114,6 +175,7 @@ class RunStatus(StrEnum):
     WAITING = "waiting"  # for its lock, or for a person to let it start
     RUNNING = "running"
     UNDOING = "undoing"
+    FINISHING = "finishing"  # how it ends is decided; what is to be done whatever happened is under way
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNDONE = "undone"
@@ -153,6 +215,8 @@ class StepRun:
     """One step of one run. `memory` is what a waiting action wants to find again; times in seconds since the epoch.
 
     `due_at` is when the step (or its undo) gives up; `uncertain` marks a failed step that may have acted all the same.
+    `ordinal` counts the steps of a run in the order in which they were over, from 1; `round` how often a person had it
+    done anew. Steps within others are `each[2]` (an item) and `sub/step` (a step of another runbook).
     """
 
     id: str
@@ -169,6 +233,26 @@ class StepRun:
     due_at: float | None = None
     undo_attempt: int = 0
     uncertain: bool = False
+    ordinal: int = 0
+    round: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run will end once what is to be done whatever happened is over; that is given up at `until`."""
+
+    status: RunStatus
+    reason: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A person holds a run: nothing new is begun. Its deadline goes on."""
+
+    by: str
+    at: float
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +286,8 @@ class Run:
     next_at: float | None = None
     requested_by: str = ""
     approved_by: str = ""
+    ending: Ending | None = None
+    paused: Pause | None = None
 
     @property
     def over(self) -> bool:
