@@ -1,8 +1,10 @@
 """verify.rule: what counts as recovery, and what never does."""
 
+from dataclasses import replace
+
 import pytest
 
-from fireline.actions.asking import STALE, read
+from fireline.actions.asking import LAG, STALE, read
 from fireline.actions.schema import Ports
 from fireline.actions.verify import VerifyOptions, VerifyRule
 from fireline.domain.outcomes import Done, Failed, Waiting
@@ -35,6 +37,16 @@ def test_too_few_samples_are_no_evidence():
 
 def test_old_answers_say_nothing_about_now():
     assert seen(answer(at=NOW - STALE - 1)) is State.UNKNOWN
+
+
+def test_what_fireline_itself_has_not_read_is_said_and_is_no_miss():
+    late = read([replace(answer(samples=3), behind=25.0)], min_samples=20, now=NOW)
+    assert late.state is State.UNKNOWN
+    assert "Fireline itself is 25 s behind" in late.reason
+    assert not late.missed(NOW - 1, NOW), "the second before is not known yet"
+    assert late.missed(NOW - 26, NOW)
+    assert late.missed(NOW - LAG, NOW), "but not for ever"
+    assert read([], min_samples=20, now=NOW).missed(NOW, NOW)
 
 
 def test_every_entity_has_to_be_clear_and_one_that_fires_is_enough():
@@ -111,6 +123,19 @@ async def test_at_the_end_it_fails_with_what_can_be_said(w, verdict, wanted):
     assert isinstance(outcome, Failed)
     assert outcome.output["verdict"] == wanted
     assert wanted in outcome.reason
+
+
+async def test_a_fireline_that_lags_waits_for_what_it_has_not_read_for_a_while(w):
+    waiting = await look(w)
+    w.behind, w.verdicts = 25.0, {"fraud_latency": "unknown"}
+    for seconds in (31, 20):
+        w.clock.advance(seconds)
+        w.evaluate()
+        waiting = await look(w, waiting.memory)
+        assert isinstance(waiting, Waiting)
+    w.clock.advance(5)
+    w.evaluate()
+    assert isinstance(await look(w, waiting.memory), Failed), "all of the 30 s are known now"
 
 
 async def test_a_short_window_of_calm_is_not_enough_at_the_end_either(w):

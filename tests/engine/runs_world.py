@@ -56,6 +56,7 @@ class World:
     settings: Fixed
     actions: dict[str, Action] = field(default_factory=dict)
     verdicts: dict[str, str] = field(default_factory=dict)
+    behind: float = 0.0
     owner: str = "one"
     channels: frozenset[str] | None = None
 
@@ -171,7 +172,8 @@ class World:
                 if state is not None and now > watch.since:
                     entity = ",".join(f"{k}={v}" for k, v in watch.entity.items())
                     samples = 0 if state == "unknown" else watch.min_samples
-                    tx.answer([WatchAnswer(watch.id, entity, state, samples, {"p99": 90.0}, f"it is {state}", now)])
+                    said = WatchAnswer(watch.id, entity, state, samples, {"p99": 90.0}, f"it is {state}", now)
+                    tx.answer([replace(said, behind=self.behind)])
 
     async def drive(self, seconds: float = 3600.0, number: int = 1) -> Run:
         """Let time pass until the run is over or the seconds are."""

@@ -266,6 +266,16 @@ def test_a_watch_looks_at_panes_entirely_after_its_beginning():
     assert answer.state == "firing"
 
 
+def test_a_watch_is_answered_as_of_what_has_been_read():
+    flow = Flow()
+    flow.send(T + 45, (T + 41, 5), (T + 42, 6))
+    (answer,) = flow.evaluation.watches([watch(window=20.0)], T + 100)
+    assert (answer.state, answer.samples, answer.at) == ("unknown", 0, T + 100)
+    (answer,) = flow.evaluation.watches([watch(window=20.0)], T + 100, behind=55.0)
+    assert (answer.state, answer.samples) == ("clear", 2)
+    assert (answer.at, answer.behind) == (T + 100, 55.0)
+
+
 def test_a_watch_with_a_longer_window_keeps_its_panes():
     flow = Flow()
     flow.evaluation.watches([watch(window=600.0)], T)

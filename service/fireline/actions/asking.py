@@ -14,7 +14,13 @@ POLL = 0.5
 """Seconds between two looks at the answers."""
 
 STALE = 15.0
-"""Seconds after which an answer says nothing about now: whoever evaluates has stopped, or lags."""
+"""Seconds after which an answer says nothing about now: whoever evaluates has stopped."""
+
+LAG = 120.0
+"""Seconds more that are waited where whoever evaluates lags, or is away: undoing for a fault of ours moves traffic."""
+
+_TOLD = 2.0
+"""Seconds of lag that are worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,13 @@ class Seen:
     reason: str
     samples: int = 0
     measures: Mapping[str, float | None] = field(default_factory=dict)
+    until: float | None = None
+    """The time up to which events are known; None where nothing answers."""
+
+    def missed(self, deadline: float, now: float) -> bool:
+        """Whether what happened until the deadline is known, or has been waited for long enough."""
+        known = self.until is None or self.until >= deadline
+        return now >= deadline and (known or now >= deadline + LAG)
 
     def output(self, verdict: str) -> dict[str, object]:
         """As the output of a step."""
@@ -37,10 +50,11 @@ def read(answers: Sequence[WatchAnswer], *, min_samples: int, now: float) -> See
         return Seen(State.UNKNOWN, "no event was seen since the action")
     judged = [(_state(answer, min_samples, now), answer) for answer in answers]
     samples = sum(answer.samples for answer in answers)
+    until = min(answer.at - answer.behind for answer in answers)
     for wanted in (State.FIRING, State.UNKNOWN, State.CLEAR):
         for (state, reason), answer in judged:
             if state is wanted:
-                return Seen(state, f"{answer.entity}: {reason}", samples, answer.measures)
+                return Seen(state, f"{answer.entity}: {reason}", samples, answer.measures, until)
     raise AssertionError("every answer has a state")
 
 
@@ -48,7 +62,8 @@ def _state(answer: WatchAnswer, min_samples: int, now: float) -> tuple[State, st
     if now - answer.at > STALE:
         return State.UNKNOWN, f"the last answer is {now - answer.at:.0f} s old"
     if answer.samples < min_samples:
-        return State.UNKNOWN, f"{answer.samples} samples, {min_samples} are needed"
+        lags = f"; Fireline itself is {answer.behind:.0f} s behind" if answer.behind > _TOLD else ""
+        return State.UNKNOWN, f"{answer.samples} samples, {min_samples} are needed{lags}"
     try:
         return State(answer.state), answer.reason
     except ValueError:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from fireline.actions.asking import POLL, Seen, read
+from fireline.actions.asking import LAG, POLL, Seen, read
 from fireline.actions.schema import ActionKind, Options, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.routes import Route, Weights
@@ -70,7 +70,7 @@ class RampOptions(Options):
 
     def patience(self) -> float:
         """Seconds the step may rightly take."""
-        extra = 0.0 if self.abort_if is None else self.abort_if.evidence
+        extra = 0.0 if self.abort_if is None else self.abort_if.evidence + LAG
         return len(self.through) * (self.every + extra) + GRACE
 
 
@@ -150,9 +150,10 @@ class RouteRamp:
             return _aborting(
                 stage, f"{options.abort_if.rule} fires at {options.through[stage.number]} %: {seen.reason}"
             )
-        if elapsed >= options.every and seen.state is State.CLEAR:
+        known = context.now if seen.until is None else seen.until
+        if known - stage.at >= options.every and seen.state is State.CLEAR:
             return self._on(options, context, stage)
-        if elapsed >= options.every + options.abort_if.evidence:
+        if seen.missed(stage.at + options.every + options.abort_if.evidence, context.now):
             return _aborting(stage, f"cannot tell how {options.through[stage.number]} % does: {seen.reason}")
         return Waiting(min(POLL, options.every), _told(options, stage), context.memory)
 
@@ -223,7 +224,7 @@ class RouteRamp:
                 since=context.now + abort_if.settle,
                 window=abort_if.window,
                 min_samples=abort_if.min_samples,
-                until=context.now + options.every + abort_if.evidence + GRACE,
+                until=context.now + options.every + abort_if.evidence + LAG + GRACE,
                 timeline=context.timeline,
             )
         )

@@ -4,7 +4,8 @@
 something (and `settle` seconds more, for what was under way), in a sliding `window` of its own with at least
 `min_samples` samples. It succeeds as soon as the rule is `state` there, and has been for `stable_for`. At the end of
 `within` it fails with its verdict: `not recovered` when the rule says otherwise, `cannot tell` when there was too
-little to judge by. No events are never a success.
+little to judge by. No events are never a success. While Fireline itself is behind, `within` counts what it has read,
+and it waits for up to two minutes more.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fireline.actions.asking import POLL, Seen, read
+from fireline.actions.asking import LAG, POLL, Seen, read
 from fireline.actions.schema import ActionKind, Options, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.rules import State
@@ -45,7 +46,7 @@ class VerifyOptions(Options):
 
     def patience(self) -> float:
         """Seconds the step may rightly take."""
-        return self.within + GRACE
+        return self.within + LAG + GRACE
 
 
 class VerifyRule:
@@ -83,7 +84,7 @@ def _watch(options: VerifyOptions, context: StepContext) -> Watch:
         since=(context.started_at if context.since is None else context.since) + options.settle,
         window=options.window,
         min_samples=options.min_samples,
-        until=context.started_at + options.within + GRACE,
+        until=context.started_at + options.patience(),
         timeline=context.timeline,
     )
 
@@ -98,7 +99,7 @@ def _judged(options: VerifyOptions, context: StepContext, seen: Seen) -> Outcome
                 {**seen.output("recovered"), "summary": f"recovered: {options.rule} is {options.state}; {seen.reason}"}
             )
         good_since = since
-    if context.now >= context.started_at + options.within:
+    if seen.missed(context.started_at + options.within, context.now):
         return _missed(options, seen, hoped)
     memory = {"asked": True} if good_since is None else {"asked": True, "good_since": good_since}
     return Waiting(POLL, f"{options.rule} is {seen.state.value}: {seen.reason}", memory)

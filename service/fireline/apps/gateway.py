@@ -37,6 +37,9 @@ PROBE_EVERY = 10
 """While nothing goes to the primary, one request in this many is sent to it as well, and its answer thrown away."""
 
 
+_LONGEST_WAIT = 0.5
+
+
 class Reporter:
     """Sends events to Kafka in small batches; while Kafka is away the newest wait here, and the oldest are let go."""
 
@@ -51,11 +54,14 @@ class Reporter:
         self._waiting.append(Outgoing(topic, orjson.dumps(value), SERVICE.encode()))
 
     async def run(self) -> None:
-        """Send until cancelled."""
+        """Send until cancelled; on a slow machine in larger batches, as readers take those as easily as small ones."""
+        took = 0.0
         while True:
-            await self._clock.sleep(self._every)
+            await self._clock.sleep(max(self._every, 2 * took))
             if self._waiting:
+                began = self._clock.now()
                 await self._flush()
+                took = min(self._clock.now() - began, _LONGEST_WAIT)
 
     async def _flush(self) -> None:
         batch = [self._waiting.popleft() for _ in range(min(500, len(self._waiting)))]

@@ -163,8 +163,9 @@ class EvaluateSide:
     def answer(self, watches: Sequence[Watch]) -> list[WatchAnswer]:
         """What the entities of our partitions say to open watches."""
         now = self._clock.now()
+        behind = self.behind(now)
         parts = [part for part in self.parts.values() if part.current]
-        return [answer for part in parts for answer in part.evaluation.watches(watches, now)]
+        return [answer for part in parts for answer in part.evaluation.watches(watches, now, behind)]
 
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules; windows of rules that stayed are kept."""

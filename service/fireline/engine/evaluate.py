@@ -257,8 +257,11 @@ class Evaluation:
         wakes = [timeline.next_wake() for timeline in self._timelines.values()]
         return min((at for at in wakes if at is not None), default=None)
 
-    def watches(self, watches: Sequence[Watch], now: float) -> list[WatchAnswer]:
-        """Answer open watches for the entities of this partition, on panes entirely after `since`."""
+    def watches(self, watches: Sequence[Watch], now: float, behind: float = 0.0) -> list[WatchAnswer]:
+        """Answer open watches for the entities of this partition, on panes entirely after `since`.
+
+        They are answered as of `behind` seconds ago: what came since has not been read, and is no silence.
+        """
         self._watched = {}
         answers: list[WatchAnswer] = []
         for watch in watches:
@@ -266,11 +269,12 @@ class Evaluation:
             timeline = self._timelines.get(watch.timeline)
             if timeline is None or watch.rule not in self._rules:
                 continue
-            at = now if watch.timeline == LIVE else timeline.high
+            at, lag = (now, behind) if watch.timeline == LIVE else (timeline.high, 0.0)
             for series in timeline.of(watch.rule):
                 labels = dict(series.state.entity)
                 if series.entity is not None and all(labels.get(k) == v for k, v in watch.entity.items()):
-                    answers.append(answer(watch, series, *self._since.beside(timeline, series), at))
+                    said = answer(watch, series, *self._since.beside(timeline, series), at - lag)
+                    answers.append(replace(said, at=at, behind=lag))
         return answers
 
     def verdicts(self) -> list[Verdict]:

@@ -23,7 +23,10 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class WatchAnswer:
-    """Evaluate's answer for one matching entity: `firing`, `clear` or `unknown`, on `samples` samples as of `at`."""
+    """Evaluate's answer for one matching entity: `firing`, `clear` or `unknown`, on `samples` samples.
+
+    It was given `at`, and knows the events up to `behind` seconds before that: by so much the worker lagged its logs.
+    """
 
     watch: str
     entity: str
@@ -32,6 +35,7 @@ class WatchAnswer:
     measures: Mapping[str, float | None]
     reason: str
     at: float
+    behind: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,21 +63,26 @@ def _zeros(key: str) -> int:
 
 def _union(left: Halves, right: Halves) -> Halves:
     """Both; of two that speak of one request the smaller, so that the order does not matter."""
-    few, many = sorted((left, right), key=len)
+    few, many = (left, right) if len(left) <= len(right) else (right, left)
+    if not few:
+        return many
     union = dict(many)
     for key, said in few.items():
         union[key] = min(said, union.get(key, said))
     return union
 
 
+def _at_level(level: int, halves: Halves) -> Halves:
+    return {key: said for key, said in halves.items() if _zeros(key) >= level}
+
+
 def _sampled(level: int, most: int, predicted: Halves, labelled: Halves) -> MeasureState:
-    """The state at the lowest level, from `level` on, that keeps at most `most` requests."""
-    requests = predicted.keys() | labelled.keys()
-    if len(requests) > most:
-        level = max(level, sorted(map(_zeros, requests), reverse=True)[most] + 1)
-    if level:
-        predicted = {key: said for key, said in predicted.items() if _zeros(key) >= level}
-        labelled = {key: said for key, said in labelled.items() if _zeros(key) >= level}
+    """The state at the lowest level, from `level` on, that keeps at most `most` requests; all given are of `level`."""
+    if len(predicted) + len(labelled) > most:
+        requests = predicted.keys() | labelled.keys()
+        if len(requests) > most:
+            level = max(level, sorted(map(_zeros, requests), reverse=True)[most] + 1)
+            predicted, labelled = _at_level(level, predicted), _at_level(level, labelled)
     return {"level": level, "most": most, "p": predicted, "f": labelled}
 
 
@@ -124,7 +129,11 @@ class Pairing:
         assert isinstance(left, dict)
         assert isinstance(right, dict)
         level, most = max(left["level"], right["level"]), min(left["most"], right["most"])
-        return _sampled(level, most, _union(left["p"], right["p"]), _union(left["f"], right["f"]))
+        (p, f), (q, g) = [  # looking at every key again is what costs: only a state of a lower level needs it
+            (s["p"], s["f"]) if s["level"] == level else (_at_level(level, s["p"]), _at_level(level, s["f"]))
+            for s in (left, right)
+        ]
+        return _sampled(level, most, _union(p, q), _union(f, g))
 
     def caveat(self, state: MeasureState, window: float, options: Mapping[str, object]) -> str | None:
         """Whether it is estimated from a sample."""
