@@ -20,6 +20,7 @@ from fireline.apps import (
     cli_oncall,
     cli_routes,
     cli_rule_tests,
+    cli_runbooks,
     cli_runs,
     cli_silences,
     cli_slos,
@@ -45,6 +46,7 @@ app.add_typer(cli_incidents.app, name="incidents", rich_help_panel="Respond")
 app.add_typer(cli_oncall.app, name="oncall", rich_help_panel="Respond")
 app.add_typer(cli_notify.app, name="notify", rich_help_panel="Respond")
 app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
+app.add_typer(cli_runbooks.app, name="runbook", rich_help_panel="Author")
 app.add_typer(cli_runs.app, name="runs", rich_help_panel="Respond")
 app.add_typer(cli_silences.app, name="silence", rich_help_panel="Respond")
 

@@ -7,6 +7,7 @@ from datetime import date
 from fireline.domain.catalog import Service, Severity
 from fireline.domain.oncall import OnCall
 from fireline.domain.policies import Policy, TargetKind
+from fireline.domain.reviews import overdue
 from fireline.domain.rules import Rule
 from fireline.spec import codes
 from fireline.spec.catalog import Entries as CatalogEntries
@@ -211,10 +212,8 @@ def _check_services(catalog: CatalogEntries, world: World, findings: Findings) -
 def _check_review(
     document: Document, path: Path, reviewed: str | None, every: float | None, world: World, *, findings: Findings
 ) -> None:
-    if world.today is None or reviewed is None or every is None:
-        return
-    days = (world.today - date.fromisoformat(reviewed)).days - int(every // 86_400)
-    if days > 0:
+    days = 0 if world.today is None else overdue(reviewed, every, world.today)
+    if days > 0 and every is not None:
         message = f"the review is overdue by {days} day{'s' if days != 1 else ''} (every {written(every)})"
         hint = "review it, and write the new date"
         findings.warning(document, (*path, "reviewed"), message, hint, code=codes.REVIEW_OVERDUE)

@@ -1,0 +1,66 @@
+"""`fireline runbook`: writing runbooks: see them, check, rehearse, test, draw, start. Runs are in `fireline runs`."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Write runbooks and trust them: see, check, rehearse, test, draw, start. `fireline runs` is about their runs.",
+)
+
+NameArgument = Annotated[str, typer.Argument(help="The name of a runbook", metavar="NAME")]
+RulesOption = Annotated[
+    Path | None, typer.Option("--rules", help="Directory of rules (FIRELINE_RULES, otherwise rules)")
+]
+RunbooksOption = Annotated[
+    Path | None, typer.Option("--runbooks", help="Directory of runbooks (FIRELINE_RUNBOOKS, otherwise runbooks)")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+
+def load(name: str) -> ModuleType:
+    """The module that does the work; loaded when its command runs, so that `--help` is quick."""
+    return importlib.import_module(f"fireline.apps.{name}")
+
+
+@app.command("ls")
+def ls(rules: RulesOption = None, runbooks: RunbooksOption = None, as_json: JsonOption = False) -> None:
+    """List the runbooks: whose they are, how far each asks to go alone, its tests, and when its review runs out."""
+    raise typer.Exit(load("runbook_listing").ls(rules, runbooks, as_json=as_json))
+
+
+@app.command("show")
+def show(
+    name: NameArgument, rules: RulesOption = None, runbooks: RunbooksOption = None, as_json: JsonOption = False
+) -> None:
+    """Show a runbook: what it is told, which rules ask for it, its guards, and its steps with what undoes them."""
+    raise typer.Exit(load("runbook_listing").show(name, rules, runbooks, as_json=as_json))
+
+
+@app.command("check")
+def check(
+    path: Annotated[
+        Path | None, typer.Argument(help="A file of runbooks, or a directory of them; all by default")
+    ] = None,
+    as_json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too")] = False,
+    rules: RulesOption = None,
+    runbooks: RunbooksOption = None,
+) -> None:
+    """Check runbooks: every fault with its place, what was expected, and how to mend it.
+
+    It is `fireline check`, of the runbooks alone: actions and their options, every variable of every template and
+    condition, undo, the rules and teams that are named, tests, and reviews that ran out. Exits 0 when there is no
+    error, 1 when there is one (with --strict also for a warning).
+    """
+    raise typer.Exit(load("runbook_listing").check(path, rules, runbooks, as_json=as_json, strict=strict))
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the JSON Schema of runbook files, for completion and checks in an editor (docs/how-to/editor.md)."""
+    raise typer.Exit(load("checking").print_schema("runbooks"))
