@@ -211,7 +211,7 @@ def test_a_deadlock_is_a_stale_version_for_one_and_nothing_for_the_other(postgre
 def test_a_server_that_hangs_is_unavailable_and_comes_back(
     own_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fireline.adapters.database_engines.ANSWER_WITHIN", 1.0)
+    monkeypatch.setattr("fireline.adapters.database_postgres.ANSWER_WITHIN", 1.0)
     store = open_store(own_server.new_database() + "?connect_timeout=2")
     store.changed()
     with store.transaction() as tx:

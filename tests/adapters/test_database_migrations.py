@@ -11,8 +11,9 @@ from sqlalchemy import inspect, text
 
 from fireline.adapters.database import migrate, open_store
 from fireline.adapters.database_engines import build_engine
-from fireline.adapters.database_migrations import configuration
+from fireline.adapters.database_migrations import FOLDER, newest
 from fireline.adapters.database_tables import metadata
+from fireline.adapters.database_upgrades import configuration
 from fireline.engine.ports import Unavailable
 
 
@@ -53,9 +54,9 @@ def test_every_migration_goes_back(url: str) -> None:
     migrate(url)
     engine = build_engine(url)
     with engine.begin() as connection:
-        command.downgrade(configuration(connection), "base")
+        command.downgrade(configuration(FOLDER, connection), "base")
         assert set(inspect(connection).get_table_names()) == {"alembic_version"}
-        command.upgrade(configuration(connection), "head")
+        command.upgrade(configuration(FOLDER, connection), "head")
         assert set(metadata.tables) < set(inspect(connection).get_table_names())
     engine.dispose()
 
@@ -71,8 +72,8 @@ def test_a_database_of_a_newer_version_is_left_alone(url: str) -> None:
 
 
 def test_the_revisions_are_one_line() -> None:
-    revisions = list(ScriptDirectory.from_config(configuration()).walk_revisions())
-    assert len(ScriptDirectory.from_config(configuration()).get_heads()) == 1
+    revisions = list(ScriptDirectory.from_config(configuration(FOLDER)).walk_revisions())
+    assert ScriptDirectory.from_config(configuration(FOLDER)).get_heads() == [newest()]
     assert [r.revision for r in reversed(revisions)] == sorted(r.revision for r in revisions)
 
 

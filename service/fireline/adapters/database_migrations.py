@@ -1,44 +1,39 @@
-"""Migrations: Alembic, packaged with the program, run at start under a lock so that processes may start together."""
+"""Migrations: packaged with the program, run at start under a lock so that processes may start together."""
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
 from fireline.adapters.database_engines import in_memory
-from fireline.engine.ports import Unavailable
 
 FOLDER = Path(__file__).parent / "migrations"
 
 
-def configuration(connection: Connection | None = None) -> Config:
-    """Alembic's settings: the packaged folder, and the connection to work on."""
-    config = Config()
-    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
+def newest() -> str:
+    """The newest revision: files are named `NNNN_what.py` by theirs, and each follows the one before."""
+    return max(path.name.partition("_")[0] for path in FOLDER.glob("versions/[0-9]*.py"))
 
 
 def migrate_engine(engine: Engine) -> None:
-    """Upgrade to the newest revision; a look is enough when it is there already."""
+    """Upgrade to the newest revision; a look is enough when it is there already, and Alembic stays unloaded."""
     if engine.dialect.name == "sqlite" and not in_memory(engine.url):
         _use_wal(engine)
-    newest = ScriptDirectory.from_config(configuration()).get_current_head()
     with engine.connect().execution_options(fireline_reading=True) as connection:
-        if MigrationContext.configure(connection).get_current_revision() == newest:
+        if _revision(connection) == newest():
             return
+    from fireline.adapters.database_upgrades import upgrade
+
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('fireline migration', 0))"))
-        try:
-            command.upgrade(configuration(connection), "head")
-        except CommandError as fault:
-            raise Unavailable(f"the database's layout is of another Fireline version: {fault}") from fault
+        upgrade(connection, FOLDER)
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def _use_wal(engine: Engine) -> None:
