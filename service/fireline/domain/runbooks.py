@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fireline.domain.expressions import Condition, Template
+from fireline.domain.runbook_tests import RunbookTest
 
 
 class Autonomy(StrEnum):
@@ -167,6 +168,7 @@ class Runbook:
     text: str = ""
     finally_: tuple[Step, ...] = ()
     outputs: Template | None = None
+    tests: tuple[RunbookTest, ...] = ()
 
 
 class RunStatus(StrEnum):
@@ -216,7 +218,8 @@ class StepRun:
 
     `due_at` is when the step (or its undo) gives up; `uncertain` marks a failed step that may have acted all the same.
     `ordinal` counts the steps of a run in the order in which they were over, from 1; `round` how often a person had it
-    done anew. Steps within others are `each[2]` (an item) and `sub/step` (a step of another runbook).
+    done anew. Steps within others are `each[2]` (an item) and `sub/step` (a step of another runbook). `last` marks those
+    that are done whatever happened.
     """
 
     id: str
@@ -235,6 +238,7 @@ class StepRun:
     uncertain: bool = False
     ordinal: int = 0
     round: int = 0
+    last: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +265,7 @@ class Run:
 
     `key` is the idempotency key of the request that started it; `context` the incident as it was then, for templates;
     `next_at` when a run that waits to start is looked at again; `requested_by` a person, empty when a rule asked;
-    `approved_by` who let it start, where it had to ask.
+    `approved_by` who let it start, where it had to ask; `held` what keeps it from its next act.
     """
 
     id: int
@@ -288,6 +292,7 @@ class Run:
     approved_by: str = ""
     ending: Ending | None = None
     paused: Pause | None = None
+    held: str = ""
 
     @property
     def over(self) -> bool:
