@@ -56,9 +56,9 @@ def short(text: str) -> str:
     return _key(text)
 
 
-def _zeros(key: str) -> int:
-    """How many leading zero bits a key has: it belongs to the sample of every level up to that."""
-    return 64 - int(key, 16).bit_length()
+def _limit(level: int) -> str:
+    """The keys below this belong to the sample of a level: those that begin with so many zero bits."""
+    return f"{1 << (64 - level):016x}" if level else "g"
 
 
 def _union(left: Halves, right: Halves) -> Halves:
@@ -73,15 +73,19 @@ def _union(left: Halves, right: Halves) -> Halves:
 
 
 def _at_level(level: int, halves: Halves) -> Halves:
-    return {key: said for key, said in halves.items() if _zeros(key) >= level}
+    limit = _limit(level)
+    return {key: said for key, said in halves.items() if key < limit}
 
 
 def _sampled(level: int, most: int, predicted: Halves, labelled: Halves) -> MeasureState:
     """The state at the lowest level, from `level` on, that keeps at most `most` requests; all given are of `level`."""
     if len(predicted) + len(labelled) > most:
-        requests = predicted.keys() | labelled.keys()
-        if len(requests) > most:
-            level = max(level, sorted(map(_zeros, requests), reverse=True)[most] + 1)
+        requests, before = predicted.keys() | labelled.keys(), level
+        while len(requests) > most:
+            level += 1
+            limit = _limit(level)
+            requests = {key for key in requests if key < limit}
+        if level > before:
             predicted, labelled = _at_level(level, predicted), _at_level(level, labelled)
     return {"level": level, "most": most, "p": predicted, "f": labelled}
 
