@@ -32,7 +32,7 @@ async def perform(answer, options=None, kind=HttpRequest):
 
 async def test_a_good_status_gives_the_answer():
     outcome, request = await perform(Response(201, {}, '{"id": 5}'))
-    assert outcome == Done({"status_code": 201, "body": '{"id": 5}', "json": {"id": 5}})
+    assert outcome == Done({"status_code": 201, "body": '{"id": 5}', "json": {"id": 5}, "values": {}})
     assert request.method == "POST"
     assert request.json == {"a": 1}
     assert request.headers == {"Idempotency-Key": "run-1.call"}

@@ -7,6 +7,7 @@ of the environment are ignored. Secrets are filled in here and nowhere else, and
 """
 
 import asyncio
+import base64
 import ipaddress
 import re
 import socket
@@ -19,12 +20,10 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from fireline.adapters.secrets import hiding
 from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response, Secrets
 
 _SECRET = re.compile(r"secret:([A-Za-z][A-Za-z0-9_]{0,99})")
-_SHORTEST = 4
-"""Shorter secrets are not looked for in answers: they would be found everywhere."""
-
 _RESOLVING = 4
 """Threads in which names are looked up."""
 
@@ -73,12 +72,35 @@ class AllowList:
         address = _address(text)
         if address is None:
             return f"{text} is no address"
-        if self._holds(address) or (address.is_global and not address.is_multicast):
+        if self._holds(address) or all(map(_public, (address, *_carried(address)))):
             return None
         return f"{text} is not a public address"
 
     def _holds(self, address: Address) -> bool:
         return any(address in network for network in self.networks if network.version == address.version)
+
+
+_TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+"""NAT64: the last 32 bits are the address that is reached in the end (RFC 6052, RFC 8215)."""
+
+
+def _public(address: Address) -> bool:
+    if address.is_multicast or not address.is_global:
+        return False
+    local = isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address in _TRANSLATED[1])
+    translated = isinstance(address, ipaddress.IPv6Address) and address in _TRANSLATED[0]
+    return not local and (translated or not address.is_reserved)
+
+
+def _carried(address: Address) -> list[Address]:
+    """The IPv4 addresses that an IPv6 address leads to by translation or a tunnel: they have to be public as well."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return []
+    last = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+    found: list[Address] = [address.sixtofour] if address.sixtofour is not None else []
+    if any(address in network for network in _TRANSLATED) or int(address) >> 32 & 0xFDFF_FFFF == 0x5EFE:
+        found.append(last)  # the latter is ISATAP (RFC 5214)
+    return found + list(address.teredo or ())
 
 
 def _address(text: str) -> Address | None:
@@ -143,12 +165,20 @@ class SafeFetch:
             return NotSent(against, final=True)
         used: dict[str, str] = {}
         held = {name: value for name, value in request.headers.items() if name in request.secret_headers}
+        if request.basic is not None:
+            held = {**held, "Authorization": f"secret:{request.basic[1]}"}
         missing = _missing(held, self._secrets, used)
         if missing:
             return NotSent(f"there is no secret {missing}", final=True)
         filled = {name: _SECRET.sub(lambda m: used[m[1]], value) for name, value in held.items()}
+        hidden = list(used.items())
+        if request.basic is not None:
+            user, password = request.basic
+            proof = base64.b64encode(f"{user}:{used[password]}".encode()).decode()
+            filled["Authorization"] = f"Basic {proof}"
+            hidden.append((password, proof))
         headers = {**request.headers, **filled}
-        return _redacted(await self._send(request, headers), used)
+        return _redacted(await self._send(request, headers), hidden)
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -224,18 +254,14 @@ def _missing(headers: Mapping[str, str], secrets: Secrets, used: dict[str, str])
     return ""
 
 
-def _redacted(answer: Response | NotSent | MaybeSent, used: Mapping[str, str]) -> Response | NotSent | MaybeSent:
+def _redacted(
+    answer: Response | NotSent | MaybeSent, hidden: Iterable[tuple[str, str]]
+) -> Response | NotSent | MaybeSent:
+    shown = hiding(hidden)
     match answer:
         case Response(status=status, headers=headers, text=text):
-            return Response(status, {k: _without(v, used) for k, v in headers.items()}, _without(text, used))
+            return Response(status, {shown(k): shown(v) for k, v in headers.items()}, shown(text))
         case NotSent(reason=reason, final=final):
-            return NotSent(_without(reason, used), final)
+            return NotSent(shown(reason), final)
         case MaybeSent(reason=reason):
-            return MaybeSent(_without(reason, used))
-
-
-def _without(text: str, used: Mapping[str, str]) -> str:
-    for name, value in used.items():
-        if len(value) >= _SHORTEST:
-            text = text.replace(value, f"[secret:{name}]")
-    return text
+            return MaybeSent(shown(reason))

@@ -10,7 +10,8 @@ class Request:
     """One HTTP request; `timeout` in seconds, over all of it. Its body is `content` as it is, otherwise `json`.
 
     `secret_headers` names the headers in which `secret:NAME` stands for a secret, because a runbook's author wrote it
-    there. In any other it is a text like any, as it may have come from an event.
+    there. In any other it is a text like any, as it may have come from an event. `basic` is a user, and the name of the
+    secret that is the password.
     """
 
     method: str
@@ -21,6 +22,7 @@ class Request:
     max_bytes: int = 262_144
     secret_headers: frozenset[str] = frozenset()
     content: bytes | None = None
+    basic: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
