@@ -30,12 +30,15 @@ from fireline.adapters.database_roster import RosterRows
 from fireline.adapters.database_routes import RouteRows
 from fireline.adapters.database_runs import RunRows
 from fireline.adapters.database_silences import SilenceRows
+from fireline.adapters.database_stops import StopRows
 from fireline.domain.audit import Blots, Keys
 from fireline.domain.effects import Timer
 from fireline.engine.ports import Queued, StaleVersion, Store, Unavailable
 
 
-class DatabaseTransaction(IncidentRows, OutboxRows, RunRows, RouteRows, SilenceRows, RosterRows, CheckpointRows):
+class DatabaseTransaction(
+    IncidentRows, OutboxRows, RunRows, RouteRows, SilenceRows, StopRows, RosterRows, CheckpointRows
+):
     """One transaction: all parts of the Transaction port on one connection."""
 
 

@@ -203,6 +203,15 @@ silences = Table(
     Column("data", LargeBinary, nullable=False),
 )
 
+stops = Table(
+    "stops",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("pulled", Boolean, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
 watches = Table(
     "watches",
     metadata,

@@ -12,12 +12,14 @@ from typing import Protocol, TypeVar, assert_never
 from fireline.domain import running
 from fireline.domain.audit_acts import of_run
 from fireline.domain.incidents import EscalateNow, Input
-from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
-from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, StepRun, StepStatus
+from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
+from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, StepStatus
 from fireline.domain.running import Do, End, GiveUp, Rendered, Sleep, entry_of, step_of
-from fireline.engine import approvals, starting
+from fireline.domain.stops import Stop
+from fireline.engine import approvals, starting, stops
 from fireline.engine.approvals import Question
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
+from fireline.engine.run_news import news, told
 from fireline.engine.stepping import Steps
 
 T = TypeVar("T")
@@ -173,7 +175,7 @@ class Driver:
         def admit(tx: Transaction, fresh: Run) -> Run:
             if fresh.status is not RunStatus.WAITING:
                 return fresh
-            admitted = starting.admit(tx, fresh, book, self._clock.now())
+            admitted = starting.admit(tx, fresh, book, self._clock.now(), self._settings.current.catalog)
             # a lock that is still held is no news: nothing is journaled at each look
             return fresh if _same_wait(fresh, admitted) else admitted
 
@@ -208,6 +210,8 @@ class Driver:
         if todo.kind == "do" and step.status is StepStatus.PENDING and self._steps.at_once(entry.uses):
             return await self._carry_on(running.begin(run, book, todo, rendered, self._clock.now()), book, todo)
         begun = await self._begun(run, book, todo, rendered)
+        if begun is not None and begun.held:
+            return self._clock.now() + stops.LOOK
         return None if begun is None else await self._carry_on(begun, book, todo)
 
     async def _carry_on(self, begun: Run, book: Runbook, todo: Do) -> float | None:
@@ -275,20 +279,43 @@ class Driver:
         return running.doubt(run, todo.step, now)
 
     async def _begun(self, run: Run, book: Runbook, todo: Do, rendered: Rendered) -> Run | None:
-        """The run with the step journaled as begun, None when it changed under us. A mere look begins nothing anew."""
+        """The run with the step journaled as begun, None when it changed under us. A mere look begins nothing anew.
+
+        One that a stop switch holds is `held`, and nothing was begun.
+        """
         before = step_of(run, todo.step)
-        if before.status is StepStatus.WAITING and running.DOUBT not in before.memory:
-            return run
-        if before.status is StepStatus.UNDO_STARTED and before.next_at is not None:
+        looks = before.status is StepStatus.WAITING and running.DOUBT not in before.memory
+        looks = looks or (before.status is StepStatus.UNDO_STARTED and before.next_at is not None)
+        if looks and not self._acts(book, todo):
             return run
 
-        def begin(_: Transaction, fresh: Run) -> Run:
-            same = fresh.status is run.status and step_of(fresh, todo.step) == before
-            return running.begin(fresh, book, todo, rendered, self._clock.now()) if same else fresh
+        def begin(tx: Transaction) -> Run | None:
+            fresh = tx.run(run.id)
+            if fresh is None or fresh.status is not run.status or step_of(fresh, todo.step) != before:
+                return None
+            stop = self._stop(tx, fresh, book, todo, rendered)
+            if stop is not None:
+                held = f"held before {todo.kind} {todo.step}: {stop}"
+                return self.save(tx, fresh, replace(fresh, held=held), held)
+            free = replace(fresh, held="")
+            begun = free if looks else running.begin(free, book, todo, rendered, self._clock.now())
+            what = "" if looks else f"{todo.kind} {todo.step}: begun, attempt {todo.attempt}"
+            return self.save(tx, fresh, begun, what)
 
-        what = f"{todo.kind} {todo.step}: begun, attempt {todo.attempt}"
-        old, new = await self.change(run.id, begin, what)
-        return None if old == new else new
+        return await asyncio.to_thread(self.transact, begin)
+
+    def _acts(self, book: Runbook, todo: Do) -> bool:
+        """Whether doing it changes anything outside."""
+        entry = entry_of(book, todo.step)
+        return self._steps.mutates(entry.undo.uses if todo.kind == "undo" and entry.undo else entry.uses)
+
+    def _stop(self, tx: Transaction, run: Run, book: Runbook, todo: Do, rendered: Rendered) -> Stop | None:
+        """The stop switch that keeps the run from what it is about to do."""
+        if not self._acts(book, todo):
+            return None
+        step, undo = step_of(run, todo.step), todo.kind == "undo"
+        options = step.undo_rendered if undo else step.rendered or rendered.options
+        return stops.against(tx, run, self._settings.current.catalog, options, undo=undo)
 
     async def _record(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> tuple[Run, Do] | None:
         """Journal an outcome and, in the same write, that the next step begins; that step, None when none did."""
@@ -300,7 +327,7 @@ class Driver:
                 return None
             fresh = run if before.version == run.version else before  # one that is read at once begins in this write
             recorded = self._recording(fresh, book, todo, outcome)
-            what = f"{todo.kind} {todo.step}: {_told(outcome)}"
+            what = f"{todo.kind} {todo.step}: {told(outcome)}"
             following = self._following(tx, recorded, book) if recorded != fresh else None
             if following is None:
                 self.save(tx, before, recorded, what)
@@ -321,7 +348,9 @@ class Driver:
         if self._steps.holds(run, entry) is not True or starting.stopped(tx, run, book) is not None:
             return None
         rendered = self._steps.rendered(run, entry)
-        return None if isinstance(rendered, Failed) else (running.begin(run, book, todo, rendered, now), todo)
+        if isinstance(rendered, Failed) or self._stop(tx, run, book, todo, rendered) is not None:
+            return None
+        return running.begin(run, book, todo, rendered, now), todo
 
     def _recording(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> Run:
         entry, step = entry_of(book, todo.step), step_of(run, todo.step)
@@ -346,37 +375,3 @@ def _still_waits(run: Run, todo: Do, outcome: Outcome, now: float) -> float | No
     if not isinstance(outcome, Waiting) or not waited or outcome.memory != step.memory:
         return None
     return min(now + outcome.delay, run.deadline if step.due_at is None else step.due_at)
-
-
-def _told(outcome: Outcome) -> str:
-    match outcome:
-        case Done():
-            return "done"
-        case Waiting(reason=reason):
-            return f"waits, {reason}"
-        case RetryLater(reason=reason):
-            return f"to be tried again, {reason}"
-        case Failed(reason=reason, unknown=unknown):
-            return ("outcome unknown, " if unknown else "failed, ") + reason
-
-
-def news(before: Run, after: Run) -> str:
-    """A line for people about what changed in a run, empty when it is nothing to them."""
-    if after.status is not before.status:
-        if after.status is RunStatus.RUNNING:
-            return f"allowed by policy: {after.allowed_by}"
-        return after.reason + ("; undoing what was done" if after.status is RunStatus.UNDOING else "")
-    pairs = zip(before.steps, after.steps, strict=True)
-    return "; ".join(line for old, new in pairs if old.status is not new.status and (line := _news_of(new)))
-
-
-def _news_of(step: StepRun) -> str:
-    match step.status:
-        case StepStatus.FAILED | StepStatus.UNDO_FAILED:
-            return f"{step.id} {step.status.value.replace('_', ' ')}: {step.error}"
-        case StepStatus.UNDONE:
-            return f"{step.id} undone"
-        case StepStatus.DONE if step.output.get("summary"):
-            return f"{step.id}: {step.output['summary']}"
-        case _:
-            return ""

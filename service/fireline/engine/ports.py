@@ -17,6 +17,7 @@ from fireline.domain.roster import Change
 from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
 from fireline.domain.silences import Silence
+from fireline.domain.stops import Stop
 from fireline.engine.outward import MessageRef
 from fireline.engine.watching import Checkpoint, Claim, Watch, WatchAnswer
 
@@ -95,7 +96,7 @@ class Transaction(Protocol):
         ...
 
     def next_number(self, of: str) -> int:
-        """The next number of `incident`, `run`, `silence` or `override`, from 1, without gaps in committed ones."""
+        """The next number of `incident`, `run`, `silence`, `stop` or `override`, from 1, no gaps in committed ones."""
         ...
 
     # incidents
@@ -251,6 +252,19 @@ class Transaction(Protocol):
 
     def save_silence(self, silence: Silence) -> None:
         """Insert, or replace version - 1 (StaleVersion otherwise), once no decision that read them is under way."""
+        ...
+
+    # the stop switch
+    def stops(self, *, pulled_only: bool = True) -> Sequence[Stop]:
+        """Those in force (or all), by number; none of them changes before the end of this transaction."""
+        ...
+
+    def stops_to_change(self) -> Sequence[Stop]:
+        """Those in force, for who pulls or lifts one: whoever read them has ended, and nobody reads meanwhile."""
+        ...
+
+    def save_stop(self, stop: Stop) -> None:
+        """Insert, or replace version - 1; raises StaleVersion otherwise."""
         ...
 
     # overrides of schedules

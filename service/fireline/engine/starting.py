@@ -5,13 +5,14 @@ from dataclasses import dataclass, field, replace
 
 from fireline.domain.audit_acts import of_run
 from fireline.domain.autonomy import Allowed, allowed
+from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Status
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.runbooks import Input as Parameter
 from fireline.domain.running import End, end, new_steps
-from fireline.engine import approvals, values
+from fireline.engine import approvals, stops, values
 from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 
@@ -149,7 +150,7 @@ def _make(case: _Case, permitted: Allowed) -> Started:
     except Unfit as fault:
         run = end(run, End(RunStatus.REFUSED, str(fault)), case.now)
     if run.status is RunStatus.WAITING:
-        run = admit(case.tx, _ask(case, run), case.runbook, case.now)
+        run = admit(case.tx, _ask(case, run), case.runbook, case.now, case.configuration.catalog)
     line = f"{run.status.value}: {run.reason or run.allowed_by}"
     case.tx.save_run(run, line)
     if (act := of_run(None, run, line, run.requested_by, case.now)) is not None:
@@ -233,7 +234,7 @@ def _ask(case: _Case, run: Run) -> Run:
     return replace(run, next_at=until, reason=f"waits for an approval of {team}")
 
 
-def admit(tx: Transaction, run: Run, runbook: Runbook, now: float) -> Run:
+def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, catalog: Catalog) -> Run:
     """The waiting run, let in, refused or still waiting. Not stored; the lock, if taken, is."""
     if run.mode is Autonomy.APPROVE and not run.approved_by:
         late = run.next_at is not None and now >= run.next_at
@@ -241,6 +242,9 @@ def admit(tx: Transaction, run: Run, runbook: Runbook, now: float) -> Run:
     against = _over(tx, run) or stopped(tx, run, runbook)
     if against is not None:
         return end(run, End(RunStatus.REFUSED, against), now)
+    stop = stops.against(tx, run, catalog)
+    if stop is not None:
+        return replace(run, reason=f"held: {stop}", next_at=now + LOCK_RETRY)
     if run.lock and not tx.take_lock(run.lock, run.id):
         reason = f"waits for {run.lock}, which run {tx.lock_holder(run.lock)} holds"
         return replace(run, reason=reason, next_at=now + LOCK_RETRY)

@@ -1,0 +1,41 @@
+"""What is told of a run: a line for the journal about an outcome, and for people about what changed."""
+
+from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
+from fireline.domain.runbooks import Run, RunStatus, StepRun, StepStatus
+
+
+def told(outcome: Outcome) -> str:
+    """What came of a step, for the journal."""
+    match outcome:
+        case Done():
+            return "done"
+        case Waiting(reason=reason):
+            return f"waits, {reason}"
+        case RetryLater(reason=reason):
+            return f"to be tried again, {reason}"
+        case Failed(reason=reason, unknown=unknown):
+            return ("outcome unknown, " if unknown else "failed, ") + reason
+
+
+def news(before: Run, after: Run) -> str:
+    """A line for people about what changed in a run, empty when it is nothing to them."""
+    if after.status is not before.status:
+        if after.status is RunStatus.RUNNING:
+            return f"allowed by policy: {after.allowed_by}"
+        return after.reason + ("; undoing what was done" if after.status is RunStatus.UNDOING else "")
+    if after.held != before.held:
+        return after.held or "goes on: nothing holds it any more"
+    pairs = zip(before.steps, after.steps, strict=True)
+    return "; ".join(line for old, new in pairs if old.status is not new.status and (line := _news_of(new)))
+
+
+def _news_of(step: StepRun) -> str:
+    match step.status:
+        case StepStatus.FAILED | StepStatus.UNDO_FAILED:
+            return f"{step.id} {step.status.value.replace('_', ' ')}: {step.error}"
+        case StepStatus.UNDONE:
+            return f"{step.id} undone"
+        case StepStatus.DONE if step.output.get("summary"):
+            return f"{step.id}: {step.output['summary']}"
+        case _:
+            return ""
