@@ -148,6 +148,11 @@ class DatabaseStore:
         """Whether `changed` answers in microseconds, so that an event loop may ask it."""
         return self._changes.at_once
 
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether several transactions can write at the same time, as long as they do not write the same."""
+        return self._turn is None
+
     def ping(self) -> None:
         """Raise Unavailable unless the database answers now: for readiness probes."""
         with _faults_translated(), self._in_turn_of_memory(), self._engine.connect() as connection:

@@ -50,6 +50,7 @@ _EFFECT_READY_AT: ColumnElement[float] = case((_BUSY.c.until > effects.c.due_at,
 _TIMER_READY_AT: ColumnElement[float] = case(
     (timers.c.leased_until > timers.c.due_at, timers.c.leased_until), else_=timers.c.due_at
 )
+_OTHERS = timers.alias("others")
 _WAITING = effects.join(_HEADS, _HEADS.c.id == effects.c.id).outerjoin(_BUSY, _BUSY.c.lane == effects.c.lane)
 
 
@@ -172,8 +173,8 @@ def any_timer_due(connection: Connection, now: float) -> bool:
 
 
 def claim_timers(connection: Connection, owner: str, now: float, lease: float, limit: int) -> Sequence[Timer]:
-    """Lease the due timers, the most overdue first."""
-    due = and_(timers.c.due_at <= now, now >= _TIMER_READY_AT)
+    """Lease the due timers, the most overdue first; those of an incident of which one is leased wait for that."""
+    due = and_(timers.c.due_at <= now, now >= _TIMER_READY_AT, not_(_in_hand(connection, now)))
     found = select(timers.c.key).where(due).order_by(timers.c.due_at).limit(limit)
     keys = connection.execute(_skipping_locked(connection, found)).scalars().all()
     if not keys:
@@ -181,6 +182,20 @@ def claim_timers(connection: Connection, owner: str, now: float, lease: float, l
     change = update(timers).where(timers.c.key.in_(keys)).values(leased_by=owner, leased_until=now + lease)
     rows = connection.execute(change.returning(timers.c.data)).scalars()
     return sorted((decode(Timer, data) for data in rows), key=lambda timer: (timer.due_at, timer.key))
+
+
+def _in_hand(connection: Connection, now: float) -> ColumnElement[bool]:
+    """Whether somebody has another deadline of the same incident, so that two of them keep their order."""
+    others = and_(_OTHERS.c.leased_until > now, _OTHERS.c.key.startswith("inc-"))
+    same = _incident(connection, _OTHERS.c.key) == _incident(connection, timers.c.key)
+    return select(_OTHERS.c.key).where(others, same, _OTHERS.c.key != timers.c.key).exists()
+
+
+def _incident(connection: Connection, key: ColumnElement[str]) -> ColumnElement[str]:
+    """`inc-7` of `inc-7/escalate`."""
+    if connection.dialect.name == "postgresql":
+        return func.split_part(key, "/", 1)
+    return func.substr(key, 1, func.instr(key, "/") - 1)
 
 
 def next_timer(connection: Connection) -> float | None:

@@ -50,7 +50,7 @@ from fireline.engine.roster import SHIFT
 from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs
 from fireline.engine.silences import Maintenance
-from fireline.engine.timers import Sweeper
+from fireline.engine.timers import HANDS, Sweeper
 
 log = logging.getLogger("fireline.respond")
 
@@ -156,7 +156,8 @@ def _sweeper(parts: Parts, owner: str) -> Sweeper:
             return
         await asyncio.to_thread(_route_lease_due, parts, timer)
 
-    return Sweeper(parts.store, parts.responder, parts.clock, owner, wakes=Wakes(parts.clock), run_due=due)
+    hands = HANDS if parts.store.writes_at_once else 1
+    return Sweeper(parts.store, parts.responder, parts.clock, owner, wakes=Wakes(parts.clock), run_due=due, hands=hands)
 
 
 def _handovers(parts: Parts) -> Handovers:
