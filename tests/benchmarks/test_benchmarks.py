@@ -21,6 +21,7 @@ RUNS = {
     "bench_core.py": ("--quick", "--json", "--events", "2000"),
     "bench_backtest.py": ("--quick", "--json", "--events", "2000"),
     "bench_check.py": ("--quick", "--json"),
+    "bench_decisions.py": ("--quick", "--json", "--only", "sqlite"),
     "bench_escalations.py": ("--quick", "--json", "--only", "sqlite"),
     "profile_stream.py": (*EMBEDDED, "--events", "4000"),
 }
@@ -34,6 +35,7 @@ ROWS = {
     "bench_core.py": {"ingest alone", ""},
     "bench_backtest.py": {"bare decoding"},
     "bench_check.py": {"planned"},
+    "bench_decisions.py": {"planned", ""},
     "bench_escalations.py": {"planned", ""},
     "profile_stream.py": {"without, same run", ""},
 }

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 
+from fireline.domain.dependencies import Dependencies
+
 
 @dataclass(frozen=True, slots=True)
 class DailyHours:
@@ -122,6 +124,16 @@ class Catalog:
     people: Mapping[str, Person]
     severities: tuple[Severity, ...]
     default_team: str | None = None  # owns what nobody claims; None: the first team
+    dependencies: Dependencies = field(init=False, repr=False, compare=False)
+    _named: Mapping[str, Service] = field(init=False, repr=False, compare=False)  # by id and by alias
+
+    def __post_init__(self) -> None:
+        """Work out what each decision asks, so that it costs no more in a house of a thousand services."""
+        each = [*self.services.values()]
+        named = {alias: service for service in reversed(each) for alias in service.aliases} | dict(self.services)
+        needs = {s.id: tuple(named[name].id for name in s.depends_on if name in named) for s in each}
+        object.__setattr__(self, "_named", named)
+        object.__setattr__(self, "dependencies", Dependencies.of(needs))
 
     def severity(self, name: str) -> Severity:
         """The severity called `name`; raises KeyError with the known names."""
@@ -137,7 +149,4 @@ class Catalog:
 
     def service(self, name: str) -> Service | None:
         """The service with this id or alias."""
-        found = self.services.get(name)
-        if found is not None:
-            return found
-        return next((s for s in self.services.values() if name in s.aliases), None)
+        return self._named.get(name)

@@ -30,6 +30,7 @@ class World:
     around: tuple[Incident, ...] = ()
     opened: tuple[tuple[int, float], ...] = ()
     configuration: str = ""  # the content hash of the files that all this was read from
+    counts_within: float = 0.0  # how far back policies count incidents of a service, in seconds; 0.0 when none does
 
     @classmethod
     def of(cls, configuration: Configuration, channels: Collection[str] | None = None) -> "World":
@@ -43,12 +44,8 @@ class World:
             owners,
             known,
             configuration=configuration.hash,
+            counts_within=max((each.counts_within for each in configuration.oncall.policies.values()), default=0.0),
         )
-
-    @property
-    def counts_within(self) -> float:
-        """How far back policies count incidents of a service, in seconds; 0.0 when none does."""
-        return max((policy.counts_within for policy in self.oncall.policies.values()), default=0.0)
 
     def service(self, name: str) -> Service | None:
         """The service with this id or alias."""

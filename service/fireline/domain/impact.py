@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from fireline.domain.catalog import Catalog
 from fireline.domain.deciding_world import World
+from fireline.domain.dependencies import reached
 from fireline.domain.incidents import Incident
 
 SAFETY = "safety"
@@ -18,33 +19,13 @@ SAFETY = "safety"
 
 def upstream(service: str, catalog: Catalog) -> frozenset[str]:
     """The services that this one depends on, directly or by way of others."""
-    found: set[str] = set()
-    waiting = [service]
-    while waiting:
-        known = catalog.service(waiting.pop())
-        for name in known.depends_on if known is not None else ():
-            needed = catalog.service(name)
-            if needed is not None and needed.id not in found:
-                found.add(needed.id)
-                waiting.append(needed.id)
-    return frozenset(found - {service})
+    known = catalog.service(service)
+    return frozenset() if known is None else reached(known.id, catalog.dependencies.needs) - {service}
 
 
 def downstream(service: str, catalog: Catalog) -> frozenset[str]:
     """The services that depend on this one, directly or by way of others."""
-    dependents: dict[str, set[str]] = {}
-    for known in catalog.services.values():
-        for name in known.depends_on:
-            needed = catalog.service(name)
-            if needed is not None:
-                dependents.setdefault(needed.id, set()).add(known.id)
-    found: set[str] = set()
-    waiting = [service]
-    while waiting:
-        new = dependents.get(waiting.pop(), set()) - found
-        found |= new
-        waiting += new
-    return frozenset(found - {service})
+    return reached(service, catalog.dependencies.needed_by)
 
 
 def began(incident: Incident) -> float:

@@ -35,9 +35,9 @@ def hold_still(tx: Neighbours, what: SignalArrived, world: World) -> None:
 
     Taken before any incident is locked, and only where services depend on each other.
     """
-    near = _near(what.signal.service, world)
-    if near and what.signal.state is State.FIRING:
-        tx.lock(f"impact\n{what.signal.timeline}\n{_neighbourhood(what.signal.service, near, world)}")
+    home = world.catalog.dependencies.homes.get(what.signal.service)
+    if home is not None and what.signal.state is State.FIRING:
+        tx.lock(f"impact\n{what.signal.timeline}\n{home}")
 
 
 def beside_signal(tx: Neighbours, what: SignalArrived, before: Incident | None, world: World) -> World:
@@ -71,17 +71,6 @@ def _seen(tx: Neighbours, timeline: str, services: Collection[str], numbers: Col
 
 def _near(service: str, world: World) -> frozenset[str]:
     return upstream(service, world.catalog) | downstream(service, world.catalog)
-
-
-def _neighbourhood(service: str, near: frozenset[str], world: World) -> str:
-    """A name that all services share who hang together, however far: the first of them by name."""
-    found = {service, *near}
-    waiting = list(near)
-    while waiting:
-        new = _near(waiting.pop(), world) - found
-        found |= new
-        waiting += new
-    return min(found)
 
 
 def _causes(incident: Incident | None) -> list[int]:
