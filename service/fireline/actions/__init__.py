@@ -1,24 +1,36 @@
 """One file, one family of runbook actions. What a step may use is listed here, and nowhere else."""
 
 from collections.abc import Mapping
+from importlib import import_module
 
 from pydantic import BaseModel
 
-from fireline.actions import notify, pauses, ramp, routes, verify, web
 from fireline.actions.schema import ActionKind, Ports
+from fireline.domain.on_demand import OnDemand
 from fireline.engine.outward import Action
 
-SCHEMAS: Mapping[str, ActionKind] = {
-    **routes.KINDS,
-    **ramp.KINDS,
-    **verify.KINDS,
-    **pauses.KINDS,
-    **notify.KINDS,
-    **web.KINDS,
+_FILES = {
+    "routes": ("route.get", "route.set"),
+    "ramp": ("route.ramp",),
+    "verify": ("verify.rule",),
+    "pauses": ("approval", "wait"),
+    "notify": ("notify",),
+    "web": ("http.get", "http.request"),
 }
-"""The actions that come with Fireline, by the name that `uses` gives; known without building any."""
+"""By file, the actions that its `KINDS` describe."""
 
-OPTIONS: Mapping[str, type[BaseModel]] = {name: kind.options for name, kind in SCHEMAS.items()}
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names}
+
+
+def _kind(name: str) -> ActionKind:
+    kinds: Mapping[str, ActionKind] = import_module(f"{__name__}.{_FILE_OF[name]}").KINDS
+    return kinds[name]
+
+
+SCHEMAS: Mapping[str, ActionKind] = OnDemand(_FILE_OF, _kind)
+"""The actions that come with Fireline, by the name that `uses` gives; loaded when asked for."""
+
+OPTIONS: Mapping[str, type[BaseModel]] = OnDemand(SCHEMAS, lambda name: SCHEMAS[name].options)
 """The models of `with`, by action."""
 
 

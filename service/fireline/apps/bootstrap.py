@@ -7,13 +7,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from fireline.actions import SCHEMAS as ACTIONS
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.database import DatabaseStore, open_store
-from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka_connection import Connection, unusable_files
 from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.apps.audit_keys import keys_of, keys_to_look
@@ -22,28 +22,22 @@ from fireline.apps.files import Files
 from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import Settings, load_settings
 from fireline.channels import CHANNELS
-from fireline.channels.console import ConsoleSettings
-from fireline.channels.discord import DiscordSettings
-from fireline.channels.email import EmailSettings
 from fireline.channels.means import Means
-from fireline.channels.pagerduty import PagerDutySettings
-from fireline.channels.slack import SlackSettings
-from fireline.channels.teams import TeamsSettings
-from fireline.channels.webhook import WebhookSettings
 from fireline.domain.audit import Keys
 from fireline.domain.catalog import Person
+from fireline.domain.on_demand import OnDemand
 from fireline.domain.ranges import Ranged
-from fireline.domain.windows import Compares, Conditioned
+from fireline.domain.windows import Compares, Conditioned, Refers
 from fireline.engine.outward import Action, Channel
 from fireline.engine.respond import Responder
-from fireline.engine.runs import Runs
 from fireline.measures import FAMILIES
-from fireline.measures.drift import Drift
-from fireline.measures.new_categories import NewCategories
 from fireline.sources import BODIES, FORMATS
 from fireline.sources.native import FIELDS
 from fireline.spec.loading import read_runbook
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
+
+if TYPE_CHECKING:
+    from fireline.engine.runs import Runs
 
 log = logging.getLogger("fireline.files")
 
@@ -51,27 +45,32 @@ log = logging.getLogger("fireline.files")
 def plugins() -> Plugins:
     """What YAML files may name: measure families, actions, channels, formats."""
     return Plugins(
-        measures={
-            name: MeasureSchema(
-                family.settings,
-                takes_of="of" in family.needs.split(),
-                takes_condition="condition" in family.needs.split(),
-                either="or" in family.needs.split(),
-                lookbacks=family.lookbacks if isinstance(family, Compares) else None,
-                reference=family.reference if isinstance(family, Drift | NewCategories) else None,
-                range=family.range if isinstance(family, Ranged) else None,
-                conditions=family.conditions if isinstance(family, Conditioned) else (),
-            )
-            for name, family in FAMILIES.items()
-        },
-        actions={
-            name: ActionSchema(action.options, outputs=action.outputs, mutates=action.mutates)
-            for name, action in ACTIONS.items()
-        },
+        measures=OnDemand(FAMILIES, _measure),
+        actions=OnDemand(ACTIONS, _action),
         channels=frozenset(CHANNELS),
         formats={name: FormatSchema(bodies=name in BODIES) for name in FORMATS},
         fields={kind.value: fields for kind, fields in FIELDS.items()},
     )
+
+
+def _measure(name: str) -> MeasureSchema:
+    family = FAMILIES[name]
+    needs = family.needs.split()
+    return MeasureSchema(
+        family.settings,
+        takes_of="of" in needs,
+        takes_condition="condition" in needs,
+        either="or" in needs,
+        lookbacks=family.lookbacks if isinstance(family, Compares) else None,
+        reference=family.reference if isinstance(family, Refers) else None,
+        range=family.range if isinstance(family, Ranged) else None,
+        conditions=family.conditions if isinstance(family, Conditioned) else (),
+    )
+
+
+def _action(name: str) -> ActionSchema:
+    action = ACTIONS[name]
+    return ActionSchema(action.options, outputs=action.outputs, mutates=action.mutates)
 
 
 def settings_with(rules: Path | None = None, runbooks: Path | None = None) -> Settings:
@@ -157,42 +156,50 @@ def configured_channels(settings: Settings) -> frozenset[str]:
 
 def channels_of(settings: Settings, clock: SystemClock) -> Mapping[str, Channel]:
     """The configured channels, ready to deliver; none of them connects before its first message."""
-    given = _channel_settings(settings)
-    return {name: CHANNELS[name].build(chosen, _means(name, settings, clock)) for name, chosen in given.items()}
+    built = {}
+    for name, given in _channel_settings(settings).items():
+        kind = CHANNELS[name]
+        built[name] = kind.build(kind.settings(**given), _means(name, settings, clock))
+    return built
 
 
-def _channel_settings(settings: Settings) -> dict[str, BaseModel]:
-    given: dict[str, BaseModel] = {
-        "console": ConsoleSettings(),
-        "discord": DiscordSettings(),
-        "teams": TeamsSettings(),
-        "pagerduty": PagerDutySettings(url=settings.pagerduty_url),
+def _channel_settings(settings: Settings) -> dict[str, dict[str, Any]]:
+    """By channel, the values of its settings, which are what its model takes."""
+    given: dict[str, dict[str, Any]] = {
+        "console": {},
+        "discord": {},
+        "teams": {},
+        "pagerduty": {"url": settings.pagerduty_url},
     }
     if settings.slack_bot_token is not None:
-        given["slack"] = SlackSettings(bot_token=settings.slack_bot_token, base_url=settings.slack_base_url)
+        given["slack"] = {"bot_token": settings.slack_bot_token, "base_url": settings.slack_base_url}
     if settings.webhook_secret is not None:
-        given["webhook"] = WebhookSettings(secret=settings.webhook_secret)
+        given["webhook"] = {"secret": settings.webhook_secret}
     if settings.email_server is not None and settings.email_from is not None:
-        given["email"] = EmailSettings(
-            server=settings.email_server,
-            sender=settings.email_from,
-            security=settings.email_security,
-            user=settings.email_user,
-            password=settings.email_password,
-            ca=settings.email_ca,
-        )
+        given["email"] = {
+            "server": settings.email_server,
+            "sender": settings.email_from,
+            "security": settings.email_security,
+            "user": settings.email_user,
+            "password": settings.email_password,
+            "ca": settings.email_ca,
+        }
     return given
 
 
 def _means(name: str, settings: Settings, clock: SystemClock) -> Means:
     """Each channel has connections of its own: one that hangs keeps none from another."""
+    from fireline.adapters.http import SafeFetch
+
     secrets = EnvironmentSecrets()
     fetch = SafeFetch((*settings.http_allow, *CHANNELS[name].hosts), secrets, connections=0)
     return Means(clock, fetch, secrets, settings.web_url or "", settings.installation)
 
 
-def runs_of(parts: Parts, actions: Mapping[str, Action], owner: str) -> Runs:
+def runs_of(parts: Parts, actions: Mapping[str, Action], owner: str) -> "Runs":
     """The engine of runs over these actions; without actions it can answer and abort, not drive."""
+    from fireline.engine.runs import Runs
+
     known = plugins()
     return Runs(
         store=parts.store,

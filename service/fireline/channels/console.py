@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console as Terminal
 from rich.text import Text
 
+from fireline.channels.kind import ChannelKind
 from fireline.channels.plain import command
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.texts import clean, cut
@@ -142,3 +143,6 @@ def _one(text: str) -> str:
 
 def _title(message: Message) -> str:
     return _one(message.title) or "Fireline"
+
+
+KIND = ChannelKind(ConsoleSettings, lambda given, means: Console(given, means.clock), __doc__ or "", EXAMPLE)

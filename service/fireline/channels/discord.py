@@ -17,6 +17,7 @@ from yarl import URL
 
 from fireline.channels import plain
 from fireline.channels.calls import LONGEST, Calls, Target, header, post
+from fireline.channels.kind import ChannelKind
 from fireline.channels.means import Means
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.texts import cut, length
@@ -141,3 +142,6 @@ def _json(answer: Response) -> Mapping[str, object]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+KIND = ChannelKind(DiscordSettings, Discord, __doc__ or "", EXAMPLE, HOSTS)

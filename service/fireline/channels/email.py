@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from fireline.channels import plain
 from fireline.channels.email_html import html
+from fireline.channels.kind import ChannelKind
 from fireline.channels.means import Means
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.engine.outward import Message, MessageRef
@@ -229,3 +230,6 @@ def text(message: Message, web_url: str) -> str:
     parts += [f"Status page: {web_url}"] if web_url and message.kind != "say" else []
     parts.append("\n".join(plain.facts(message)))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+KIND = ChannelKind(EmailSettings, Email, __doc__ or "", EXAMPLE)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fireline.channels import plain
 from fireline.channels.calls import Calls, Target, post
+from fireline.channels.kind import ChannelKind
 from fireline.channels.means import Means
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.engine.outgoing import Response
@@ -118,3 +119,6 @@ def _returned(answer: Response) -> str:
         return ""
     key = found.get("dedup_key") if isinstance(found, dict) else None
     return key if isinstance(key, str) else ""
+
+
+KIND = ChannelKind(PagerDutySettings, PagerDuty, __doc__ or "", EXAMPLE, HOSTS)

@@ -19,6 +19,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from fireline.channels.kind import ChannelKind
 from fireline.channels.slack_blocks import Rendered, render
 from fireline.channels.slack_errors import (
     BAD_BLOCKS,
@@ -226,3 +227,6 @@ def _key(message: object) -> object:
     data = message.get("metadata") if isinstance(message, dict) else None
     payload = data.get("event_payload") if isinstance(data, dict) and data.get("event_type") == EVENT_TYPE else None
     return payload.get("key") if isinstance(payload, dict) else None
+
+
+KIND = ChannelKind(SlackSettings, lambda given, means: Slack(given, means.clock), __doc__ or "", EXAMPLE)

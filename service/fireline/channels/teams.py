@@ -18,6 +18,7 @@ from yarl import URL
 
 from fireline.channels import plain
 from fireline.channels.calls import Calls, post
+from fireline.channels.kind import ChannelKind
 from fireline.channels.means import Means
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.engine.outgoing import Response
@@ -118,3 +119,6 @@ def _block(*runs: dict[str, object], **changes: object) -> dict[str, object]:
 
 def _run(text: str, **changes: object) -> dict[str, object]:
     return {"type": "TextRun", "text": text, **changes}
+
+
+KIND = ChannelKind(TeamsSettings, Teams, __doc__ or "", EXAMPLE, HOSTS)

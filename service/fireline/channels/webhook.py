@@ -23,6 +23,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from fireline.channels.calls import Calls, post
+from fireline.channels.kind import ChannelKind
 from fireline.channels.means import Means
 from fireline.channels.plain import command
 from fireline.domain.clicks import subject_of
@@ -147,3 +148,6 @@ def _action(button: Button) -> dict[str, object]:
     subject = subject_of(button.value)
     about = {} if subject is None else {"incident": subject.incident, "run": subject.run, "step": subject.step or None}
     return {"action": button.action, "label": _text(button.label), "command": command(button), **about}
+
+
+KIND = ChannelKind(WebhookSettings, Webhook, __doc__ or "", EXAMPLE)

@@ -67,6 +67,15 @@ class Conditioned(Protocol):
 
 
 @runtime_checkable
+class Refers(Protocol):
+    """What a family is besides when a baseline can stand for the past that it compares with."""
+
+    def reference(self, kind: str, state: object, origin: float, options: Mapping[str, object]) -> Mapping[str, object]:
+        """What a field of a baseline gives the options of a measure; raises ValueError saying why it cannot serve."""
+        ...
+
+
+@runtime_checkable
 class Caveats(Protocol):
     """What a family may do besides: say how far one of its values can be trusted."""
 

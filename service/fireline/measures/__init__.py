@@ -5,85 +5,57 @@ commutative, so a window does not depend on how its events were batched, partiti
 """
 
 from collections.abc import Mapping
+from importlib import import_module
 
+from fireline.domain.on_demand import OnDemand
 from fireline.domain.windows import Family
-from fireline.measures.age import Age
-from fireline.measures.agreement import Agreement
-from fireline.measures.anomaly import Anomaly
-from fireline.measures.arms import Arms
-from fireline.measures.avg import Avg
-from fireline.measures.balance import Balance
-from fireline.measures.burn_rate import BurnRate
-from fireline.measures.calibration import Calibration
-from fireline.measures.change import Change
-from fireline.measures.cost_per import CostPer
-from fireline.measures.count import Count
-from fireline.measures.distinct import Distinct
-from fireline.measures.entropy import Entropy
-from fireline.measures.error_budget import ErrorBudget
-from fireline.measures.evaluation_drop import EvaluationDrop
-from fireline.measures.histogram_quantile import HistogramQuantile
-from fireline.measures.increase import Increase
-from fireline.measures.increase_rate import IncreaseRate
-from fireline.measures.jensen_shannon import JensenShannon
-from fireline.measures.ks import Ks
-from fireline.measures.last import Last
-from fireline.measures.max import Max
-from fireline.measures.min import Min
-from fireline.measures.missing import Missing
-from fireline.measures.new_categories import NewCategories
-from fireline.measures.psi import Psi
-from fireline.measures.quantile import Quantile
-from fireline.measures.rate import Rate
-from fireline.measures.ratio import Ratio
-from fireline.measures.schema_change import SchemaChange
-from fireline.measures.sequence import Sequential
-from fireline.measures.spend_rate import SpendRate
-from fireline.measures.staleness import Staleness
-from fireline.measures.stddev import Stddev
-from fireline.measures.sum import Sum
-from fireline.measures.total_variation import TotalVariation
-from fireline.measures.wasserstein import Wasserstein
 
-_ALL: tuple[Family, ...] = (
-    Count(),
-    Rate(),
-    Sum(),
-    Avg(),
-    Min(),
-    Max(),
-    Last(),
-    Age(),
-    Stddev(),
-    Quantile(),
-    HistogramQuantile(),
-    Increase(),
-    IncreaseRate(),
-    Ratio(),
-    Distinct(),
-    Entropy(),
-    Balance(),
-    CostPer(),
-    Missing(),
-    NewCategories(),
-    SchemaChange(),
-    Staleness(),
-    Psi(),
-    Ks(),
-    JensenShannon(),
-    Wasserstein(),
-    TotalVariation(),
-    Agreement(),
-    Calibration(),
-    BurnRate(),
-    ErrorBudget(),
-    SpendRate(),
-    Sequential(),
-    EvaluationDrop(),
-    Arms(),
-    Change(),
-    Anomaly(),
-)
+_CLASSES = {
+    "count": "Count",
+    "rate": "Rate",
+    "sum": "Sum",
+    "avg": "Avg",
+    "min": "Min",
+    "max": "Max",
+    "last": "Last",
+    "age": "Age",
+    "stddev": "Stddev",
+    "quantile": "Quantile",
+    "histogram_quantile": "HistogramQuantile",
+    "increase": "Increase",
+    "increase_rate": "IncreaseRate",
+    "ratio": "Ratio",
+    "distinct": "Distinct",
+    "entropy": "Entropy",
+    "balance": "Balance",
+    "cost_per": "CostPer",
+    "missing": "Missing",
+    "new_categories": "NewCategories",
+    "schema_change": "SchemaChange",
+    "staleness": "Staleness",
+    "psi": "Psi",
+    "ks": "Ks",
+    "jensen_shannon": "JensenShannon",
+    "wasserstein": "Wasserstein",
+    "total_variation": "TotalVariation",
+    "agreement": "Agreement",
+    "calibration": "Calibration",
+    "burn_rate": "BurnRate",
+    "error_budget": "ErrorBudget",
+    "spend_rate": "SpendRate",
+    "sequence": "Sequential",
+    "evaluation_drop": "EvaluationDrop",
+    "arms": "Arms",
+    "change": "Change",
+    "anomaly": "Anomaly",
+}
+"""By the word after `agg:`, which is the name of the module too, the class of the family."""
 
-FAMILIES: Mapping[str, Family] = {family.name: family for family in _ALL}
-"""Every family, by the word after `agg:`."""
+
+def _family(name: str) -> Family:
+    made: Family = getattr(import_module(f"{__name__}.{name}"), _CLASSES[name])()
+    return made
+
+
+FAMILIES: Mapping[str, Family] = OnDemand(_CLASSES, _family)
+"""Every family, by the word after `agg:`; each is loaded when it is first asked for."""

@@ -12,8 +12,7 @@ events, and below 6 kB.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from fireline.domain.events import Kind
 from fireline.domain.ranges import Range
@@ -21,6 +20,9 @@ from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.categories import categories, key_of
 from fireline.measures.columns import NoOptions
+
+if TYPE_CHECKING:
+    import numpy as np
 
 EXAMPLE = """
 measures:
@@ -53,6 +55,8 @@ class Distinct:
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """The union of the hashes, or the higher of each two registers."""
+        import numpy as np
+
         if isinstance(left, list) and isinstance(right, list):
             return _state({*left, *right})
         return _written(np.maximum(_registers(left), _registers(right)))
@@ -75,6 +79,8 @@ def _state(hashes: set[int]) -> MeasureState:
 
 def _filled(hashes: Iterable[int]) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
     """Each hash names a register by its first bits; the rest tells a rank: its leading zeros and one."""
+    import numpy as np
+
     registers = bytearray(_REGISTERS)
     for hashed in hashes:
         place = hashed >> (64 - _PRECISION)
@@ -84,16 +90,22 @@ def _filled(hashes: Iterable[int]) -> "np.ndarray[tuple[int], np.dtype[np.uint8]
 
 
 def _registers(state: MeasureState) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
+    import numpy as np
+
     if isinstance(state, list):
         return _filled(state)
     return np.frombuffer(str(state).encode("ascii"), dtype=np.uint8) - np.uint8(_ZERO)
 
 
 def _written(registers: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> str:
+    import numpy as np
+
     return (registers + np.uint8(_ZERO)).tobytes().decode("ascii")
 
 
 def _estimate(registers: "np.ndarray[tuple[int], np.dtype[np.uint8]]") -> float:
+    import numpy as np
+
     counts = [int(many) for many in np.bincount(registers, minlength=_RANKS + 1)]
     folded = _REGISTERS * _tau(1.0 - counts[_RANKS] / _REGISTERS)
     for rank in range(_RANKS - 1, 0, -1):

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, pairwise
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from fireline.measures import category_counts, log_buckets
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Shares = Sequence[float]
 """The shares of bins or categories, which sum to 1."""
@@ -38,23 +40,31 @@ class Numbers:
         return self.passed[-1]
 
     @cached_property
-    def grid(self) -> NDArray[np.float64]:
+    def grid(self) -> "NDArray[np.float64]":
         """`places` as an array."""
+        import numpy as np
+
         return np.array(self.places, dtype=np.float64)
 
     @cached_property
-    def below(self) -> NDArray[np.float64]:
+    def below(self) -> "NDArray[np.float64]":
         """The share of numbers in the first k buckets, for k from 0 on."""
+        import numpy as np
+
         return np.array([0.0, *self.passed], dtype=np.float64) / self.total
 
     @cached_property
-    def values(self) -> NDArray[np.float64]:
+    def values(self) -> "NDArray[np.float64]":
         """The number that stands for those of each bucket: within 1 % of each."""
+        import numpy as np
+
         return np.clip(log_buckets.middles(self.grid), self.low, self.high)
 
     @cached_property
     def deviation(self) -> float:
         """The standard deviation (of the population, as NumPy's `std`)."""
+        import numpy as np
+
         weights = np.diff(self.below)
         mean = float(weights @ self.values)
         return math.sqrt(float(weights @ np.square(self.values - mean)))
@@ -62,6 +72,8 @@ class Numbers:
     @cached_property
     def spread(self) -> float:
         """The integral of sqrt(F (1 - F)) over the numbers: how far distributions of samples stray from F."""
+        import numpy as np
+
         share = self.below[1:-1]
         return float(np.diff(self.values) @ np.sqrt(share * (1.0 - share)))
 
@@ -160,6 +172,8 @@ def total_variation(reference: Shares, current: Shares) -> float:
 
 def kolmogorov_smirnov(reference: Numbers, current: Numbers) -> float:
     """The largest difference of the two cumulated shares at a border of buckets; 0 to 1."""
+    import numpy as np
+
     here = reference.below[1:] - current.below[np.searchsorted(current.grid, reference.grid, side="right")]
     there = current.below[1:] - reference.below[np.searchsorted(reference.grid, current.grid, side="right")]
     return float(max(np.abs(here).max(), np.abs(there).max()))
@@ -180,6 +194,8 @@ def by_chance(statistic: float, reference: float, current: float) -> float:
 
 def wasserstein(reference: Numbers, current: Numbers) -> float:
     """How far values would have to be moved, on average: the area between the two cumulated shares; in their unit."""
+    import numpy as np
+
     every = np.sort(np.concatenate([reference.values, current.values]), kind="stable")
     left = reference.below[np.searchsorted(reference.values, every[:-1], side="right")]
     right = current.below[np.searchsorted(current.values, every[:-1], side="right")]

@@ -11,16 +11,18 @@ A state is `[min, max, bucket, count, bucket, count, ...]` in the order of the b
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import chain, pairwise
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from fireline.measures.columns import numbers
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 _PER_OCTAVE = 35
 _BORDERS = [0.5 * 2.0 ** (k / _PER_OCTAVE) for k in range(_PER_OCTAVE)]
-_BORDER_ARRAY = np.array(_BORDERS)
 _FACTOR = 2.0 ** (1 / _PER_OCTAVE)
 _SHIFT = 1100  # above the lowest exponent of a double, so that every bucket of a positive number is above zero
 _FEW = 50  # up to so many numbers, half as many buckets, it is faster to put them in one by one
@@ -77,9 +79,11 @@ def _buckets(clean: list[float]) -> dict[int, int]:
             place = _bucket(value)
             found[place] = found.get(place, 0) + 1
         return found
+    import numpy as np
+
     array = np.array(clean, dtype=np.float64)
     mantissa, exponent = np.frexp(np.abs(array))
-    places = (exponent.astype(np.int64) + _SHIFT) * _PER_OCTAVE + np.searchsorted(_BORDER_ARRAY, mantissa, side="right")
+    places = (exponent.astype(np.int64) + _SHIFT) * _PER_OCTAVE + np.searchsorted(_borders(), mantissa, side="right")
     signed, counts = np.unique(places * np.sign(array).astype(np.int64), return_counts=True)
     return dict(zip(signed.tolist(), counts.tolist(), strict=True))
 
@@ -115,6 +119,13 @@ def _put_together(left: Sequence[float], right: Sequence[float]) -> list[float]:
     return merged
 
 
+@cache
+def _borders() -> "NDArray[np.float64]":
+    import numpy as np
+
+    return np.array(_BORDERS)
+
+
 def middle(place: int) -> float:
     """The number whose relative distance to both borders of a bucket is the same."""
     if place == 0:
@@ -124,8 +135,10 @@ def middle(place: int) -> float:
     return math.copysign(low * 2.0 * _FACTOR / (1.0 + _FACTOR), place)
 
 
-def middles(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def middles(places: "NDArray[np.float64]") -> "NDArray[np.float64]":
     """`middle` of many."""
+    import numpy as np
+
     exponents, steps = np.divmod(np.abs(places).astype(np.int64) - 1, _PER_OCTAVE)
-    lows = np.ldexp(_BORDER_ARRAY[steps], exponents - _SHIFT)
+    lows = np.ldexp(_borders()[steps], exponents - _SHIFT)
     return np.asarray(np.sign(places) * lows * 2.0 * _FACTOR / (1.0 + _FACTOR), dtype=np.float64)

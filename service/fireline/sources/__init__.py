@@ -3,30 +3,44 @@
 from collections.abc import Mapping, Sequence
 
 from fireline.domain.events import Headers, Source
+from fireline.domain.on_demand import OnDemand
 from fireline.domain.topics import FieldMap
-from fireline.sources import cloudevents, native, otlp
+from fireline.sources import cloudevents, native
 from fireline.sources.cloudevents import CloudEvents
 from fireline.sources.mapped import Mapped
 from fireline.sources.mapping import Rewording
 from fireline.sources.native import Native
-from fireline.sources.otlp import LOGS, METRICS, TRACES
 
-FORMATS: Mapping[str, Source] = {
-    "native": Native(),
-    "cloudevents": CloudEvents(),
-    "otlp": METRICS,
-    "otlp-traces": TRACES,
-    "otlp-logs": LOGS,
-}
-"""Every format, by the name a topic's setting uses."""
+NAMES = ("native", "cloudevents", "otlp", "otlp-traces", "otlp-logs")
 
-EXAMPLES: Mapping[str, Sequence[tuple[bytes, Headers]]] = {
-    "native": native.EXAMPLES,
-    "cloudevents": cloudevents.EXAMPLES,
-    "otlp": ((otlp.EXAMPLE, ()),),
-    "otlp-traces": ((otlp.TRACES_EXAMPLE, ()),),
-    "otlp-logs": ((otlp.LOGS_EXAMPLE, ()),),
-}
+
+def _source(name: str) -> Source:
+    match name:
+        case "native":
+            return Native()
+        case "cloudevents":
+            return CloudEvents()
+    from fireline.sources import otlp
+
+    return {"otlp": otlp.METRICS, "otlp-traces": otlp.TRACES, "otlp-logs": otlp.LOGS}[name]
+
+
+def _examples(name: str) -> Sequence[tuple[bytes, Headers]]:
+    match name:
+        case "native":
+            return native.EXAMPLES
+        case "cloudevents":
+            return cloudevents.EXAMPLES
+    from fireline.sources import otlp
+
+    found = {"otlp": otlp.EXAMPLE, "otlp-traces": otlp.TRACES_EXAMPLE, "otlp-logs": otlp.LOGS_EXAMPLE}
+    return ((found[name], ()),)
+
+
+FORMATS: Mapping[str, Source] = OnDemand(NAMES, _source)
+"""Every format, by the name a topic's setting uses; OTLP's are loaded when one is asked for."""
+
+EXAMPLES: Mapping[str, Sequence[tuple[bytes, Headers]]] = OnDemand(NAMES, _examples)
 """Records of every format, as they come from Kafka: value and headers."""
 
 BODIES = frozenset({"native", "cloudevents"})
