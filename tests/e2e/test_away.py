@@ -20,7 +20,7 @@ from tests.servers.kafka import ApacheKafka
 from tests.servers.postgres import running_postgres
 from tests.servers.slack import ANN, APP_TOKEN, BOT_TOKEN, LocalSlack, binary, end, free_port, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MEMBERS = {"ann": ANN, "ben": "U0BEN", "cleo": "U0CLEO"}
 

@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from tests.e2e.outside import Outside, eventually, only_rules
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GOOD, OF_EACH = 10_000, 9
 TOPIC = "fireline.metrics"

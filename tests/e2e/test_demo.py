@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(900)
+
 CHECKS = 11
 COMMAND = [sys.executable, "-m", "fireline.apps", "demo"]
 
@@ -61,7 +63,6 @@ def failed(output):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(480)
 def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
     kept = checkout / "demo.svg"
     done = told_once(checkout, "--picture", str(kept))
@@ -79,7 +80,6 @@ def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
 
 
 @pytest.mark.long
-@pytest.mark.timeout(480)
 def test_a_runbook_that_may_only_suggest_fails_the_checks_that_it_should(checkout):
     book = checkout / "runbooks" / "route-to-fallback.yaml"
     text = book.read_text()

@@ -13,7 +13,7 @@ from confluent_kafka import Producer
 
 from tests.e2e.outside import Outside, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 RULE = """\
 rules:

@@ -13,7 +13,7 @@ from fireline.domain.runbooks import RunStatus
 from tests.e2e.harness import Fireline, Gateway, eventually
 
 SERVICE = "fraud-scoring"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def on_fallback(fireline: Fireline) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from fireline.domain.incidents import Incident
 from tests.e2e.outside import LINE, Outside, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ROLES = ("stream", "respond", "web")
 ADDED = """\

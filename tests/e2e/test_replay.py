@@ -9,7 +9,7 @@ import pytest
 from fireline.domain.incidents import Incident
 from tests.e2e.harness import Fireline, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.shared_data, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.shared_data, pytest.mark.timeout(900)]
 
 
 def replay(fireline: Fireline, *words: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.outside import Outside, eventually
 from tests.e2e.test_reload import ADDED, event, fires, in_force, length
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_an_incident_ends_whose_rule_was_removed(tmp_path: Path, repository: Path):

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.outside import Outside, eventually
 from tests.servers.postgres import PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
 
 CANARY = "c4n4ry"
 API_TOKEN = f"api-{CANARY}-token"

@@ -19,7 +19,7 @@ from fireline.adapters.kafka_topics import INCIDENTS
 from tests.e2e.harness import Fireline, eventually
 from tests.servers.kafka_secure import PASSWORD, USER, SecureKafka
 
-pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.timeout(900)]
 
 WRONG = "a-Wrong.password"
 
