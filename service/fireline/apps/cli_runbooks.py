@@ -64,3 +64,31 @@ def check(
 def schema() -> None:
     """Print the JSON Schema of runbook files, for completion and checks in an editor (docs/how-to/editor.md)."""
     raise typer.Exit(load("checking").print_schema("runbooks"))
+
+
+@app.command("test")
+def run_tests(  # noqa: PLR0917 - typer turns each parameter into an option
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of runbooks; all by default", show_default=False)
+    ] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show the steps of every test")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 also while a step or branch is in no test")] = False,
+    as_json: JsonOption = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Also write a JUnit XML report here")] = None,
+    rules: RulesOption = None,
+    runbooks: RunbooksOption = None,
+) -> None:
+    """Play the `tests:` of runbooks: how steps end goes in, and the run that must come of it is compared.
+
+    The engine is the one that runs them for real, on a database in memory and a clock that jumps to whatever is due, so
+    that half an hour without an answer takes no time. No action acts: a step ends as the test says, or as its own dry
+    run says. What no test goes through (steps, both ways of an `if`, `on_failure`, undo) is listed.
+
+    Exits 0 when all tests pass, 1 when one does not (with --strict also while something is in no test), and 2 when
+    nothing could be played.
+    """
+    raise typer.Exit(
+        load("runbook_tests").run(
+            names or [], verbose=verbose, as_json=as_json, report=junit, strict=strict, rules=rules, runbooks=runbooks
+        )
+    )

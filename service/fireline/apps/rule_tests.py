@@ -50,7 +50,7 @@ def run(
     ran = list(zip((found(task)[0] for task in tasks), in_parallel(run_one, tasks, jobs, 4), strict=True))
     took = time.perf_counter() - began
     if junit is not None:
-        _write(junit, ran)
+        rule_test_junit.write(junit, ran)
     failed = sum(bool(each.outcome.failures) for _, each in ran)
     if as_json:
         print_json(_document(ran, untested))
@@ -82,16 +82,6 @@ def choose(
     for text in faults:
         say(text, "red", to=err())
     return None
-
-
-def _write(path: Path, ran: Sequence[tuple[Rule, Ran]]) -> None:
-    suites: dict[str, list[tuple[Rule, Ran]]] = {}
-    for rule, each in ran:
-        suites.setdefault(file_of(rule), []).append((rule, each))
-    try:
-        rule_test_junit.write(path, suites)
-    except OSError as fault:
-        raise Refused(f"{path} cannot be written: {fault.strerror or fault}") from None
 
 
 def _tell(ran: Sequence[tuple[Rule, Ran]], untested: Sequence[str], *, verbose: bool) -> None:
