@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from fireline.domain.outcomes import Waiting
+from fireline.engine.clusters import Cluster
 from fireline.engine.driving import Hears
 from fireline.engine.outgoing import Fetch
 from fireline.engine.outward import Action, StepContext
@@ -23,13 +24,15 @@ class Options(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What actions may use of the outside. `responder` is told of changed routes; without `fetch` there is no HTTP."""
+    """What actions may use of the outside. `responder` is told of changed routes; without `fetch` there is no HTTP,
+    without `cluster` no Kubernetes."""
 
     store: Store
     settings: Settings
     clock: Clock
     responder: Hears
     fetch: Fetch | None = None
+    cluster: Cluster | None = None
 
 
 @dataclass(frozen=True, slots=True)
