@@ -71,6 +71,7 @@ class DatabaseStore:
         """
         with self._writing() as connection:
             yield (transaction := DatabaseTransaction(connection))
+            transaction.queue_effects()
             transaction.seal_acts(self._keys, self._blots)
 
     @contextmanager

@@ -1,15 +1,46 @@
 """Incidents, their timelines, message references and numbers, inside one transaction."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cache
 from itertools import takewhile
 
-from sqlalchemy import and_, func, insert, or_, select
+from sqlalchemy import Executable, Integer, and_, bindparam, func, insert, or_, select
 
 from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
 from fireline.adapters.database_audit import AuditRows
+from fireline.adapters.database_rows import insert_into
 from fireline.adapters.database_tables import incidents, messages, seen, sequences, timeline
 from fireline.domain.incidents import Entry, Incident, Status
 from fireline.engine.outward import MessageRef
+
+_OF_SERVICE = select(incidents.c.data).where(
+    incidents.c.service == bindparam("of_service"), incidents.c.timeline == bindparam("of_timeline")
+)
+_OPENED = _OF_SERVICE.order_by(incidents.c.number.desc()).limit(bindparam("most", type_=Integer))
+_LATEST = _OF_SERVICE.where(incidents.c.grouping == bindparam("of_group")).order_by(incidents.c.number.desc()).limit(1)
+_LATEST_LOCKED = _LATEST.with_for_update()
+_NEAR = and_(
+    incidents.c.open.is_(True),
+    incidents.c.service.in_(bindparam("services", expanding=True)),
+    incidents.c.timeline == bindparam("of_timeline"),
+)
+_BESIDE = select(incidents.c.data).where(_NEAR).order_by(incidents.c.number)
+_BESIDE_OR = (
+    select(incidents.c.data)
+    .where(or_(_NEAR, incidents.c.number.in_(bindparam("numbers", expanding=True))))
+    .order_by(incidents.c.number)
+)
+_LAST = select(func.max(timeline.c.position)).where(timeline.c.incident == bindparam("of"))
+_APPEND = insert(timeline)
+
+
+@cache
+def _next(on_postgres: bool) -> Executable:
+    return (
+        insert_into(sequences, on_postgres)
+        .on_conflict_do_update(index_elements=["name"], set_={"value": sequences.c.value + 1})
+        .returning(sequences.c.value)
+    )
 
 
 class IncidentRows(AuditRows):
@@ -21,30 +52,17 @@ class IncidentRows(AuditRows):
 
     def next_number(self, of: str) -> int:
         """The next number of a sequence; the row stays locked, so that a rollback leaves no gap."""
-        first = self._insert(sequences).values(name=of, value=1)
-        statement = first.on_conflict_do_update(
-            index_elements=["name"], set_={"value": sequences.c.value + 1}
-        ).returning(sequences.c.value)
-        return int(self._connection.execute(statement).scalar_one())
+        return int(self._connection.execute(_next(self._on_postgres), {"name": of, "value": 1}).scalar_one())
 
     def incident(self, number: int) -> Incident | None:
         """The incident, locked until the end of the transaction."""
-        return _incident(self._one(select(incidents.c.data).where(incidents.c.number == number)))
+        return _incident(self._row_of(incidents, number))
 
     def latest_incident(self, service: str, group: str, timeline: str) -> Incident | None:
         """The newest incident of this service, key and timeline; the key is locked even when there is none."""
         self._lock(f"incident\n{timeline}\n{service}\n{group}")
-        statement = (
-            select(incidents.c.data)
-            .where(
-                incidents.c.service == service,
-                incidents.c.grouping == group,
-                incidents.c.timeline == timeline,
-            )
-            .order_by(incidents.c.number.desc())
-            .limit(1)
-        )
-        return _incident(self._one(statement))
+        key = {"of_service": service, "of_group": group, "of_timeline": timeline}
+        return _incident(self._connection.execute(_LATEST_LOCKED if self._locking else _LATEST, key).scalar())
 
     def incidents(self, *, open_only: bool = False, limit: int = 100) -> Sequence[Incident]:
         """Newest first."""
@@ -55,21 +73,15 @@ class IncidentRows(AuditRows):
 
     def opened(self, service: str, timeline: str, since: float, limit: int) -> Sequence[tuple[int, float]]:
         """Number and time of opening of the service's latest incidents, newest first."""
-        statement = (
-            select(incidents.c.data)
-            .where(incidents.c.service == service, incidents.c.timeline == timeline)
-            .order_by(incidents.c.number.desc())
-            .limit(limit)
-        )
-        found = (decode(Incident, data) for data in self._all(statement))
+        rows = self._all(_OPENED, of_service=service, of_timeline=timeline, most=limit)
+        found = (decode(Incident, data) for data in rows)
         return [(each.number, each.opened_at) for each in takewhile(lambda each: each.opened_at >= since, found)]
 
     def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
         """The open incidents of these services, and those with these numbers, oldest first; locks none of them."""
-        near = and_(incidents.c.open.is_(True), incidents.c.service.in_(services), incidents.c.timeline == timeline)
-        wanted = or_(near, incidents.c.number.in_(numbers)) if numbers else near
-        statement = select(incidents.c.data).where(wanted).order_by(incidents.c.number)
-        return [decode(Incident, data) for data in self._all(statement)]
+        given: dict[str, object] = {"of_timeline": timeline, "services": sorted(services)}
+        found = self._all(_BESIDE_OR, **given, numbers=sorted(numbers)) if numbers else self._all(_BESIDE, **given)
+        return [decode(Incident, data) for data in found]
 
     def lock(self, name: str) -> None:
         """Hold a name until the end of the transaction."""
@@ -90,14 +102,13 @@ class IncidentRows(AuditRows):
 
     def append(self, incident: int, entries: Iterable[Entry]) -> None:
         """Append to the timeline; the audit chain keeps the digest of each line."""
-        before = select(func.max(timeline.c.position)).where(timeline.c.incident == incident)
-        last: int = self._connection.execute(before).scalar() or 0
+        last: int = self._connection.execute(_LAST, {"of": incident}).scalar() or 0
         rows = [
             {"incident": incident, "position": position, "data": encode(entry)}
             for position, entry in enumerate(entries, start=last + 1)
         ]
         if rows:
-            self._connection.execute(insert(timeline), rows)
+            self._connection.execute(_APPEND, rows)
             self._wrote(incident, rows)
 
     def timeline(self, incident: int) -> Sequence[Entry]:
@@ -107,14 +118,7 @@ class IncidentRows(AuditRows):
 
     def message_ref(self, incident: int, kind: str, channel: str, address: str) -> MessageRef | None:
         """Where the message of this kind is; None before it was sent."""
-        data = self._connection.execute(
-            select(messages.c.data).where(
-                messages.c.incident == incident,
-                messages.c.kind == kind,
-                messages.c.channel == channel,
-                messages.c.address == address,
-            )
-        ).scalar()
+        data = self._row_of(messages, incident, kind, channel, address, lock=False)
         return None if data is None else MessageRef(channel, address, decode_mapping(data))
 
     def save_message_ref(self, incident: int, kind: str, ref: MessageRef) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from fireline.adapters.codec import decode, encode
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import overrides
 from fireline.domain.roster import Change
+
+_COUNTING = select(overrides.c.data).where(overrides.c.until > bindparam("since")).order_by(overrides.c.number)
 
 
 class RosterRows(Rows):
@@ -15,13 +17,12 @@ class RosterRows(Rows):
 
     def roster_change(self, number: int) -> Change | None:
         """The override, locked until the end of the transaction."""
-        data = self._one(select(overrides.c.data).where(overrides.c.number == number))
+        data = self._row_of(overrides, number)
         return None if data is None else decode(Change, data)
 
     def roster_changes(self, since: float) -> Sequence[Change]:
         """The overrides that count beyond `since`, in the order in which they were made."""
-        statement = select(overrides.c.data).where(overrides.c.until > since).order_by(overrides.c.number)
-        return [decode(Change, data) for data in self._all(statement)]
+        return [decode(Change, data) for data in self._all(_COUNTING, since=since)]
 
     def save_roster_change(self, change: Change) -> None:
         """Insert, or replace version - 1; raises StaleVersion otherwise."""

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
 from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import answers, facts, routes, watches
 from fireline.domain.routes import Route
 from fireline.engine.watching import Watch, WatchAnswer
+
+_FACT = select(facts.c.data, facts.c.at).where(facts.c.key == bindparam("of"))
 
 
 class RouteRows(Rows):
@@ -17,7 +19,7 @@ class RouteRows(Rows):
     def route(self, service: str) -> Route | None:
         """The route of a service, locked; None before it was ever changed."""
         self._lock(f"route\n{service}")
-        data = self._one(select(routes.c.data).where(routes.c.service == service))
+        data = self._row_of(routes, service)
         return None if data is None else decode(Route, data)
 
     def routes(self) -> Sequence[Route]:
@@ -54,7 +56,7 @@ class RouteRows(Rows):
 
     def fact(self, key: str) -> tuple[Mapping[str, object], float] | None:
         """A fact and when it was put."""
-        row = self._connection.execute(select(facts.c.data, facts.c.at).where(facts.c.key == key)).first()
+        row = self._connection.execute(_FACT, {"of": key}).first()
         return None if row is None else (decode_mapping(row.data), row.at)
 
     def facts(self, prefix: str) -> Mapping[str, tuple[Mapping[str, object], float]]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Select, Table, and_, bindparam, func, literal, select, update
+from sqlalchemy import Connection, Executable, Select, Table, and_, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from fireline.adapters.database_tables import Name
@@ -25,6 +25,7 @@ class Rows:
         self._locking = locking and self._on_postgres
         self._acts: list[Act] = []
         self._lines: dict[str, str] = {}
+        self._queued: list[dict[str, object]] = []
 
     def _insert(self, table: Table) -> "postgresql.Insert | sqlite.Insert":
         return insert_into(table, self._on_postgres)
@@ -32,14 +33,15 @@ class Rows:
     def _lock(self, name: str) -> None:
         """Hold a name, which may have no row yet, until the end of the transaction."""
         if self._locking:
-            self._connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(literal(name, Name), 0))))
+            self._connection.execute(_LOCK, {"name": name})
 
-    def _one(self, statement: Select[Any]) -> Any:
-        """The single column of the first row, locked until the end of the transaction; None of none."""
-        return self._connection.execute(statement.with_for_update() if self._locking else statement).scalar()
+    def _row_of(self, table: Table, *key: object, column: str = "data", lock: bool = True) -> Any:
+        """A column of the row with this primary key, locked until the end of the transaction; None of none."""
+        statement = _by_key(table, column, lock and self._locking)
+        return self._connection.execute(statement, {f"key_{place}": part for place, part in enumerate(key)}).scalar()
 
-    def _all(self, statement: Select[Any]) -> list[Any]:
-        return list(self._connection.execute(statement).scalars())
+    def _all(self, statement: Select[Any], **given: object) -> list[Any]:
+        return list(self._connection.execute(statement, given).scalars())
 
     def _put(self, table: Table, row: Mapping[str, object]) -> None:
         """Insert, or replace what has the same primary key; the row has all columns."""
@@ -51,6 +53,8 @@ class Rows:
 
     def _save(self, table: Table, row: Mapping[str, object], version: int) -> None:
         """Insert, or replace the row that has the version before; StaleVersion otherwise."""
+        if version == 1 and self._put_new(table, row):
+            return
         identity = {f"this_{column.name}": row[column.name] for column in table.primary_key}
         change = {**row, **identity, "version_before": version - 1}
         replaced = self._connection.execute(_replace_version(table), change).rowcount == 1
@@ -61,10 +65,19 @@ class Rows:
 
 # Building a statement costs SQLAlchemy more than SQLite takes to run it, so each is built once.
 
+_LOCK = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("name", type_=Name), 0)))
+
 
 def insert_into(table: Table, on_postgres: bool) -> "postgresql.Insert | sqlite.Insert":
     """An INSERT that knows ON CONFLICT, in the dialect's own class."""
     return postgresql.insert(table) if on_postgres else sqlite.insert(table)
+
+
+@cache
+def _by_key(table: Table, column: str, lock: bool) -> Select[Any]:
+    same = [key == bindparam(f"key_{place}") for place, key in enumerate(table.primary_key)]
+    statement = select(table.c[column]).where(and_(*same))
+    return statement.with_for_update() if lock else statement
 
 
 @cache

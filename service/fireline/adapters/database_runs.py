@@ -17,7 +17,7 @@ class RunRows(Rows):
 
     def run(self, number: int) -> Run | None:
         """The run, locked until the end of the transaction."""
-        data = self._one(select(runs.c.data).where(runs.c.number == number))
+        data = self._row_of(runs, number)
         return None if data is None else decode(Run, data)
 
     def runs(self, *, incident: int | None = None, active_only: bool = False, limit: int = 100) -> Sequence[Run]:
@@ -55,7 +55,7 @@ class RunRows(Rows):
 
     def lock_holder(self, lock: str) -> int | None:
         """The run that holds a lock, None when free."""
-        holder: int | None = self._one(select(locks.c.run).where(locks.c.lock == lock))
+        holder: int | None = self._row_of(locks, lock, column="run")
         return holder
 
     def take_lock(self, lock: str, run: int) -> bool:
