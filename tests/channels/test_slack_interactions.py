@@ -12,7 +12,7 @@ from slack_sdk.signature import SignatureVerifier
 from fireline.adapters.slack import person_by_slack_id, verified
 from fireline.adapters.slack_interactions import Click, Place, asked, parse_form, parse_interaction
 from fireline.domain.catalog import Catalog, Person
-from fireline.domain.clicks import ApprovalGiven, Subject, subject_of
+from fireline.domain.clicks import ApprovalGiven, StopAsked, Subject, subject_of
 from fireline.domain.events import Malformed
 from fireline.domain.incidents import Acknowledge
 
@@ -104,6 +104,8 @@ def test_a_numbered_action_is_the_same_action() -> None:
         ("acknowledge", Subject(7, 3), Acknowledge(7, "ann", "slack", 3)),
         ("approve", Subject(run=12, step="ask"), ApprovalGiven(12, "ask", "ann", True, "slack")),
         ("reject", Subject(7, run=12, step="ask"), ApprovalGiven(12, "ask", "ann", False, "slack")),
+        ("stop", Subject(7, 3), StopAsked(7, "ann", False, "slack")),
+        ("lift", Subject(7, 3), StopAsked(7, "ann", True, "slack")),
     ],
 )
 def test_what_a_click_asks_for(action: str, subject: Subject, expected: object) -> None:

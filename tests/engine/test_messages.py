@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fireline.domain.clicks import subject_of
 from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import EscalateNow, Resolve, RouteReported, RunReported, SignalArrived
+from fireline.domain.stops import Stop
 from fireline.engine import messages
 from fireline.engine.outward import MessageRef
 from tests.domain.deciding_world import NOW, Scene, signal
@@ -38,6 +39,28 @@ def buttons(message):
 
 def fields(message):
     return dict(message.fields)
+
+
+# the stop switch
+def test_runs_can_be_stopped_while_one_is_under_way_and_let_go_on_while_they_are_held():
+    made = scene()
+    assert "stop" not in buttons(card(made)), "nothing runs"
+    made.says(RunReported(7, 1, "route-to-fallback", "running", "begun"))
+    asked = made.incident.pages[0]
+    assert buttons(card(made))[-1] == "stop"
+    pulled = Stop(1, made.incident.service, "it does harm", "ann", "slack", NOW, name="Ann Lee")
+    for shown in (
+        messages.card("k", "C1", made.incident, made.world, now=NOW, stops=[pulled]),
+        messages.page("k", "U1", made.incident, asked, made.world, now=NOW, stops=[pulled]),
+    ):
+        assert buttons(shown)[-1] == "lift"
+        assert "pulled by Ann Lee: it does harm" in fields(shown)["Runs are held"]
+    everything = replace(pulled, service="")
+    shown = messages.card("k", "C1", made.incident, made.world, now=NOW, stops=[everything])
+    assert buttons(shown)[-1] == "stop", "lifting it for everything is no button on one incident"
+    assert "Runs are held" in fields(shown)
+    elsewhere = messages.card("k", "C1", made.incident, made.world, now=NOW, stops=[replace(pulled, service="other")])
+    assert "Runs are held" not in fields(elsewhere)
 
 
 # buttons

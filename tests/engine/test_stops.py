@@ -13,6 +13,7 @@ from fireline.domain.runbooks import RunStatus, StepStatus
 from fireline.domain.running import step_of
 from fireline.domain.stops import Asked
 from fireline.engine import stops
+from fireline.engine.routes import change_route
 from tests.engine.runs_world import SERVICE, Scripted, runbook, world
 from tests.engine.test_runs import act, own, scripted
 
@@ -137,6 +138,21 @@ async def test_undoing_waits_as_well_unless_it_may_go_on(w, let_undo):
     w.clock.advance(2)
     await w.runs.run_once()
     assert w.run().status is RunStatus.UNDONE, "pulling it again lets undoing go on"
+
+
+async def test_handing_traffic_back_to_the_primary_counts_as_undoing(w):
+    with w.store.transaction() as tx:
+        assert change_route(
+            tx, w.settings.current, SERVICE, {"fallback": 100}, by="person:ann", reason="before", now=w.clock.now()
+        )
+    home = own(f"  - {{id: back, uses: route.set, with: {{service: {SERVICE}, to: {{primary: 100}}}}, {UNDO}}}\n")
+    w.want(home)
+    w.want(own(act()), key="away")
+    pull(w, let_undo=True)
+    await w.runs.run_once()
+    assert w.run().status is RunStatus.SUCCEEDED
+    assert w.route() == {"primary": 100}
+    assert w.run(2).held.startswith("held before do act")
 
 
 async def test_of_one_service_it_holds_that_service_alone_by_input_incident_lock_or_step(w):

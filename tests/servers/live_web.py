@@ -71,6 +71,9 @@ class Recorder:
         self.inputs.append(given)
         return Told("because the test said so")
 
+    def configured(self, channel: str, /) -> bool:
+        return channel == "console"
+
 
 class Levers:
     """Controls that remember what they were asked."""

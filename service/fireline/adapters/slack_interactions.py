@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
-from fireline.domain.clicks import ACTION_PREFIX, ApprovalGiven, Subject, subject_of
+from fireline.domain.clicks import ACTION_PREFIX, ApprovalGiven, StopAsked, Subject, subject_of
 from fireline.domain.events import Malformed
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 
 VIA = "slack"
 
-Asked = Acknowledge | EscalateNow | Resolve | ApprovalGiven
+Asked = Acknowledge | EscalateNow | Resolve | ApprovalGiven | StopAsked
 """What a click can ask for."""
 
 NOT_OURS = "not_ours"
@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Click:
-    """One press: `action` is acknowledge, escalate, resolve, approve or reject."""
+    """One press: `action` is acknowledge, escalate, resolve, approve, reject, stop or lift."""
 
     place: Place
     action: str
@@ -92,15 +92,22 @@ def asked(click: Click, person: str) -> Asked | Malformed:
         return ApprovalGiven(subject.run, subject.step, person, click.action == "approve", VIA)
     if subject.incident is None:
         return Malformed("bad_value", f"{click.action} without an incident")
-    match click.action:
+    found = _on_incident(click.action, subject.incident, subject, person)
+    return found or Malformed("unknown_action", f"nothing is called {click.action!r}")
+
+
+def _on_incident(action: str, incident: int, subject: Subject, person: str) -> Asked | None:
+    match action:
         case "acknowledge":
-            return Acknowledge(subject.incident, person, VIA, subject.version, page=subject.page, listed=subject.listed)
+            return Acknowledge(incident, person, VIA, subject.version, page=subject.page, listed=subject.listed)
         case "escalate":
-            return EscalateNow(subject.incident, person, VIA, subject.version)
+            return EscalateNow(incident, person, VIA, subject.version)
         case "resolve":
-            return Resolve(subject.incident, person, VIA, subject.version)
+            return Resolve(incident, person, VIA, subject.version)
+        case "stop" | "lift":
+            return StopAsked(incident, person, action == "lift", VIA)
         case _:
-            return Malformed("unknown_action", f"nothing is called {click.action!r}")
+            return None
 
 
 def typed_instead(subject: Subject) -> str:

@@ -24,6 +24,7 @@ from fireline.apps import (
     cli_runs,
     cli_silences,
     cli_slos,
+    cli_stop,
     cli_topics,
 )
 
@@ -49,6 +50,7 @@ app.add_typer(cli_routes.app, name="routes", rich_help_panel="Respond")
 app.add_typer(cli_runbooks.app, name="runbook", rich_help_panel="Author")
 app.add_typer(cli_runs.app, name="runs", rich_help_panel="Respond")
 app.add_typer(cli_silences.app, name="silence", rich_help_panel="Respond")
+app.add_typer(cli_stop.app, name="stop", rich_help_panel="Respond")
 
 RulesOption = Annotated[
     Path | None, typer.Option("--rules", help="Directory of rules (FIRELINE_RULES, otherwise rules)")

@@ -189,6 +189,7 @@ def _told_by_roles(seen: Look, configuration: Configuration | None) -> Iterator[
         yield _role(fact, age)
     yield _events(health)
     yield _pages(seen, health)
+    yield _stops(health)
     yield _reach(seen, known.current)
 
 
@@ -235,6 +236,14 @@ def _pages(seen: Look, health: Health) -> Check:
         found = f"not delivered yet: {', '.join(late[:3])}{more}"
         return Check("pages", Finding.FAULT, found, "mend the channel that fails; it is tried again until it works")
     return Check("pages", Finding.SOUND, f"none waits; {health.outbox} effects in the outbox")
+
+
+def _stops(health: Health) -> Check:
+    if not health.stops:
+        return Check("stop switch", Finding.SOUND, "not pulled: runbooks may act")
+    held = f"; {health.held} runs are held" if health.held else ""
+    found = "; ".join(str(stop) for stop in health.stops) + held
+    return Check("stop switch", Finding.NOTE, found, "`fireline stop --lift` lets runs go on")
 
 
 def _reach(seen: Look, configuration: Configuration) -> Check:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fireline.apps.bootstrap import Look, Parts, look, settings_with
 from fireline.apps.faults import Refused
-from fireline.apps.output import ago, harmless, instant, out, print_json, say, styled, table
+from fireline.apps.output import ago, err, harmless, instant, out, print_json, say, styled, table
 from fireline.domain.incidents import Attached, Entry, Incident, Page
 from fireline.domain.runbooks import Run
 from fireline.engine.ports import Transaction
@@ -91,10 +91,13 @@ def ls(everything: bool, limit: int, as_json: bool) -> int:
     """List incidents, newest first."""
     parts = look(settings_with())
     with parts.store.reading() as tx:
+        stops = tx.stops()
         incidents = tx.incidents(open_only=not everything, limit=limit)
     if as_json:
         print_json([summary(incident) for incident in incidents])
         return 0
+    for stop in stops:
+        say(f"Runs are held by {stop}", "yellow", to=err())
     now = parts.clock.now()
     rows = [
         (

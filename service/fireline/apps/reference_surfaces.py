@@ -52,6 +52,8 @@ def _commands(group: Any, path: str) -> Iterator[str]:
         if command.hidden:
             continue
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                yield _command(command, f"{path} {name}")
             yield from _commands(command, f"{path} {name}")
         else:
             yield _command(command, f"{path} {name}")

@@ -37,11 +37,12 @@ from fireline.apps.own_files import FilesTold
 from fireline.apps.settings import Settings
 from fireline.apps.sight import Lookout, last_resort, until_it_answers
 from fireline.apps.witnesses import follow_witness
-from fireline.domain.clicks import ApprovalGiven
+from fireline.domain.clicks import ApprovalGiven, StopAsked
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Acknowledge, EscalateNow, Resolve
 from fireline.domain.outcomes import Outcome
+from fireline.engine import stops
 from fireline.engine.handovers import Handovers
 from fireline.engine.outward import Channel, Publisher
 from fireline.engine.perform import Performer
@@ -50,6 +51,7 @@ from fireline.engine.roster import SHIFT
 from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs
 from fireline.engine.silences import Maintenance
+from fireline.engine.stops import Switch
 from fireline.engine.timers import HANDS, Sweeper
 
 log = logging.getLogger("fireline.respond")
@@ -154,6 +156,9 @@ def _sweeper(parts: Parts, owner: str) -> Sweeper:
         if timer.kind == SHIFT:
             await asyncio.to_thread(handovers.review, timer)
             return
+        if timer.kind == stops.KIND:
+            await asyncio.to_thread(stops.tell, parts.store, parts.responder, timer)
+            return
         await asyncio.to_thread(_route_lease_due, parts, timer)
 
     hands = HANDS if parts.store.writes_at_once else 1
@@ -181,6 +186,8 @@ def _slack(parts: Parts, runs: Runs) -> SlackSocket | None:
     if settings.slack_bot_token is None or settings.slack_app_token is None:
         return None
 
+    switch = Switch(parts.store, parts.files, parts.clock, parts.responder.configured)
+
     def click(asked: Asked) -> str:
         match asked:
             case ApprovalGiven():
@@ -188,6 +195,8 @@ def _slack(parts: Parts, runs: Runs) -> SlackSocket | None:
             case Acknowledge() | EscalateNow() | Resolve():
                 decision = parts.responder.handle(asked)
                 return decision.reply or decision.reason
+            case StopAsked():
+                return switch.of_incident(asked.incident, asked.person, asked.via, lifted=asked.lift).text
             case _:
                 assert_never(asked)
 

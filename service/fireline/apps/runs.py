@@ -24,7 +24,7 @@ def ls(everything: bool, as_json: bool) -> int:
             run.status.value,
             f"INC-{run.incident}" if run.incident else "-",
             ago(run.created_at, now),
-            run.reason,
+            run.held or run.reason,
         )
         for run in runs
     ]
@@ -42,6 +42,8 @@ def show(number: int, as_json: bool) -> int:
         print_json({**_document(run), "steps": [_step(s) for s in run.steps], "journal": [w for _, w in journal]})
         return 0
     say(f"run {run.id} of {run.runbook}: {run.status.value} {run.reason}", "bold")
+    if run.held and not run.over:
+        say(run.held, "yellow")
     say(f"inputs {pairs(run.inputs)}; mode {run.mode.value}; {run.allowed_by}")
     rows = [
         (
@@ -113,6 +115,7 @@ def _document(run: Run) -> dict[str, object]:
         "created_at": run.created_at,
         "ended_at": run.ended_at,
         "reason": run.reason,
+        "held": run.held,
     }
 
 

@@ -14,10 +14,12 @@ from fireline.apps.web_guard import Problem
 from fireline.apps.web_json import Answer, incident_json, run_json, timeline_json
 from fireline.apps.web_oncall import in_force, on_call
 from fireline.apps.web_silences import silences
+from fireline.apps.web_stops import stop_paths
 from fireline.apps.web_table import route_json
 from fireline.domain.incidents import Acknowledge, AddNote, EscalateNow, Incident, Input, Resolve
 from fireline.domain.runbooks import Run
 from fireline.engine.ports import Clock, Settings, Store
+from fireline.engine.stops import Switch
 
 VIA = "api"
 _NUMBER = re.compile(r"^(?:INC-)?([1-9][0-9]{0,8})$", re.IGNORECASE)
@@ -28,6 +30,10 @@ class Handles(Protocol):
 
     def handle(self, input: Input, /) -> object:  # noqa: A002 - the word of the flow
         """Decide, save, queue effects."""
+        ...
+
+    def configured(self, channel: str, /) -> bool:
+        """Whether messages can go out on this channel at all."""
         ...
 
 
@@ -99,6 +105,10 @@ class Api:
     clock: Clock
     changes: Changes
 
+    def configured(self, channel: str) -> bool:
+        """Whether messages can go out on this channel at all."""
+        return self.responder.configured(channel)
+
     def known(self, person: str) -> str:
         """The person's id; raises `Problem` with the known ones."""
         people = self.settings.current.catalog.people
@@ -148,6 +158,7 @@ def api(parts: Api) -> APIRouter:
     _on_incidents(router, parts)
     _on_routes_and_runs(router, parts)
     silences(router, Desk(parts.store, parts.settings, parts.clock), parts.known)
+    stop_paths(router, Switch(parts.store, parts.settings, parts.clock, parts.configured), parts.known)
     return router
 
 

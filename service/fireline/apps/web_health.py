@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from fireline.apps.stream_metrics import EXAMPLE, Workers, read_workers, stream_metrics
 from fireline.domain.catalog import Catalog
+from fireline.domain.stops import Stop
 from fireline.engine.ports import Clock, Settings, Store, Transaction, Unavailable
 
 STREAM_FACT = "stream"
@@ -33,6 +34,8 @@ class Health:
     ages: Mapping[str, float | None] = field(default_factory=dict)
     open_by_severity: Mapping[str, int] = field(default_factory=dict)
     fallbacks: int = 0
+    stops: tuple[Stop, ...] = ()
+    held: int = 0
     outbox: int = 0
     troubles: tuple[str, ...] = ()
     database: bool = True
@@ -62,6 +65,8 @@ def _health(tx: Transaction, catalog: Catalog, now: float) -> Health:
         facts={name: fact[0] for name, fact in found.items() if fact is not None},
         ages=ages,
         open_by_severity={level.name: open_.get(level.name, 0) for level in catalog.severities} | dict(open_),
+        stops=tuple(tx.stops()),
+        held=sum(1 for run in tx.runs(active_only=True, limit=10_000) if run.held or run.reason.startswith("held: ")),
         fallbacks=sum(1 for route in tx.routes() if route.lease is not None),
         outbox=tx.backlog(),
         troubles=tuple(_troubles(ages, found[STREAM_FACT], workers)),
@@ -102,6 +107,8 @@ class _Reported(Collector):
             open_.add_metric([severity], count)
         yield open_
         yield GaugeMetricFamily("fireline_fallbacks_active", "Services off their primary", health.fallbacks)
+        yield GaugeMetricFamily("fireline_stops_pulled", "Stop switches that are pulled", len(health.stops))
+        yield GaugeMetricFamily("fireline_runs_held", "Runs that a stop switch keeps from acting", health.held)
         beats = GaugeMetricFamily("fireline_heartbeat_age_seconds", "Since a role was heard of", labels=["role"])
         for name, age in health.ages.items():
             if age is not None:

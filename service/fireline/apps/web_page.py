@@ -43,6 +43,7 @@ def page_values(
         "now": _clock(now),
         "rate": _rate(health),
         "troubles": health.troubles,
+        "stops": [f"Runs are held by {stop}, since {_clock(stop.at)}" for stop in health.stops],
         "incidents": [_incident(configuration, i, now) for i in open_],
         "recent": [_incident(configuration, i, now) for i in recent[:5]],
         "oncall": list(_on_call(configuration, now)),

@@ -36,6 +36,16 @@ class ApprovalGiven:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """`person` pulls the stop switch of the service of an incident, or lifts it."""
+
+    incident: int
+    person: str
+    lift: bool
+    via: str
+
+
 def _number(value: object) -> int | None:
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 0 <= value < 2**53 else None  # type: ignore[operator,return-value]  # `whole` narrows

@@ -70,7 +70,7 @@ def _page(tx: Transaction, effect: SendPage, world: World, now: float) -> Delive
         return Nothing(f"no longer wanted: {'unknown' if attempt is None else attempt.state}")
     if tx.message_ref(effect.incident, f"page:{effect.page}", effect.channel, effect.address) is not None:
         return Nothing("an earlier attempt arrived", arrived=True)
-    message = messages.page(effect.key, effect.address, incident, asked, world, now=now)
+    message = messages.page(effect.key, effect.address, incident, asked, world, now=now, stops=tx.stops())
     fold = storms.lead_of(tx, effect, world, now) is not None
     return Delivery(message, f"page:{effect.page}", incident.version, fold=fold)
 
@@ -83,7 +83,7 @@ def _page_update(tx: Transaction, effect: UpdatePage, world: World, now: float) 
     if _shown(ref) >= effect.version:
         return Nothing(f"shows version {_shown(ref)} already")
     incident, asked = found
-    message = messages.page(effect.key, effect.address, incident, asked, world, now=now)
+    message = messages.page(effect.key, effect.address, incident, asked, world, now=now, stops=tx.stops())
     kind = f"page:{effect.page}"
     folded = storms.members(tx, effect.incident, effect.page, effect.channel)
     if asked.status not in LIVE:
@@ -104,7 +104,7 @@ def _card(tx: Transaction, effect: UpdateCard, world: World, now: float) -> Deli
     ref = tx.message_ref(effect.incident, "card", effect.channel, effect.address)
     if ref is not None and _shown(ref) >= effect.version:
         return Nothing(f"shows version {_shown(ref)} already")
-    message = messages.card(effect.key, effect.address, incident, world, now=now)
+    message = messages.card(effect.key, effect.address, incident, world, now=now, stops=tx.stops())
     edit = None if ref is None else bare(ref)
     return Delivery(replace(message, edit=edit), "card", incident.version)
 

@@ -14,14 +14,18 @@ from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval, Tell
 from fireline.domain.incident_records import Role
 from fireline.domain.incidents import Incident, Page, PageStatus, Status
+from fireline.domain.runbooks import TERMINAL
+from fireline.domain.stops import Stop, barring, standing
 from fireline.engine.outward import Button, Message, MessageRef
 
 MOST_SIGNALS = 5
 """So many signals a card names; the rest is counted."""
 
 
-def card(key: str, address: str, incident: Incident, world: World, *, now: float) -> Message:
-    """The incident's card in a room."""
+def card(
+    key: str, address: str, incident: Incident, world: World, *, now: float, stops: Sequence[Stop] = ()
+) -> Message:
+    """The incident's card in a room; `stops` are those in force."""
     return Message(
         key=key,
         kind="card",
@@ -30,13 +34,15 @@ def card(key: str, address: str, incident: Incident, world: World, *, now: float
         severity=incident.severity,
         status=incident.status.value,
         body=_body(incident),
-        fields=_fields(incident, world, now),
+        fields=(*_fields(incident, world, now), *_stopped(incident, stops)),
         facts=_facts(incident, world, now),
-        buttons=_buttons(incident),
+        buttons=(*_buttons(incident), *_switch(incident, stops)),
     )
 
 
-def page(key: str, address: str, incident: Incident, asked: Page, world: World, *, now: float) -> Message:
+def page(
+    key: str, address: str, incident: Incident, asked: Page, world: World, *, now: float, stops: Sequence[Stop] = ()
+) -> Message:
     """The message to the person who is paged, with why it is them."""
     return Message(
         key=key,
@@ -46,10 +52,10 @@ def page(key: str, address: str, incident: Incident, asked: Page, world: World, 
         severity=incident.severity,
         status=incident.status.value,
         body=_body(incident),
-        fields=_fields(incident, world, now),
+        fields=(*_fields(incident, world, now), *_stopped(incident, stops)),
         facts=_facts(incident, world, now),
         why=why_you(asked, world, now),
-        buttons=_buttons(incident, page=asked.number),
+        buttons=(*_buttons(incident, page=asked.number), *_switch(incident, stops)),
     )
 
 
@@ -190,3 +196,22 @@ def _buttons(incident: Incident, page: int | None = None) -> tuple[Button, ...]:
         Button("escalate", "Escalate", value, "danger", confirm=sure),
         Button("resolve", "Resolve", value),
     )
+
+
+def _stopped(incident: Incident, stops: Sequence[Stop]) -> tuple[tuple[str, str], ...]:
+    stop = barring(stops, (incident.service,))
+    return () if stop is None or incident.status is Status.RESOLVED else (("Runs are held", f"by {stop}"),)
+
+
+def _switch(incident: Incident, stops: Sequence[Stop]) -> tuple[Button, ...]:
+    """The stop switch of the incident's service: to pull while a run is under way, to lift while it is pulled."""
+    if incident.status is Status.RESOLVED:
+        return ()
+    value = json.dumps({"incident": incident.number, "version": incident.version})
+    if standing(stops, incident.service) is not None:
+        sure = f"Let runbooks act on {incident.service} again?"
+        return (Button("lift", "Let runs go on", value, confirm=sure),)
+    if all(run.status in TERMINAL for run in incident.runs.values()):
+        return ()
+    sure = f"Stop all runbooks on {incident.service}? What a step has begun is finished; undoing waits too."
+    return (Button("stop", "Stop runs", value, "danger", confirm=sure),)

@@ -4,8 +4,8 @@ Who lets a run act reads the switch under a shared lock, and who pulls it takes 
 no step begins that it covers, and none was begun without being seen; what was begun before is finished.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from fireline.domain import stops
@@ -15,13 +15,14 @@ from fireline.domain.effects import Tell, Timer
 from fireline.domain.incidents import AddNote, Input
 from fireline.domain.runbooks import Run, RunStatus, StepStatus
 from fireline.domain.stops import Asked, Stop
-from fireline.engine.ports import Store, Transaction
+from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 
 KIND = "stop"
 """The kind of the deadline by which open incidents are told of a pull or a lift."""
 LOOK = 1.0
 """Seconds until a run that is held looks again whether it may go on."""
 MOST = 10_000
+ATTEMPTS = 5
 
 _UNDER_WAY = frozenset({StepStatus.STARTED, StepStatus.WAITING, StepStatus.UNDO_STARTED})
 
@@ -43,6 +44,55 @@ class Answered:
     text: str
 
 
+class Switch:
+    """The switch as people reach it, from Slack, the command line and the API. Safe from any thread."""
+
+    def __init__(self, store: Store, settings: Settings, clock: Clock, configured: Callable[[str], bool]) -> None:
+        self._store, self._settings, self._clock, self._configured = store, settings, clock, configured
+
+    def pull(self, asked: Asked) -> Answered:
+        """Stop the service that is asked for by any of its names, or everything; raises Unavailable."""
+        return self._done(asked, pull)
+
+    def lift(self, asked: Asked) -> Answered:
+        """Let it go on; raises Unavailable."""
+        return self._done(asked, lift)
+
+    def of_incident(self, number: int, person: str, via: str, *, lifted: bool) -> Answered:
+        """The same for the service of an incident, as a button does it."""
+        with self._store.reading() as tx:
+            incident = tx.incident(number)
+        if incident is None:
+            return Answered(None, False, f"there is no incident INC-{number}")
+        asked = Asked(incident.service, person, f"pressed on INC-{number}", via)
+        return self.lift(asked) if lifted else self.pull(asked)
+
+    def stops(self, *, pulled_only: bool = True) -> Sequence[Stop]:
+        """Those in force, or all there ever were, by number."""
+        with self._store.reading() as tx:
+            return tx.stops(pulled_only=pulled_only)
+
+    def _done(self, asked: Asked, act: "_Act") -> Answered:
+        catalog = self._settings.current.catalog
+        service = catalog.service(asked.service) if asked.service else None
+        if asked.service and service is None:
+            known = ", ".join(sorted(catalog.services)[:50])
+            return Answered(None, False, f"there is no service {asked.service[:100]!r}; the catalog has {known}")
+        person = catalog.people.get(asked.person)
+        named = replace(asked, service=service.id if service else "", name=person.name if person else asked.person)
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._store.transaction() as tx:
+                    return act(tx, catalog, named, self._clock.now(), self._configured)
+            except StaleVersion:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError("the loop returns or raises")
+
+
+_Act = Callable[[Transaction, Catalog, Asked, float, Callable[[str], bool]], Answered]
+
+
 def services_of(run: Run, catalog: Catalog, options: Mapping[str, object] | None = None) -> frozenset[str]:
     """The services that a run touches: of its incident, its inputs, its lock, and of a step's `options`."""
     kind, _, locked = run.lock.partition(":")
@@ -54,9 +104,20 @@ def services_of(run: Run, catalog: Catalog, options: Mapping[str, object] | None
 def against(
     tx: Transaction, run: Run, catalog: Catalog, options: Mapping[str, object] | None = None, *, undo: bool = False
 ) -> Stop | None:
-    """What keeps the run from acting now; nobody pulls or lifts the switch before the end of this transaction."""
+    """What keeps the run from acting now; nobody pulls or lifts the switch before the end of this transaction.
+
+    A step that hands all traffic back to the primary counts as undoing.
+    """
     found = tx.stops()
-    return stops.barring(found, services_of(run, catalog, options), undo=undo) if found else None
+    back = undo or _hands_back(catalog, options or {})
+    return stops.barring(found, services_of(run, catalog, options), undo=back) if found else None
+
+
+def _hands_back(catalog: Catalog, options: Mapping[str, object]) -> bool:
+    service, to = catalog.service(str(options.get("service", ""))), options.get("to")
+    if service is None or not isinstance(to, Mapping):
+        return False
+    return {target for target, share in to.items() if share} == {service.primary}
 
 
 def pull(tx: Transaction, catalog: Catalog, asked: Asked, now: float, configured: Callable[[str], bool]) -> Answered:
