@@ -92,3 +92,48 @@ def run_tests(  # noqa: PLR0917 - typer turns each parameter into an option
             names or [], verbose=verbose, as_json=as_json, report=junit, strict=strict, rules=rules, runbooks=runbooks
         )
     )
+
+
+@app.command("rehearse")
+def rehearse(  # noqa: PLR0917 - typer turns each parameter into an option
+    name: NameArgument,
+    given: Annotated[
+        list[str] | None, typer.Option("--input", "-i", help="An input, name=value; may be repeated")
+    ] = None,
+    incident: Annotated[str | None, typer.Option(help="As if for this incident, such as INC-7")] = None,
+    assume: Annotated[
+        list[str] | None, typer.Option(help="What a step gives, step.output=value; may be repeated")
+    ] = None,
+    fail: Annotated[list[str] | None, typer.Option(help="A step that fails; may be repeated")] = None,
+    person: Annotated[
+        str | None, typer.Option("--as", help="Who would start it; your system user name otherwise")
+    ] = None,
+    as_json: JsonOption = False,
+    rules: RulesOption = None,
+    runbooks: RunbooksOption = None,
+) -> None:
+    """Show what a runbook would do now, step by step, and which guard would stop it. Nothing is done.
+
+    Guards (autonomy, approval, stop_if, lock, budget) are judged on the database as it is, which is only read. The
+    steps are taken by the engine of real runs, on a copy of the routes in memory; actions say what they would do. What
+    only a real run can know is shown as a placeholder, and an `if` that needs one is taken to hold. Try other ways:
+
+    `fireline runbook rehearse route-back -i service=fraud-scoring --assume ask.approved=false`
+
+    `fireline runbook rehearse route-to-fallback -i service=fraud-scoring --incident INC-7 --fail verify`
+
+    Exits 0 when every guard lets it pass and it would succeed, 1 when not, 2 when the files have faults.
+    """
+    raise typer.Exit(
+        load("runbook_rehearsal").run(
+            name,
+            given or [],
+            incident,
+            assume=assume or [],
+            fail=fail or [],
+            person=person,
+            as_json=as_json,
+            rules=rules,
+            runbooks=runbooks,
+        )
+    )

@@ -20,7 +20,7 @@ TURNS = 5_000
 async def play(book: Runbook, test: RunbookTest, configuration: Configuration) -> Played:
     """Run the test on a stage of its own; never raises for what the runbook or the test say."""
     script = Script(test.mocks)
-    stage = Stage(configuration, lambda real: mocked(real, script), START)
+    stage = Stage(configuration, lambda _, real: mocked(real, script), START)
     try:
         return await _Play(stage, book, test, script).play()
     finally:

@@ -3,8 +3,10 @@
 The database is one of SQLite in memory, actions have no means to reach anybody, and time passes when it is told to.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from pydantic import BaseModel
 
 from fireline.actions import build_actions
 from fireline.actions.schema import Ports
@@ -33,14 +35,20 @@ class Fixed:
 class Stage:
     """One run's world; close it when the run is over."""
 
-    def __init__(self, configuration: Configuration, dressed: Callable[[Action], Action], now: float) -> None:
+    def __init__(
+        self,
+        configuration: Configuration,
+        dressed: Callable[[str, Action], Action],
+        now: float,
+        options: Mapping[str, type[BaseModel]] | None = None,
+    ) -> None:
         self.clock = FakeClock(now)
         self.store: DatabaseStore = open_store(IN_MEMORY)
         self.settings = Fixed(configuration)
         self.responder = Responder(self.store, self.settings, self.clock, frozenset())
         real = build_actions(Ports(self.store, self.settings, self.clock, self.responder))
-        self.actions = {name: dressed(action) for name, action in real.items()}
-        self.options = {name: schema.options for name, schema in plugins().actions.items()}
+        self.actions = {name: dressed(name, action) for name, action in real.items()}
+        self.options = options or {name: schema.options for name, schema in plugins().actions.items()}
         from fireline.engine.runs import Runs
 
         self.runs = Runs(

@@ -1,0 +1,142 @@
+"""What stands between a runbook and its next run: each guard, whether it would let the run pass now, and why.
+
+It only reads. The order is that in which a real start meets them (engine/starting.py).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fireline.domain.autonomy import allowed
+from fireline.domain.configuration import Configuration
+from fireline.domain.durations import written
+from fireline.domain.expressions import EvaluationFault
+from fireline.domain.incidents import Incident, Status
+from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
+from fireline.domain.running import new_steps
+from fireline.engine import approvals, starting, values
+from fireline.engine.ports import Transaction
+from fireline.engine.starting import Unfit
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard: `passes` is None where a person has to say so, or where it is not set at all."""
+
+    name: str
+    passes: bool | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that might be: of this runbook, with these inputs, for an incident or none."""
+
+    book: Runbook
+    inputs: Mapping[str, object]
+    incident: Incident | None
+    person: str
+    now: float
+
+
+def draft(tx: Transaction, configuration: Configuration, asked: Asked) -> Run:
+    """The run as a start would make it; not stored. Raises Unfit naming the input or lock that cannot be had."""
+    book, context = asked.book, {} if asked.incident is None else values.of_incident(asked.incident)
+    known = values.of_start(context, values.of_catalog(configuration.catalog))
+    inputs = starting.resolve(book, asked.inputs, known)
+    history = [run for run in tx.runs(limit=200) if run.runbook == book.name]
+    timeline = "live" if asked.incident is None else asked.incident.timeline
+    permitted = allowed(book, book.mode, history, timeline=timeline)
+    try:
+        lock = "" if book.lock is None else str(book.lock.render({**known, "inputs": inputs}))
+    except EvaluationFault as fault:
+        raise Unfit(f"guards.lock: {fault}") from fault
+    return Run(
+        id=0,
+        runbook=book.name,
+        hash=book.hash,
+        text=book.text,
+        inputs=inputs,
+        incident=None if asked.incident is None else asked.incident.number,
+        mode=permitted.mode,
+        status=RunStatus.WAITING,
+        steps=new_steps(book),
+        created_at=asked.now,
+        deadline=asked.now + book.deadline,
+        lock=lock,
+        allowed_by=permitted.line,
+        context=context,
+        requested_by=asked.person,
+    )
+
+
+def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run) -> Iterator[Guard]:
+    """Every guard, in the order in which a start meets them."""
+    yield _incident(asked.incident)
+    yield _start_when(asked, run, configuration)
+    yield _autonomy(run)
+    yield _approval(run, asked.book, configuration)
+    yield _stop_if(tx, run, asked.book)
+    yield _lock(tx, run)
+    yield _budget(tx, run, asked)
+
+
+def _incident(incident: Incident | None) -> Guard:
+    if incident is None:
+        return Guard("incident", True, "it is for none")
+    over = incident.status is Status.RESOLVED
+    return Guard("incident", not over, f"{incident.id} is {incident.status.value}")
+
+
+def _start_when(asked: Asked, run: Run, configuration: Configuration) -> Guard:
+    condition = asked.book.start_when
+    if condition is None:
+        return Guard("start.when", True, "not set")
+    if asked.incident is None:
+        return Guard("start.when", True, f"`{condition.source}` is asked of incidents only")
+    known = values.of_start(run.context, values.of_catalog(configuration.catalog))
+    try:
+        holds = condition.holds({**known, "inputs": dict(run.inputs)})
+    except EvaluationFault as fault:
+        return Guard("start.when", False, f"cannot be told: {fault}")
+    said = f"`{condition.source}` {'holds' if holds else 'does not hold'} (severity {known['severity']})"
+    return Guard("start.when", holds, said + ("" if holds else "; a person may start it all the same"))
+
+
+def _autonomy(run: Run) -> Guard:
+    only_told = run.mode in (Autonomy.SHADOW, Autonomy.SUGGEST)
+    said = f"{run.mode.value}: {run.allowed_by}"
+    return Guard("autonomy", not only_told, said + ("; it is written down, not done" if only_told else ""))
+
+
+def _approval(run: Run, book: Runbook, configuration: Configuration) -> Guard:
+    if run.mode is not Autonomy.APPROVE:
+        return Guard("approval", True, "none is needed to start")
+    catalog, team = configuration.catalog, approvals.owner_of(run, book.owner)
+    service = str(run.context.get("service", run.inputs.get("service", "")))
+    people = sorted(approvals.approvers(catalog, team, service) - {run.requested_by})
+    patience = written(starting.START_PATIENCE)
+    return Guard("approval", None, f"one of {', '.join(people) or 'nobody'} has to let it start within {patience}")
+
+
+def _stop_if(tx: Transaction, run: Run, book: Runbook) -> Guard:
+    if book.stop_if is None:
+        return Guard("stop_if", True, "not set")
+    against = starting.stopped(tx, run, book)
+    counts = ", ".join(f"{name} {count}" for name, count in values.of_guards(tx).items() if name in book.stop_if.source)
+    return Guard("stop_if", against is None, against or f"`{book.stop_if.source}` does not hold ({counts})")
+
+
+def _lock(tx: Transaction, run: Run) -> Guard:
+    if not run.lock:
+        return Guard("lock", True, "none: several runs may act at once")
+    holder = tx.lock_holder(run.lock)
+    return Guard("lock", holder is None, f"{run.lock} is free" if holder is None else f"run {holder} holds {run.lock}")
+
+
+def _budget(tx: Transaction, run: Run, asked: Asked) -> Guard:
+    budget = asked.book.budget
+    if budget is None:
+        return Guard("budget", True, "not set")
+    count = tx.count_runs(asked.book.name, run.lock, asked.now - budget.per)
+    said = f"{count} of {budget.runs} runs in {written(budget.per)} on {run.lock or asked.book.name}"
+    return Guard("budget", count < budget.runs, said)
