@@ -4,6 +4,7 @@ effect in a rehearsal, no exception for anybody's fault, no secret in anything i
 A new action is held to it by being listed in `fireline.actions.SCHEMAS`.
 """
 
+import asyncio
 import json
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,12 +13,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from fireline.actions import OPTIONS, SCHEMAS, Ports, build_actions
+from fireline.actions import OPTIONS, SCHEMAS, build_actions
 from fireline.domain.outcomes import Done, Failed, RetryLater, Waiting
 from fireline.engine.outgoing import MaybeSent, NotSent, Response
 from fireline.engine.outward import StepContext
 from fireline.engine.ports import Unavailable
-from fireline.spec.runbooks import read_runbook
+from fireline.engine.stepping import _limited
+from fireline.spec.loading import UnreadableRunbook, read_runbook
+from tests.contracts.reach import Reach
 from tests.engine.runs_world import plugins, world
 
 NAMES = sorted(SCHEMAS)
@@ -49,8 +52,8 @@ def example(name):
     return document
 
 
-def built(w, name, fetch=None):
-    ports = Ports(w.store, w.settings, w.clock, w.responder, fetch or Fetches())
+def built(w, name, fetch=None, reach=None):
+    ports = (reach or Reach()).ports(w, fetch)
     return build_actions(ports)[name], OPTIONS[name].model_validate(example(name)["with"])
 
 
@@ -116,29 +119,54 @@ async def test_its_outputs_are_those_it_names(w, name):
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_rehearsal_has_no_effect(w, name):
-    fetch = Fetches()
-    action, options = built(w, name, fetch)
+    fetch, reach = Fetches(), Reach()
+    action, options = built(w, name, fetch, reach)
     before = state(w)
     outcome = await action.perform(options, context(w, name, dry_run=True))
     assert isinstance(outcome, Done), outcome
     assert set(outcome.output) <= set(SCHEMAS[name].outputs)
     assert state(w) == before
     assert [r for r in fetch.requests if r.method != "GET"] == []
+    assert reach.done == []
     assert not [e for e in w.store.claim_effects("x", w.clock.now(), 1, 99) if e.effect.key.startswith("run-1.")]
 
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_doing_it_again_with_the_same_key_changes_nothing_more(w, name):
     w.verdicts = {"fraud_latency": "clear"}
-    fetch = Fetches()
-    action, options = built(w, name, fetch)
+    reach = Reach()
+    action, options = built(w, name, reach=reach)
     first = await finished(w, action, options, context(w, name))
-    after, keys = state(w), [r.headers.get("Idempotency-Key") for r in fetch.requests]
+    after, done = state(w), set(reach.done)
     again = await finished(w, action, options, context(w, name))
     assert isinstance(again, Done)
     assert state(w) == after
     assert again.output.get("route") == first.output.get("route")
-    assert len({r.headers.get("Idempotency-Key") for r in fetch.requests}) == len(set(keys)) or not fetch.requests
+    assert set(reach.done) == done
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_it_ends_when_it_is_cancelled_and_when_its_time_is_over(w, name):
+    action, options = built(w, name, reach=Reach(hangs=True))
+    doing = asyncio.create_task(action.perform(options, context(w, name)))
+    await asyncio.wait([doing], timeout=0.05)
+    doing.cancel()
+    (outcome,) = await asyncio.wait_for(asyncio.gather(doing, return_exceptions=True), 60)
+    assert isinstance(outcome, (Done, Waiting, asyncio.CancelledError)), outcome
+    late = await asyncio.wait_for(_limited(action, options, replace(context(w, name), key="run-1.other"), 0.05), 60)
+    assert isinstance(late, (Done, Waiting, Failed)), late
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fault_in_its_options_is_told_where_it_is(name):
+    step = example(name)
+    step["with"] = {**step["with"], "nonsense": 1}
+    text = yaml.safe_dump({"name": "example", "owner": "payments-ml", "steps": [step]}, sort_keys=False)
+    with pytest.raises(UnreadableRunbook) as caught:
+        read_runbook(text, plugins())
+    (problem,) = caught.value.problems
+    assert problem.path == "steps[0].with.nonsense"
+    assert "nonsense" in text.splitlines()[problem.line - 1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,7 +180,7 @@ async def test_a_database_that_is_away_is_waited_for(w, name):
 
             return away
 
-    ports = Ports(Away(), w.settings, w.clock, w.responder, Fetches())
+    ports = Reach().ports(w, store=Away())
     options = OPTIONS[name].model_validate(example(name)["with"])
     outcome = await build_actions(ports)[name].perform(options, replace(context(w, name), memory={"kept": 1}))
     assert isinstance(outcome, (Waiting, Done)), outcome

@@ -50,6 +50,7 @@ SOUND = {
     "maintenance": MAINTENANCE,
     "oncall": ONCALL,
     "topics": "topics: {payments: {key: service, labels: {service: app, region: [a, b.c]}, drop: [c]}}\n",
+    "targets": "commands: {restart: {argv: [/bin/restart, '{unit}'], parameters: {unit: '[a-z]+'}, timeout: 30s}}\n",
     "severities": "severities: {outage: {ack_within: 5m}}\nresponse: {settle: 30s}\n",
 }
 

@@ -16,6 +16,8 @@ _FILES = {
     "pauses": ("approval", "wait"),
     "notify": ("notify",),
     "web": ("http.get", "http.request"),
+    "kafka": ("kafka.publish",),
+    "command": ("command.run",),
 }
 """By file, the actions that its `KINDS` describe."""
 

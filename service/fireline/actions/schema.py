@@ -1,15 +1,16 @@
 """What an action is to the rest: its options as a pydantic model, its outputs, whether it changes anything."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
 from fireline.domain.outcomes import Waiting
+from fireline.domain.targets import Targets
 from fireline.engine.clusters import Cluster
 from fireline.engine.driving import Hears
-from fireline.engine.outgoing import Fetch
-from fireline.engine.outward import Action, StepContext
+from fireline.engine.outgoing import Execute, Fetch, Queries
+from fireline.engine.outward import Action, Publisher, StepContext
 from fireline.engine.ports import Clock, Settings, Store
 
 AWAY = 0.5
@@ -19,7 +20,7 @@ AWAY = 0.5
 class Options(BaseModel):
     """The base of all `with` models: unknown names are faults, values do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,10 @@ class Ports:
     clock: Clock
     responder: Hears
     fetch: Fetch | None = None
+    publisher: Publisher | None = None
+    execute: Execute | None = None
+    queries: Queries | None = None
+    targets: Targets = field(default_factory=Targets)
     cluster: Cluster | None = None
 
 

@@ -166,7 +166,9 @@ class KafkaPublisher:
     def __init__(self, connection: Connection) -> None:
         self._producer = Producer(connection, client_id="fireline-publisher")
 
-    async def publish(self, topic: str, key: str, value: Mapping[str, object]) -> Outcome:
+    async def publish(
+        self, topic: str, key: str, value: Mapping[str, object], headers: Mapping[str, str] | None = None
+    ) -> Outcome:
         """Put `value` as JSON under `key` and await the broker's word.
 
         A record whose fate is unknown is to be put again: readers of these topics keep the last of a key.
@@ -174,7 +176,9 @@ class KafkaPublisher:
         if not _TOPIC.fullmatch(topic):
             return Failed(f"{topic!r} cannot be a topic: letters, digits, dots, dashes and underscores, at most 249")
         try:
-            record = Outgoing(topic, orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS), key=key.encode())
+            shown = tuple((name, text.encode()) for name, text in (headers or {}).items())
+            content = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+            record = Outgoing(topic, content, key=key.encode(), headers=shown)
             ((partition, offset),) = await self._producer.send([record])
         except (Refused, TypeError) as fault:
             return Failed(f"{topic}: {fault}")

@@ -76,7 +76,9 @@ class MemoryPublisher:
 
     published: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
 
-    async def publish(self, topic: str, key: str, value: Mapping[str, object]) -> Outcome:
+    async def publish(
+        self, topic: str, key: str, value: Mapping[str, object], headers: Mapping[str, str] | None = None
+    ) -> Outcome:
         """Keep it."""
         self.published.append((topic, key, value))
         return Done()

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from fireline.adapters.clock import SystemClock
+from fireline.apps import targets
 from fireline.apps.bootstrap import configured_channels, plugins, settings_with
 from fireline.apps.checking_told import tell, tell_github, tell_json
 from fireline.apps.faults import Refused
@@ -41,7 +42,7 @@ def run(
     began = time.perf_counter()
     with _uncollected():
         loaded = load(settings.rules, settings.runbooks, plugins(), today=_today(), ahead=ahead)
-    problems = _of(files, loaded, settings) if files else loaded.problems
+    problems = _of(files, loaded, settings) if files else (*loaded.problems, *targets.read(settings)[1])
     took = time.perf_counter() - began
     match form:
         case "json":

@@ -1,6 +1,19 @@
 """One example for each kind of file, for the reference; tests load them."""
 
 EXAMPLES = {
+    "targets": """\
+topics: [ml.retrain]
+commands:
+  restart-scorer:
+    argv: [/usr/bin/systemctl, restart, "{unit}"]
+    parameters: {unit: "scorer-[a-z]+"}
+    env: {LANG: C}
+    timeout: 30s
+databases:
+  orders: {url: "postgresql://reader@db.example/orders", password: secret:ORDERS}
+prometheus:
+  main: {url: "https://prometheus.example", bearer: secret:PROMETHEUS}
+""",
     "topics": """\
 topics:
   payments.telemetry:

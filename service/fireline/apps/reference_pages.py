@@ -21,6 +21,8 @@ _WHERE = {
     "calendars": "`rules/calendars.yaml` says which hours rules may name. The file may be left out.",
     "maintenance": "`rules/maintenance.yaml` says what is silenced by plan. The file may be left out.",
     "runbooks": "Every `.yaml` file in `runbooks/` is one runbook.",
+    "targets": "`FIRELINE_TARGETS` is the path of a file that says what steps may reach beside HTTP. It is for whoever "
+    "runs Fireline, and is read when `fireline respond` starts. Without it nothing of this is reached.",
     "catalog": "`rules/catalog.yaml` says who owns what, and how each person is reached.",
     "oncall": "`rules/oncall.yaml` says who is on call when, and who is asked next.",
     "severities": "`rules/severities.yaml` says what each level means. The file may be left out.",
@@ -32,6 +34,7 @@ _MORE = {
     "calendars": "What it is for: [hours of rules](../how-to/rules.md#hours).",
     "maintenance": "How it works: [silences](../how-to/silences.md).",
     "runbooks": "How to write one: [runbooks](../how-to/runbooks.md). What a step `uses`: [actions](actions.md).",
+    "targets": "What uses it: `kafka.publish`, `command.run`, `sql.query` and `metric.query` of [actions](actions.md).",
     "catalog": "How it fits together: [on-call](../how-to/oncall.md).",
     "oncall": "How it fits together: [on-call](../how-to/oncall.md).",
     "severities": "How it fits together: [on-call](../how-to/oncall.md).",
@@ -45,6 +48,7 @@ _TITLES = {
     "catalog": "The catalog",
     "oncall": "Schedules and policies",
     "severities": "Severities",
+    "targets": "Targets of actions",
 }
 NOTATION = """\
 Durations are written with a unit: `500ms`, `30s`, `2m`, `1h30m`, `7d`, `2w`. Conditions are [CEL](https://cel.dev);

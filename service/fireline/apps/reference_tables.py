@@ -78,7 +78,9 @@ def option_rows(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str]]:
 
 
 def _properties(schema: Schema) -> Schema:
-    """The options of an object, also where a text may be written in its place."""
+    """The options of an object, also where a text may be written in its place, and of one that holds itself."""
+    if "$ref" in schema:
+        schema = schema["$defs"][schema["$ref"].rpartition("/")[2]]
     either: Schema = next((each for each in schema.get("anyOf", ()) if "properties" in each), {})
     found: Schema = schema.get("properties") or either.get("properties", {})
     return found
@@ -86,12 +88,18 @@ def _properties(schema: Schema) -> Schema:
 
 def nested_models(model: type[BaseModel]) -> list[type[BaseModel]]:
     """The models inside a model, each once, in the order in which they are met."""
-    found: dict[type[BaseModel], None] = {}
+    found: dict[type[BaseModel], None] = {model: None}
+    _gather(model, found)
+    return list(found)[1:]
+
+
+def _gather(model: type[BaseModel], found: dict[type[BaseModel], None]) -> None:
+    """Those below a model that were not met yet: one that holds itself is met once."""
     for info in model.model_fields.values():
         for inner in _models_of(info.annotation):
-            for each in (inner, *nested_models(inner)):
-                found.setdefault(each)
-    return list(found)
+            if inner not in found:
+                found[inner] = None
+                _gather(inner, found)
 
 
 def _models_of(annotation: object) -> Iterator[type[BaseModel]]:

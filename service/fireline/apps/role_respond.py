@@ -15,6 +15,7 @@ from fireline.adapters.clock_steady import SteadyClock
 from fireline.adapters.database import open_store
 from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka import KafkaPublisher
+from fireline.adapters.processes import Processes
 from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_client
 from fireline.adapters.slack_interactions import Asked
@@ -36,6 +37,7 @@ from fireline.apps.bootstrap import (
 from fireline.apps.own_files import FilesTold
 from fireline.apps.settings import Settings
 from fireline.apps.sight import Lookout, last_resort, until_it_answers
+from fireline.apps.targets import targets_of
 from fireline.apps.witnesses import follow_witness
 from fireline.domain.clicks import ApprovalGiven, StopAsked
 from fireline.domain.deciding_world import World
@@ -95,9 +97,19 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
         channels = _open_channels(parts.settings, parts.clock, held)
         publisher = KafkaPublisher(connection_of(parts))
         held.push_async_callback(publisher.close)
-        fetch = SafeFetch(parts.settings.http_allow, EnvironmentSecrets())
+        secrets = EnvironmentSecrets()
+        fetch = SafeFetch(parts.settings.http_allow, secrets)
         held.push_async_callback(fetch.close)
-        ports = Ports(parts.store, parts.files, parts.clock, parts.responder, fetch)
+        ports = Ports(
+            parts.store,
+            parts.files,
+            parts.clock,
+            parts.responder,
+            fetch,
+            publisher=publisher,
+            execute=Processes(secrets, parts.clock),
+            targets=targets_of(parts.settings),
+        )
         runs = runs_of(parts, build_actions(ports), owner)
         if (socket := _slack(parts, runs)) is not None:
             socket.start()

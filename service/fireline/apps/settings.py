@@ -44,6 +44,7 @@ _HINTS = {
     "topics": "write topic=format, several separated by commas, such as fireline.metrics=native",
     "kafka_protocol": "choose PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     "kafka_sasl_mechanism": "choose PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
+    "targets": "give the path of a file in YAML form: docs/reference/targets.md",
     "kafka_ssl_ca": "give the path of a file in PEM form",
     "kafka_ssl_cert": "give the path of a file in PEM form",
     "kafka_ssl_key": "give the path of a file in PEM form",
@@ -159,6 +160,9 @@ class Settings(BaseSettings):
     http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="hosts and networks that `http.*` steps may reach, separated by commas"
     )
+    targets: Path | None = Field(
+        None, description="a file of the topics, commands, databases and Prometheus servers that runbooks may use"
+    )
     audit_key: SecretStr | None = Field(
         None,
         description="keys of the audit, by commas: the first seals, all verify; unset: a file in the state directory",
@@ -259,7 +263,7 @@ class Settings(BaseSettings):
                 raise PydanticCustomError("setting", "whsec_ and 24 to 64 bytes in Base64")
         return value
 
-    @field_validator("kafka_ssl_ca", "kafka_ssl_cert", "kafka_ssl_key", "email_ca")
+    @field_validator("kafka_ssl_ca", "kafka_ssl_cert", "kafka_ssl_key", "email_ca", "targets")
     @classmethod
     def _readable(cls, value: Path | None) -> Path | None:
         if value is not None and not value.is_file():

@@ -1,6 +1,6 @@
 """Ports for what leaves the house over HTTP, and for secrets: named in files, resolved at the last moment."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -62,4 +62,66 @@ class Secrets(Protocol):
 
     def secret(self, name: str) -> str | None:
         """The secret's value, None when there is none of this name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A program to run, without a shell. `environment` is all that it sees; values may name secrets (`secret:NAME`).
+
+    `timeout` in seconds, after which it and all that it started is ended; `most` bytes of each output are kept.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    directory: str
+    timeout: float
+    stdin: bytes = b""
+    most: int = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: `code` is None when its time was over. Secrets are taken out of what it said."""
+
+    code: int | None
+    stdout: str
+    stderr: str
+    cut: bool
+    seconds: float
+
+
+class Execute(Protocol):
+    """Runs programs. Never raises; NotSent when it was not begun."""
+
+    async def __call__(self, execution: Execution) -> Ended | NotSent:
+        """Run it to its end, or to the end of its time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One statement that only reads, with named parameters (`:name`), and its bounds."""
+
+    url: str
+    password: str  # the name of a secret, empty for none
+    statement: str
+    parameters: Mapping[str, object]
+    rows: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a query gave, JSON-like; `cut` when there was more than asked for."""
+
+    rows: Sequence[Mapping[str, object]]
+    cut: bool
+
+
+class Queries(Protocol):
+    """Asks databases, which see to it themselves that nothing is changed. Never raises."""
+
+    async def __call__(self, query: Query) -> Rows | NotSent:
+        """The rows, or why there are none; `final` when asking again cannot help."""
         ...

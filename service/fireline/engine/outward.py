@@ -105,6 +105,8 @@ class Action(Protocol):
 class Publisher(Protocol):
     """Puts JSON values on Kafka topics."""
 
-    async def publish(self, topic: str, key: str, value: Mapping[str, object]) -> Outcome:
+    async def publish(
+        self, topic: str, key: str, value: Mapping[str, object], headers: Mapping[str, str] | None = None
+    ) -> Outcome:
         """Put it and await the broker's word."""
         ...

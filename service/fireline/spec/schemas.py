@@ -10,6 +10,7 @@ from fireline.spec.oncall_forms import OnCallFile
 from fireline.spec.runbook_forms import RunbookForm
 from fireline.spec.silence_forms import MaintenanceFile
 from fireline.spec.slo_forms import RulesFile
+from fireline.spec.target_forms import TargetsFile
 from fireline.spec.topic_forms import TopicsFile
 
 FILES: Mapping[str, type[BaseModel]] = {
@@ -21,6 +22,7 @@ FILES: Mapping[str, type[BaseModel]] = {
     "oncall": OnCallFile,
     "severities": SeveritiesFile,
     "topics": TopicsFile,
+    "targets": TargetsFile,
 }
 
 
