@@ -93,10 +93,18 @@ def test_one_carrier_holds_all_records_of_a_topic_and_has_the_last_offset():
     one, other = [record("t", 0, i) for i in (7, 8, 9)], [record("t", 2, i) for i in (3, 4)]
     apart = [record("u", 0, 1)]
     polled = {TP("t", 0): one, TP("u", 0): apart, TP("t", 1): [], TP("t", 2): other}
-    (tp, carrier), (second, of_second) = BatchScheduling().iterate(polled)
+    (tp, carrier), (second, of_second) = BatchScheduling({"v": "agent"}).iterate(polled)
     assert (tp, carrier.offset, carrier.value) == (TP("t", 2), 4, [one, other])
     assert (second, of_second.offset, of_second.value) == (TP("u", 0), 1, [apart])
     assert Batch("t", 0, carrier.value[0]).end == 10
+
+
+def test_topics_of_one_agent_are_carried_together():
+    one, other, apart = [record("t", 0, 7)], [record("u", 1, 3)], [record("v", 0, 1)]
+    polled = {TP("t", 0): one, TP("v", 0): apart, TP("u", 1): other}
+    (tp, carrier), (second, _) = BatchScheduling({"t": "events", "u": "events", "v": "partials"}).iterate(polled)
+    assert (tp, carrier.topic, carrier.offset, carrier.value) == (TP("u", 1), "u", 3, [one, other])
+    assert second == TP("v", 0)
 
 
 def test_the_places_where_faust_is_overridden_are_still_called_so():

@@ -1,9 +1,10 @@
 """Faust, made to deliver batches: what its public settings do not offer, in one place.
 
 Faust spends about 55 us on each message that it delivers, so it is given few: one message carries all records that a
-poll returned of a topic. Offsets are ours: Faust is told what may be committed and where to resume, because a
-finished message does not mean a finished chunk, and a checkpoint in the database wins over what Kafka remembers.
-Every fact about Faust's inside that this file stands on has a test in `tests/contracts/test_faust.py`.
+poll returned of the topics of an agent. Offsets are ours: Faust is told what may be committed and where to resume,
+because a finished message does not mean a finished chunk, and a checkpoint in the database wins over what Kafka
+remembers. Every fact about Faust's inside that this file stands on has a test in
+`tests/contracts/test_faust.py`.
 """
 
 import asyncio
@@ -81,15 +82,21 @@ class Positions(Protocol):
 
 
 class BatchScheduling(SchedulingStrategyT):
-    """Replaces a topic's polled records by one that carries them all, a list for each partition."""
+    """Replaces the polled records of an agent by one that carries them all, a list for each partition.
+
+    `agents` names the agent of each topic; a topic without one is carried by itself.
+    """
+
+    def __init__(self, agents: Mapping[str, str] | None = None) -> None:
+        self._agents = agents or {}
 
     def iterate(self, records: Mapping[TP, list[Any]]) -> Iterator[tuple[TP, Any]]:
-        """One carrier per topic, in the place of its last record: what follows from a poll can then be sent at once."""
-        topics: dict[str, list[TP]] = {}
+        """One carrier an agent, in the place of its last record: what follows from a poll can then be sent at once."""
+        agents: dict[str, list[TP]] = {}
         for tp, found in records.items():
             if found:
-                topics.setdefault(tp.topic, []).append(tp)
-        for tps in topics.values():
+                agents.setdefault(self._agents.get(tp.topic, tp.topic), []).append(tp)
+        for tps in agents.values():
             value = [records[tp] for tp in tps]
             yield tps[-1], dataclasses.replace(value[-1][-1], key=None, value=value, headers=())
 
@@ -148,6 +155,10 @@ def _gathering(polled: Mapping[TP, Sequence[Any]]) -> float:
 class BatchConsumer(Consumer):
     """Faust's consumer with offsets that are not its own."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.scheduler = BatchScheduling(_ours(self.app).agent_of)
+
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return _Thread(self, loop=self.loop, beacon=self.beacon)
 
@@ -195,6 +206,7 @@ class BatchApp(faust.App):
 
     def __init__(self, group: str, connection: Connection, positions: Positions, **settings: Any) -> None:
         self.positions = positions
+        self.agent_of: dict[str, str] = {}
         self.embedded = connection.embedded
         # the embedded broker does not wake a waiting fetch when data arrives
         self.fetch_wait_ms = 10 if connection.embedded else 25
@@ -232,7 +244,8 @@ class BatchApp(faust.App):
         return _Transport(self.conf.broker_consumer, self)
 
     def deliver(self, name: str, topics: Sequence[str], handle: Callable[[Sequence[Batch]], Awaitable[None]]) -> None:
-        """Give `handle` what each poll returned of a topic, one at a time. It must not raise: that would be lost."""
+        """Give `handle` what each poll returned of the topics, one at a time. It must not raise: that would be lost."""
+        self.agent_of.update(dict.fromkeys(topics, name))
 
         async def agent(stream: Any) -> None:
             async for event in stream.events():
