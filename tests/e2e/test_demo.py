@@ -53,7 +53,7 @@ def told_once(directory, *options):
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=700,
         env=environment(),
     )
 

@@ -36,7 +36,7 @@ class Wish:
     once: bool = False
     picture: Path | None = None
     port: int = 8321
-    rate: float = 200.0
+    rate: float = 100.0
 
     @property
     def pace(self) -> Pace:

@@ -32,8 +32,8 @@ class Pace:
     reading: float = 5.0
     outage: float = 12.0
     pause: float = 15.0
-    longest: float = 240.0
-    ready: float = 120.0
+    longest: float = 360.0
+    ready: float = 180.0
     settle: str = "10s"
 
 
