@@ -209,7 +209,7 @@ def test_a_service_without_a_fallback_is_refused_with_the_reason(w):
     book = w.settings.current.runbooks["route-to-fallback"]
     started = w.want(book, inputs={"service": "web-fleet", "rule": "fraud_latency"}, person="dana")
     assert started.run.status is RunStatus.REFUSED
-    assert "input target: expected string, found None" in started.run.reason
+    assert "input target has no value, and a string is expected" in started.run.reason
 
 
 async def test_runs_on_one_service_take_turns(w):

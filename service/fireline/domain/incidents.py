@@ -142,7 +142,7 @@ class RunRef:
     status: str
 
 
-_AT_WORK = frozenset({RunStatus.RUNNING.value, RunStatus.UNDOING.value})
+_AT_WORK = frozenset({RunStatus.RUNNING.value, RunStatus.UNDOING.value, RunStatus.FINISHING.value})
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,11 +34,15 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It will not work. `unknown` means that it may have happened all the same (time-out after sending)."""
+    """It will not work. `unknown` means that it may have happened all the same (time-out after sending).
+
+    `acted` means that it did happen, and is of no use as it is: it is not tried again, and is undone.
+    """
 
     reason: str
     unknown: bool = False
     output: Mapping[str, object] = field(default_factory=dict)
+    acted: bool = False
 
 
 Outcome = Done | Waiting | RetryLater | Failed

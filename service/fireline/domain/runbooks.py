@@ -218,8 +218,8 @@ class StepRun:
 
     `due_at` is when the step (or its undo) gives up; `uncertain` marks a failed step that may have acted all the same.
     `ordinal` counts the steps of a run in the order in which they were over, from 1; `round` how often a person had it
-    done anew. Steps within others are `each[2]` (an item) and `sub/step` (a step of another runbook). `last` marks those
-    that are done whatever happened.
+    done anew. Steps within others are `each[2]` (an item) and `sub/step` (a step of another runbook). `last` marks
+    those that are done whatever happened.
     """
 
     id: str

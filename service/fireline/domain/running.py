@@ -2,21 +2,92 @@
 
 A step is journaled as STARTED before it is done, so one that is found STARTED has an unknown outcome: the process that
 did it died, or the answer never came. The key of a step is the same for all its attempts, so whatever accepts an
-idempotency key does it once.
+idempotency key does it once. A step that has others do its work (`foreach`, `parallel`, `runbook.run`) lays them out
+when it begins; what is STARTED of it is only that.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal, assert_never
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import assert_never
 
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
-from fireline.domain.runbooks import OnFailure, Run, Runbook, RunStatus, Step, StepRun, StepStatus
+from fireline.domain.run_composites import closed, opened, outcome_of, to_go_on
+from fireline.domain.run_places import (
+    OPEN,
+    UNDOING,
+    Group,
+    below,
+    by_id,
+    composite,
+    entry_of,
+    groups_of,
+    item_of,
+    leaves,
+    scope_of,
+)
+from fireline.domain.run_plans import (
+    Do,
+    End,
+    GiveUp,
+    Plan,
+    Rendered,
+    Settle,
+    Sleep,
+    end,
+    first,
+    interrupted,
+    key_of,
+    next_ordinal,
+    pause,
+    put,
+    step_of,
+    stopped_short,
+)
+from fireline.domain.run_undoing import UNDO_ATTEMPTS, backward, begin_undo, next_undo, record_undo, undo_failed
+from fireline.domain.runbooks import (
+    Ending,
+    IfUnknown,
+    On,
+    OnFailure,
+    Run,
+    Runbook,
+    RunStatus,
+    Step,
+    StepRun,
+    StepStatus,
+)
+
+__all__ = [
+    "ASKED",
+    "DOUBT",
+    "UNDO_ATTEMPTS",
+    "UNKNOWN_ATTEMPTS",
+    "Do",
+    "End",
+    "GiveUp",
+    "Plan",
+    "Rendered",
+    "Settle",
+    "Sleep",
+    "abort",
+    "begin",
+    "doubt",
+    "end",
+    "entry_of",
+    "give_up",
+    "key_of",
+    "new_steps",
+    "next_steps",
+    "plan",
+    "put",
+    "record",
+    "remember",
+    "skip",
+    "step_of",
+]
 
 UNKNOWN_ATTEMPTS = 3
 """A step of unknown outcome is tried this often at least (with the same key) before it counts as failed."""
-
-UNDO_ATTEMPTS = 3
-"""An undo is tried this often at least: half a compensation helps nobody."""
 
 ASKED = "asked"
 """Where a step's memory keeps when it asked a person; a step without it waits for nobody."""
@@ -24,95 +95,50 @@ ASKED = "asked"
 DOUBT = "doubt"
 """Marks in a step's memory that the question is whether to repeat a step of unknown outcome."""
 
-_OPEN = frozenset({StepStatus.PENDING, StepStatus.STARTED, StepStatus.WAITING})
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """Do (or undo) a step now. `again` says that its outcome is unknown: it may have been done already."""
-
-    step: str
-    kind: Literal["do", "undo"]
-    attempt: int
-    key: str
-    again: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """The step's time is over: record `Failed(reason)` for it without doing anything."""
-
-    todo: Do
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sleep:
-    """Nothing to do before `until` (seconds since the epoch)."""
-
-    until: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The run is over: `status` is terminal."""
-
-    status: RunStatus
-    reason: str
-
-
-Plan = Do | GiveUp | Sleep | End
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """What a step is done with: its options, those of its undo, and the seconds it may rightly wait by itself."""
-
-    options: Mapping[str, object] = field(default_factory=dict)
-    undo: Mapping[str, object] = field(default_factory=dict)
-    patience: float = 0.0
-
 
 def new_steps(runbook: Runbook) -> tuple[StepRun, ...]:
-    """The steps of a run that has not begun."""
-    return tuple(StepRun(id=step.id) for step in runbook.steps)
-
-
-def step_of(run: Run, step: str) -> StepRun:
-    """The step called `step`; raises KeyError."""
-    for found in run.steps:
-        if found.id == step:
-            return found
-    raise KeyError(f"run {run.id} has no step {step!r}")
-
-
-def entry_of(runbook: Runbook, step: str) -> Step:
-    """The runbook's entry called `step`; raises KeyError."""
-    for found in runbook.steps:
-        if found.id == step:
-            return found
-    raise KeyError(f"runbook {runbook.name} has no step {step!r}")
-
-
-def key_of(run: Run, step: str, kind: str) -> str:
-    """The idempotency key of a step: the same for all its attempts, on any machine."""
-    return f"run-{run.id}.{step}" + (".undo" if kind == "undo" else "")
+    """The steps of a run that has not begun; those within others come when these begin."""
+    last = tuple(StepRun(id=step.id, last=True) for step in runbook.finally_)
+    return tuple(StepRun(id=step.id) for step in runbook.steps) + last
 
 
 def plan(run: Run, runbook: Runbook, now: float) -> Plan:
-    """What is next for the run at `now`."""
+    """The first of what is next."""
+    return next_steps(run, runbook, now)[0]
+
+
+def next_steps(run: Run, runbook: Runbook, now: float) -> tuple[Plan, ...]:
+    """What is next for the run at `now`, in order: what may go on side by side, or one Sleep or End."""
     if run.over:
-        return End(run.status, run.reason)
+        return (End(run.status, run.reason),)
+    if run.ending is not None:
+        return _last(run, run.ending, runbook, now)
+    if now < run.deadline and run.paused is None and run.status is RunStatus.RUNNING:
+        return _sorted(_group(run, _top(runbook.steps), now)) or (_succeeded(run, runbook),)
+    return (_one(run, runbook, now),)
+
+
+def _one(run: Run, runbook: Runbook, now: float) -> Plan:
+    """What is next where there is never more than one thing."""
     if now >= run.deadline:
         return _late(run)
-    match run.status:
-        case RunStatus.WAITING:
-            return Sleep(run.next_at if run.next_at is not None else run.deadline, run.reason)
-        case RunStatus.UNDOING:
-            return _backward(run, runbook, now)
-        case _:
-            return _forward(run, runbook, now)
+    if run.status is RunStatus.WAITING:
+        return Sleep(run.next_at if run.next_at is not None else run.deadline, run.reason)
+    if run.paused is not None:
+        return Sleep(run.deadline, f"paused by {run.paused.by}")
+    return backward(run, runbook, now)
+
+
+def _top(steps: tuple[Step, ...]) -> Group:
+    return tuple((step.id, step) for step in steps)
+
+
+def _sorted(plans: Iterator[Plan]) -> tuple[Plan, ...]:
+    """What is to be done first, then one Sleep, until the first of all."""
+    found = list(plans)
+    awake = [each for each in found if not isinstance(each, Sleep)]
+    asleep = [each for each in found if isinstance(each, Sleep)]
+    return (*awake, *([min(asleep, key=lambda each: each.until)] if asleep else []))
 
 
 def _late(run: Run) -> End:
@@ -125,15 +151,45 @@ def _late(run: Run) -> End:
             return End(RunStatus.FAILED, "the deadline came first; what was done stays as it is")
 
 
-def _forward(run: Run, runbook: Runbook, now: float) -> Plan:
-    for entry, step in zip(runbook.steps, run.steps, strict=True):
-        if step.status in _OPEN:
-            return _step(run, entry, step, now)
-    failed = [step.id for step in run.steps if step.status is StepStatus.FAILED]
-    return End(RunStatus.SUCCEEDED, f"passed over failed steps: {', '.join(failed)}" if failed else "all steps done")
+def _succeeded(run: Run, runbook: Runbook) -> End:
+    steps = by_id(run)
+    passed = [each.id for each in runbook.steps if steps[each.id].status is StepStatus.FAILED]
+    return End(RunStatus.SUCCEEDED, f"passed over failed steps: {', '.join(passed)}" if passed else "all steps done")
 
 
-def _step(run: Run, entry: Step, step: StepRun, now: float) -> Plan:
+def _last(run: Run, ending: Ending, runbook: Runbook, now: float) -> tuple[Plan, ...]:
+    """The steps that are done whatever happened; a run that is held for long ends all the same."""
+    if now >= ending.until:
+        return (End(ending.status, f"{ending.reason}; the last steps were not finished in time"),)
+    if run.paused is not None:
+        return (Sleep(ending.until, f"paused by {run.paused.by}"),)
+    steps = by_id(run)
+    failed = [steps[each.id] for each in runbook.finally_ if steps[each.id].status is StepStatus.FAILED]
+    reason = "; ".join([ending.reason, *(f"finally {step.id} failed: {step.error}" for step in failed)])
+    return _sorted(_group(run, _top(runbook.finally_), now)) or (End(ending.status, reason),)
+
+
+def _group(run: Run, group: Group, now: float) -> Iterator[Plan]:
+    """What is next among steps of which each waits for those it needs: all before it, if it does not say."""
+    steps = by_id(run)
+    for place, (name, entry) in enumerate(group):
+        if name not in steps or steps[name].status not in OPEN:
+            continue
+        scope = scope_of(name)
+        earlier = [each for each, _ in group[:place]]
+        needed = earlier if entry.needs is None else [scope + each for each in entry.needs]
+        if all(each not in steps or steps[each].status not in OPEN for each in needed):
+            yield from _step(run, entry, steps[name], now)
+
+
+def _step(run: Run, entry: Step, step: StepRun, now: float) -> Iterator[Plan]:
+    if composite(entry) and step.status is StepStatus.STARTED:
+        yield from _composite(run, entry, step, now)
+    else:
+        yield _simple(run, entry, step, now)
+
+
+def _simple(run: Run, entry: Step, step: StepRun, now: float) -> Plan:
     todo = Do(
         step.id,
         "do",
@@ -143,44 +199,49 @@ def _step(run: Run, entry: Step, step: StepRun, now: float) -> Plan:
     )
     if step.due_at is not None and now >= step.due_at:
         return GiveUp(todo, f"not finished within {entry.timeout:g} s" + (f": {step.error}" if step.error else ""))
-    if todo.again and step.attempt >= max(entry.retry.attempts, UNKNOWN_ATTEMPTS):
-        return GiveUp(todo, f"outcome unknown after {step.attempt} attempts: {step.error or 'interrupted'}")
+    if todo.again and step.attempt >= _unknown_attempts(entry):
+        times = f"{step.attempt} attempt" + ("s" if step.attempt > 1 else "")
+        return GiveUp(todo, f"outcome unknown after {times}: {step.error or 'interrupted'}")
     if step.next_at is not None and now < step.next_at:
-        return Sleep(_first(step.next_at, step.due_at, run.deadline), step.error or "waits")
+        until = run.deadline if run.ending is None else run.ending.until
+        return Sleep(first(step.next_at, step.due_at, until), step.error or "waits")
     return todo
 
 
-def _backward(run: Run, runbook: Runbook, now: float) -> Plan:
-    for entry, step in reversed(list(zip(runbook.steps, run.steps, strict=True))):
-        if entry.undo is not None and _to_undo(step):
-            return _undo_step(run, entry, step, now)
-    if any(step.status is StepStatus.UNDO_FAILED for step in run.steps):
-        return End(RunStatus.UNDO_FAILED, run.reason)
-    undone = any(step.status is StepStatus.UNDONE for step in run.steps)
-    return End(RunStatus.UNDONE if undone else RunStatus.FAILED, run.reason)
+def _unknown_attempts(entry: Step) -> int:
+    """How often a step of unknown outcome is begun in all; once only where `retry.on` says so and nobody is asked."""
+    again = On.UNKNOWN in entry.retry.on or entry.if_unknown is not IfUnknown.RETRY
+    return max(entry.retry.attempts, UNKNOWN_ATTEMPTS) if again else 1
 
 
-def _to_undo(step: StepRun) -> bool:
-    if step.status is StepStatus.FAILED:
-        return step.uncertain
-    return step.status in (StepStatus.DONE, StepStatus.UNDO_STARTED)
+def _composite(run: Run, entry: Step, step: StepRun, now: float) -> Iterator[Plan]:
+    """What is next within a step that has others do its work; when nothing is, what came of it."""
+    steps, groups = by_id(run), groups_of(entry, step)
+    todo = Do(step.id, "do", step.attempt, key_of(run, step.id, "do"))
+    if step.due_at is not None and now >= step.due_at:
+        yield GiveUp(todo, f"not finished within {entry.timeout:g} s")
+        return
+    if UNDOING in step.memory:
+        undo = next_undo(run, leaves(groups, steps), now)
+        yield undo or Settle(todo, outcome_of(entry, step, steps))
+        return
+    going = to_go_on(entry, groups, steps)
+    if going is None:
+        plans = list(_under_way(run, groups, now))
+    else:
+        plans = [each for group in going for each in _group(run, group, now)]
+    yield from plans or [Settle(todo, outcome_of(entry, step, steps))]
 
 
-def _undo_step(run: Run, entry: Step, step: StepRun, now: float) -> Plan:
-    started = step.status is StepStatus.UNDO_STARTED
-    waits = started and step.next_at is not None
-    todo = Do(step.id, "undo", step.undo_attempt + (not waits), key_of(run, step.id, "undo"), started and not waits)
-    if started and step.due_at is not None and now >= step.due_at:
-        return GiveUp(todo, f"not undone within {entry.timeout:g} s" + (f": {step.error}" if step.error else ""))
-    if todo.again and step.undo_attempt >= max(entry.retry.attempts, UNDO_ATTEMPTS):
-        return GiveUp(todo, f"undo unknown after {step.undo_attempt} attempts: {step.error or 'interrupted'}")
-    if waits and step.next_at is not None and now < step.next_at:
-        return Sleep(_first(step.next_at, step.due_at, run.deadline), step.error or "waits")
-    return todo
-
-
-def _first(*times: float | None) -> float:
-    return min(t for t in times if t is not None)
+def _under_way(run: Run, groups: list[Group], now: float) -> Iterator[Plan]:
+    """What has to be seen to its end although nothing new begins: acts whose outcome is not known, and undoing."""
+    for step, entry in below(groups, by_id(run)):
+        if step.status is not StepStatus.STARTED:
+            continue
+        if not composite(entry):
+            yield _simple(run, entry, step, now)
+        elif UNDOING in step.memory:
+            yield from _composite(run, entry, step, now)
 
 
 def begin(run: Run, runbook: Runbook, todo: Do, rendered: Rendered, now: float) -> Run:
@@ -191,30 +252,20 @@ def begin(run: Run, runbook: Runbook, todo: Do, rendered: Rendered, now: float) 
     step, entry = step_of(run, todo.step), entry_of(runbook, todo.step)
     due = now + max(entry.timeout, rendered.patience)
     if todo.kind == "undo":
-        fresh = step.status is not StepStatus.UNDO_STARTED
-        changed = replace(
-            step,
-            status=StepStatus.UNDO_STARTED,
-            undo_attempt=todo.attempt,
-            memory={} if fresh else step.memory,
-            due_at=due if fresh else step.due_at,
-            next_at=None,
-            error="" if fresh else step.error,
-        )
-        return put(run, changed)
-    first = step.started_at is None
+        return put(run, begin_undo(step, todo, due))
+    first_time = step.started_at is None
     changed = replace(
         step,
         status=StepStatus.STARTED,
         attempt=todo.attempt,
-        rendered=rendered.options if first else step.rendered,
-        undo_rendered=rendered.undo if first else step.undo_rendered,
-        started_at=now if first else step.started_at,
-        due_at=due if first else step.due_at,
+        rendered=rendered.options if first_time else step.rendered,
+        undo_rendered=rendered.undo if first_time else step.undo_rendered,
+        started_at=now if first_time else step.started_at,
+        due_at=due if first_time else step.due_at,
         memory={} if DOUBT in step.memory else step.memory,
         next_at=None,
     )
-    return put(run, changed)
+    return opened(run, entry, changed) if composite(entry) else put(run, changed)
 
 
 def record(
@@ -224,64 +275,88 @@ def record(
 
     An outcome for a step that is not under way (recorded already, or the run is over) changes nothing.
     """
-    step, entry = step_of(run, todo.step), entry_of(runbook, todo.step)
+    step = step_of(run, todo.step)
     if todo.kind == "undo":
-        under_way = run.status is RunStatus.UNDOING and step.status is StepStatus.UNDO_STARTED
-        return _record_undo(run, entry, step, outcome, now) if under_way else run
-    if run.status is not RunStatus.RUNNING or step.status not in _OPEN:
+        under_way = not run.over and step.status is StepStatus.UNDO_STARTED
+        return record_undo(run, runbook, todo, outcome, now) if under_way else run
+    wanted = RunStatus.RUNNING if run.ending is None else RunStatus.FINISHING
+    if run.status is not wanted or step.status not in OPEN:
         return run
     if undo is not None:
         step = replace(step, undo_rendered=undo)
-    return _record_do(run, entry, step, outcome, now)
+    return _record_do(run, runbook, step, outcome, now)
 
 
 def give_up(run: Run, runbook: Runbook, late: GiveUp, now: float) -> Run:
     """The run after a step whose time is over; one that was under way may have acted."""
-    step, entry = step_of(run, late.todo.step), entry_of(runbook, late.todo.step)
+    step = step_of(run, late.todo.step)
     if late.todo.kind == "undo":
-        return _undo_failed(run, step, late.reason, now)
+        return undo_failed(run, step, late.reason, now)
     under_way = step.status in (StepStatus.STARTED, StepStatus.WAITING)
-    return _failed(run, entry, step, Failed(late.reason, unknown=under_way), now)
+    return _failed(run, runbook, step, Failed(late.reason, unknown=under_way), now)
 
 
-def _record_do(run: Run, entry: Step, step: StepRun, outcome: Outcome, now: float) -> Run:
+def _record_do(run: Run, runbook: Runbook, step: StepRun, outcome: Outcome, now: float) -> Run:
+    entry = entry_of(runbook, step.id)
     match outcome:
         case Done(output=output):
             done = replace(step, status=StepStatus.DONE, output=output, ended_at=now, next_at=None, due_at=None)
-            return put(run, replace(done, error="", memory={}))
+            done = replace(done, error="", memory={}, ordinal=next_ordinal(run))
+            return put(closed(run, entry, step, now) if composite(entry) else run, done)
         case Waiting(delay=delay, reason=reason, memory=memory):
             later = replace(step, status=StepStatus.WAITING, memory=memory, next_at=now + delay, error=reason)
             return put(run, later)
-        case RetryLater(delay=delay, reason=reason):
-            if step.attempt >= entry.retry.attempts:
-                return _failed(run, entry, step, Failed(reason), now)
-            pause = max(delay, entry.retry.backoff * 2 ** max(0, step.attempt - 1))
-            return put(run, replace(step, status=StepStatus.PENDING, next_at=now + pause, error=reason))
-        case Failed(reason=reason, unknown=unknown):
-            if unknown and step.attempt < max(entry.retry.attempts, UNKNOWN_ATTEMPTS):
-                pause = entry.retry.backoff * 2 ** max(0, step.attempt - 1)
-                return put(run, replace(step, status=StepStatus.STARTED, next_at=now + pause, error=reason))
-            return _failed(run, entry, step, outcome, now)
+        case RetryLater() | Failed():
+            again = None if composite(entry) else _tried_again(run, entry, step, outcome, now)
+            failed = outcome if isinstance(outcome, Failed) else Failed(outcome.reason)
+            return again or _failed(run, runbook, step, failed, now)
         case _:
             assert_never(outcome)
 
 
-def _failed(run: Run, entry: Step, step: StepRun, outcome: Failed, now: float) -> Run:
+def _tried_again(run: Run, entry: Step, step: StepRun, outcome: RetryLater | Failed, now: float) -> Run | None:
+    """The run with the step to be tried once more, None when it is not: not for this cause, or not any more."""
+    delay, unknown, cause, attempts = 0.0, False, On.FAILED, entry.retry.attempts
+    match outcome:
+        case Failed(acted=True):
+            return None
+        case RetryLater(delay=delay):
+            cause = On.TEMPORARY
+        case Failed(unknown=True):
+            unknown, cause, attempts = True, On.UNKNOWN, _unknown_attempts(entry)
+        case Failed():
+            pass
+    if step.attempt >= attempts or not (unknown or cause in entry.retry.on):
+        return None
+    wait = max(delay, pause(entry, key_of(run, step.id, "do"), step.attempt))
+    status = StepStatus.STARTED if unknown else StepStatus.PENDING
+    return put(run, replace(step, status=status, next_at=now + wait, error=outcome.reason))
+
+
+def _failed(run: Run, runbook: Runbook, step: StepRun, outcome: Failed, now: float) -> Run:
+    entry = entry_of(runbook, step.id)
+    if composite(entry):
+        run = closed(run, entry, step, now)
     ended = replace(
         step,
         status=StepStatus.FAILED,
         error=outcome.reason,
         output=outcome.output,
-        uncertain=outcome.unknown or step.status is StepStatus.WAITING,
+        uncertain=outcome.unknown or outcome.acted or step.status is StepStatus.WAITING,
         ended_at=now,
         next_at=None,
         due_at=None,
+        ordinal=next_ordinal(run),
     )
-    after, reason = put(run, ended), f"{step.id}: {outcome.reason}"
+    after = put(run, ended)
+    if run.ending is not None or entry.on_failure is OnFailure.CONTINUE:
+        return after
+    if all(each.id != step.id for each in runbook.steps):
+        return _failed_within(after, entry, step, outcome.reason, now)
+    reason = f"{step.id}: {outcome.reason}"
     match entry.on_failure:
-        case OnFailure.CONTINUE:
-            return after
         case OnFailure.UNDO:
+            after = stopped_short(after, f"interrupted: {reason}", now)
             return replace(after, status=RunStatus.UNDOING, reason=reason)
         case OnFailure.STOP | OnFailure.ESCALATE:
             return end(after, End(RunStatus.FAILED, reason), now)
@@ -289,29 +364,16 @@ def _failed(run: Run, entry: Step, step: StepRun, outcome: Failed, now: float) -
             assert_never(entry.on_failure)
 
 
-def _record_undo(run: Run, entry: Step, step: StepRun, outcome: Outcome, now: float) -> Run:
-    match outcome:
-        case Done():
-            return put(run, replace(step, status=StepStatus.UNDONE, next_at=None, due_at=None, ended_at=now, error=""))
-        case Waiting(delay=delay, reason=reason, memory=memory):
-            return put(run, replace(step, memory=memory, next_at=now + delay, error=reason))
-        case RetryLater(reason=reason) | Failed(reason=reason, unknown=True):
-            if step.undo_attempt < max(entry.retry.attempts, UNDO_ATTEMPTS):
-                pause = entry.retry.backoff * 2 ** max(0, step.undo_attempt - 1)
-                # the next look is a new attempt: it counts, so that the undo ends
-                counted = replace(step, undo_attempt=step.undo_attempt + 1, next_at=now + pause, error=reason)
-                return put(run, counted)
-            return _undo_failed(run, step, reason, now)
-        case Failed(reason=reason):
-            return _undo_failed(run, step, reason, now)
-        case _:
-            assert_never(outcome)
-
-
-def _undo_failed(run: Run, step: StepRun, reason: str, now: float) -> Run:
-    failed = replace(step, status=StepStatus.UNDO_FAILED, error=reason, next_at=None, due_at=None, ended_at=now)
-    after = put(run, failed)
-    return replace(after, reason=f"{run.reason}; undoing {step.id} failed: {reason}")
+def _failed_within(run: Run, entry: Step, step: StepRun, reason: str, now: float) -> Run:
+    """A step within another has failed: what that means is for the other, unless its own runbook is to be undone."""
+    sub = scope_of(step.id).rstrip("/")
+    if entry.on_failure is not OnFailure.UNDO or not sub or item_of(step.id) is not None:
+        return run
+    outer, why = step_of(run, sub), f"{step.id}: {reason}"
+    inside = [found.id for found in run.steps if found.id.startswith(f"{sub}/")]
+    for name in inside:
+        run = put(run, interrupted(run, step_of(run, name), f"interrupted: {why}", now))
+    return put(run, replace(outer, memory={**outer.memory, UNDOING: why}))
 
 
 def doubt(run: Run, step: str, now: float) -> Run:
@@ -327,30 +389,17 @@ def skip(run: Run, step: str, reason: str, now: float) -> Run:
 
 
 def abort(run: Run, by: str, reason: str, now: float, *, undo: bool = False) -> Run:
-    """The run stopped by a person: as it stands, or with what was done undone first. An ended run stays as it is."""
+    """The run stopped by a person: as it stands, or with what was done undone first. An ended run stays as it is.
+
+    What is to be done whatever happened is done all the same; one more abort stops that too.
+    """
     if run.over:
         return run
     text = f"aborted by {by}: {reason}" if reason else f"aborted by {by}"
-    steps = tuple(_aborted(step, text, now) for step in run.steps)
-    if undo and run.status is not RunStatus.WAITING:
-        return replace(run, status=RunStatus.UNDOING, reason=text, steps=steps)
-    return end(replace(run, steps=steps), End(RunStatus.ABORTED, text), now)
-
-
-def _aborted(step: StepRun, text: str, now: float) -> StepRun:
-    if step.status not in (StepStatus.STARTED, StepStatus.WAITING):
-        return step
-    return replace(step, status=StepStatus.FAILED, uncertain=True, error=text, ended_at=now, next_at=None, due_at=None)
-
-
-def end(run: Run, ending: End, now: float) -> Run:
-    """The run in its terminal state; steps that were not begun stay pending."""
-    return replace(run, status=ending.status, reason=ending.reason, ended_at=now, next_at=None)
-
-
-def put(run: Run, step: StepRun) -> Run:
-    """The run with one step replaced."""
-    return replace(run, steps=tuple(step if old.id == step.id else old for old in run.steps))
+    stopped = replace(stopped_short(run, text, now), paused=None)
+    if undo and run.status in (RunStatus.RUNNING, RunStatus.UNDOING):
+        return replace(stopped, status=RunStatus.UNDOING, reason=text)
+    return end(stopped, End(RunStatus.ABORTED, text), now)
 
 
 def remember(run: Run, step: str, memory: Mapping[str, object]) -> Run:

@@ -5,7 +5,8 @@ to its incident in the transaction that stores it, so that the two never disagre
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
 from typing import Protocol, TypeVar, assert_never
 
@@ -13,11 +14,14 @@ from fireline.domain import running
 from fireline.domain.audit_acts import of_run
 from fireline.domain.incidents import EscalateNow, Input
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
-from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, StepStatus
-from fireline.domain.running import Do, End, GiveUp, Rendered, Sleep, entry_of, step_of
+from fireline.domain.run_places import composite, fits
+from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, Step, StepStatus
+from fireline.domain.running import Do, End, GiveUp, Plan, Rendered, Settle, Sleep, entry_of, step_of
 from fireline.domain.stops import Stop
 from fireline.engine import approvals, starting, stops
 from fireline.engine.approvals import Question
+from fireline.engine.hands import GLANCE, Hands
+from fireline.engine.laying import locks_of, stopped_at
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 from fireline.engine.run_news import news, told
 from fireline.engine.stepping import Steps
@@ -74,15 +78,22 @@ class Driver:
 
     async def advance(self, number: int) -> tuple[int, float] | None:
         """The run's version and when to look at it again; None when it is over."""
-        while True:
-            run = await asyncio.to_thread(self._load, number)
-            if run is None or run.over:
-                return None
-            until = await self._next(run)
-            if until is not None:
-                return run.version, until
+        hands = Hands()
+        try:
+            while True:
+                async with hands.turn:
+                    run = await asyncio.to_thread(self._load, number)
+                    if run is None or run.over:
+                        return None
+                    until = await self._turn(run, hands)
+                if until is not None and hands.at_work:
+                    await hands.wait(min(GLANCE, max(0.01, until - self._clock.now())))
+                elif until is not None:
+                    return run.version, until
+        finally:
+            await hands.let_go()
 
-    async def _next(self, run: Run) -> float | None:
+    async def _turn(self, run: Run, hands: Hands) -> float | None:
         """One turn: when to look again, None for at once."""
         now = self._clock.now()
         book = self._readable(run)
@@ -91,7 +102,17 @@ class Driver:
             return None
         if run.status is RunStatus.WAITING and now < run.deadline:
             return await self._admitted(run, book)
-        planned = running.plan(run, book, now)
+        await hands.let_go(run)
+        until = math.inf
+        for planned in running.next_steps(run, book, now):
+            again = await self._planned(run, book, planned, hands)
+            if again is None:
+                return None
+            until = min(until, again)
+        return until
+
+    async def _planned(self, run: Run, book: Runbook, planned: Plan, hands: Hands) -> float | None:
+        """Deal with one plan, a step by taking it in hand; when to look again, None when the run has changed."""
         match planned:
             case Sleep(until=until):
                 return until
@@ -99,8 +120,17 @@ class Driver:
                 await self._end(run, planned)
             case GiveUp():
                 await self._gave_up(run, book, planned)
+            case Settle(todo=todo, outcome=outcome):
+                await self._record(run, book, todo, self._given(run, book, todo, outcome))
             case Do():
-                return await self._do(run, book, planned)
+                step = step_of(run, planned.step)
+                if planned.step in hands.at_work:
+                    return math.inf
+                later = hands.later(step)
+                if later is not None and later > self._clock.now():
+                    return later
+                hands.take(planned, step, self._do(run, book, planned, hands))
+                return math.inf
             case _:
                 assert_never(planned)
         return None
@@ -110,7 +140,7 @@ class Driver:
             book = self.book(run)
         except Exception as error:  # whatever reading an old text raises, the run has to end
             return Failed(f"its runbook cannot be read any more: {error}")
-        if [step.id for step in book.steps] != [step.id for step in run.steps]:
+        if not fits(run, book):
             return Failed("its runbook has other steps than the run was started with")
         return book
 
@@ -151,8 +181,8 @@ class Driver:
         if after == before:
             return before
         saved = replace(after, version=before.version + 1)
-        if saved.over and saved.lock:
-            tx.release_lock(saved.lock, saved.id)
+        for lock in locks_of(saved) if saved.over else ():
+            tx.release_lock(lock, saved.id)
         line = news(before, saved)
         journal = what or line or f"{saved.status.value}: {saved.reason}"
         tx.save_run(saved, journal)
@@ -168,8 +198,8 @@ class Driver:
         book = self._readable(run)
         if isinstance(book, Failed) or run.status is not RunStatus.FAILED:
             return False
-        pairs = zip(book.steps, run.steps, strict=True)
-        return any(e.on_failure is OnFailure.ESCALATE and s.status is StepStatus.FAILED for e, s in pairs)
+        wrong = [entry_of(book, step.id) for step in run.steps if step.status is StepStatus.FAILED]
+        return any(entry.on_failure is OnFailure.ESCALATE for entry in wrong)
 
     async def _admitted(self, run: Run, book: Runbook) -> float | None:
         def admit(tx: Transaction, fresh: Run) -> Run:
@@ -196,25 +226,29 @@ class Driver:
         await self.change(run.id, how, f"{late.todo.kind} {late.todo.step}: {late.reason}")
 
     # doing a step
-    async def _do(self, run: Run, book: Runbook, todo: Do) -> float | None:
+    async def _do(self, run: Run, book: Runbook, todo: Do, hands: Hands) -> float | None:
         entry, step = entry_of(book, todo.step), step_of(run, todo.step)
         if todo.kind == "do" and step.started_at is None and await self._settled(run, book, todo):
             return None
         doubtful = todo.kind == "do" and (todo.again or running.DOUBT in step.memory)
         if doubtful and entry.if_unknown is not IfUnknown.RETRY and await self._doubted(run, book, todo):
             return None
-        rendered = self._steps.rendered(run, entry) if step.started_at is None else Rendered()
+        rendered = self._steps.rendered(run, entry, todo.step) if step.started_at is None else Rendered()
         if isinstance(rendered, Failed):
             await self._record(run, book, todo, rendered)
             return None
-        if todo.kind == "do" and step.status is StepStatus.PENDING and self._steps.at_once(entry.uses):
-            return await self._carry_on(running.begin(run, book, todo, rendered, self._clock.now()), book, todo)
-        begun = await self._begun(run, book, todo, rendered)
-        if begun is not None and begun.held:
+        if todo.kind == "do" and step.status is StepStatus.PENDING and self._looks(entry):
+            begun: Run | None = running.begin(run, book, todo, rendered, self._clock.now())
+        else:
+            begun = await self._begun(run, book, todo, rendered)
+        if begun is not None and (begun.held or step_of(begun, todo.step).status is StepStatus.PENDING):
             return self._clock.now() + stops.LOOK
-        return None if begun is None else await self._carry_on(begun, book, todo)
+        return None if begun is None or composite(entry) else await self._carry_on(begun, book, todo, hands)
 
-    async def _carry_on(self, begun: Run, book: Runbook, todo: Do) -> float | None:
+    def _looks(self, entry: Step) -> bool:
+        return not composite(entry) and self._steps.at_once(entry.uses)
+
+    async def _carry_on(self, begun: Run, book: Runbook, todo: Do, hands: Hands) -> float | None:
         """Do a step that has begun, and those after it that begin as it ends; when to look again, None for at once."""
         following: tuple[Run, Do] | None = begun, todo
         while following is not None:
@@ -223,17 +257,20 @@ class Driver:
             later = _still_waits(begun, todo, outcome, self._clock.now())
             if later is not None:  # nothing new: not journaled, so that long waits stay cheap
                 return later
-            following = await self._record(begun, book, todo, outcome)
+            async with hands.turn:
+                following = await self._record(begun, book, todo, outcome, hands.at_work)
+                if following is not None:
+                    hands.hand_over(todo, following[1], step_of(following[0], following[1].step))
         return None
 
     async def _settled(self, run: Run, book: Runbook, todo: Do) -> bool:
         """Before a step is first begun: guards and its `if`. False when it is to be done."""
         entry, now = entry_of(book, todo.step), self._clock.now()
-        stop = await asyncio.to_thread(self._stopped, run, book)
+        stop = await asyncio.to_thread(self._stopped, run, book, todo.step)
         if stop is not None:
             await self._end(run, End(RunStatus.FAILED, f"stopped before {todo.step}: {stop}"))
             return True
-        holds = self._steps.holds(run, entry)
+        holds = self._steps.holds(run, entry, todo.step)
         if isinstance(holds, Failed):
             await self._record(run, book, todo, holds)
         elif not holds:
@@ -242,11 +279,9 @@ class Driver:
             await self.change(run.id, lambda _, fresh: running.skip(fresh, todo.step, reason, now), what)
         return holds is not True
 
-    def _stopped(self, run: Run, book: Runbook) -> str | None:
-        if book.stop_if is None:
-            return None
+    def _stopped(self, run: Run, book: Runbook, step: str) -> str | None:
         with self._store.reading() as tx:
-            return starting.stopped(tx, run, book)
+            return stopped_at(tx, run, book, step)
 
     async def _doubted(self, run: Run, book: Runbook, todo: Do) -> bool:
         """A step that may have been done already, and may not just be repeated. False when it is to be repeated."""
@@ -298,6 +333,10 @@ class Driver:
                 held = f"held before {todo.kind} {todo.step}: {stop}"
                 return self.save(tx, fresh, replace(fresh, held=held), held)
             free = replace(fresh, held="")
+            lock = rendered.options.get("lock") if composite(entry_of(book, todo.step)) else None
+            if isinstance(lock, str) and not tx.take_lock(lock, run.id):
+                why = f"waits for {lock}, which run {tx.lock_holder(lock)} holds"
+                return self.save(tx, fresh, running.put(free, replace(before, error=why)), f"{todo.step} {why}")
             begun = free if looks else running.begin(free, book, todo, rendered, self._clock.now())
             what = "" if looks else f"{todo.kind} {todo.step}: begun, attempt {todo.attempt}"
             return self.save(tx, fresh, begun, what)
@@ -307,6 +346,8 @@ class Driver:
     def _acts(self, book: Runbook, todo: Do) -> bool:
         """Whether doing it changes anything outside."""
         entry = entry_of(book, todo.step)
+        if composite(entry):
+            return False
         return self._steps.mutates(entry.undo.uses if todo.kind == "undo" and entry.undo else entry.uses)
 
     def _stop(self, tx: Transaction, run: Run, book: Runbook, todo: Do, rendered: Rendered) -> Stop | None:
@@ -317,18 +358,28 @@ class Driver:
         options = step.undo_rendered if undo else step.rendered or rendered.options
         return stops.against(tx, run, self._settings.current.catalog, options, undo=undo)
 
-    async def _record(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> tuple[Run, Do] | None:
-        """Journal an outcome and, in the same write, that the next step begins; that step, None when none did."""
+    def _given(self, run: Run, book: Runbook, todo: Do, outcome: Done | Failed) -> Done | Failed:
+        """What a step gives that had others do its work."""
+        return outcome if isinstance(outcome, Failed) else self._steps.given(run, book, todo.step, outcome)
+
+    async def _record(
+        self, run: Run, book: Runbook, todo: Do, outcome: Outcome, at_work: Container[str] | None = None
+    ) -> tuple[Run, Do] | None:
+        """Journal an outcome and, in the same write, that the next step begins; that step, None when none did.
+
+        None begins where it is not known what is `at_work`.
+        """
 
         def work(tx: Transaction) -> tuple[Run, Do] | None:
             before = tx.run(run.id)
             assert before is not None, f"run {run.id} vanished"
             if before.over:
                 return None
-            fresh = run if before.version == run.version else before  # one that is read at once begins in this write
+            fresh = _begun_unseen(before, run, todo)
             recorded = self._recording(fresh, book, todo, outcome)
             what = f"{todo.kind} {todo.step}: {told(outcome)}"
-            following = self._following(tx, recorded, book) if recorded != fresh else None
+            quiet = at_work is None or recorded == fresh
+            following = None if quiet else self._following(tx, recorded, book, at_work or ())
             if following is None:
                 self.save(tx, before, recorded, what)
                 return None
@@ -338,16 +389,19 @@ class Driver:
 
         return await asyncio.to_thread(self.transact, work)
 
-    def _following(self, tx: Transaction, run: Run, book: Runbook) -> tuple[Run, Do] | None:
+    def _following(self, tx: Transaction, run: Run, book: Runbook, at_work: Container[str]) -> tuple[Run, Do] | None:
         """The run with its next step begun, where nothing stands against it; it takes another look to say what does."""
         now = self._clock.now()
-        todo = running.plan(run, book, now)
+        plans = [each for each in running.next_steps(run, book, now) if _of(each) not in at_work]
+        todo = plans[0] if len(plans) == 1 else None
         if not isinstance(todo, Do) or todo.kind != "do" or step_of(run, todo.step).started_at is not None:
             return None
         entry = entry_of(book, todo.step)
-        if self._steps.holds(run, entry) is not True or starting.stopped(tx, run, book) is not None:
+        if composite(entry) or self._steps.holds(run, entry, todo.step) is not True:
             return None
-        rendered = self._steps.rendered(run, entry)
+        if stopped_at(tx, run, book, todo.step) is not None:
+            return None
+        rendered = self._steps.rendered(run, entry, todo.step)
         if isinstance(rendered, Failed) or self._stop(tx, run, book, todo, rendered) is not None:
             return None
         return running.begin(run, book, todo, rendered, now), todo
@@ -357,11 +411,27 @@ class Driver:
         undo: Mapping[str, object] | None = None
         if isinstance(outcome, Done) and todo.kind == "do" and entry.undo is not None and not step.undo_rendered:
             given = running.put(run, replace(step, output=outcome.output))
-            undo = self._steps.undo(given, entry)
+            undo = self._steps.undo(given, entry, todo.step)
         answered = approvals.answered(step.memory)
         if answered is not None and not isinstance(outcome, Done | Failed):
             return run  # an answer came while it was looking: look again, with the answer
         return running.record(run, book, todo, outcome, self._clock.now(), undo=undo)
+
+
+def _of(planned: Plan) -> str:
+    """The step that a plan is about, empty when it is about the run."""
+    match planned:
+        case Do(step=step) | GiveUp(todo=Do(step=step)) | Settle(todo=Do(step=step)):
+            return step
+        case _:
+            return ""
+
+
+def _begun_unseen(stored: Run, run: Run, todo: Do) -> Run:
+    """The stored run, with the step begun where that was not journaled: what is read at once begins as it ends."""
+    step, old = step_of(run, todo.step), step_of(stored, todo.step)
+    unseen = old.status is StepStatus.PENDING and step.status is StepStatus.STARTED and todo.kind == "do"
+    return running.put(stored, step) if unseen and stored.status is run.status else stored
 
 
 def _same_wait(before: Run, after: Run) -> bool:

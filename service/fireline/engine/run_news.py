@@ -3,6 +3,11 @@
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.domain.runbooks import Run, RunStatus, StepRun, StepStatus
 
+_MEANWHILE = {
+    RunStatus.UNDOING: "; undoing what was done",
+    RunStatus.FINISHING: "; what is done whatever happened comes last",
+}
+
 
 def told(outcome: Outcome) -> str:
     """What came of a step, for the journal."""
@@ -22,11 +27,11 @@ def news(before: Run, after: Run) -> str:
     if after.status is not before.status:
         if after.status is RunStatus.RUNNING:
             return f"allowed by policy: {after.allowed_by}"
-        return after.reason + ("; undoing what was done" if after.status is RunStatus.UNDOING else "")
+        return after.reason + _MEANWHILE.get(after.status, "")
     if after.held != before.held:
         return after.held or "goes on: nothing holds it any more"
-    pairs = zip(before.steps, after.steps, strict=True)
-    return "; ".join(line for old, new in pairs if old.status is not new.status and (line := _news_of(new)))
+    known = {step.id: step.status for step in before.steps}
+    return "; ".join(line for new in after.steps if known.get(new.id) is not new.status and (line := _news_of(new)))
 
 
 def _news_of(step: StepRun) -> str:

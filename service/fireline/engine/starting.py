@@ -9,6 +9,7 @@ from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Status
+from fireline.domain.input_values import value_fault
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.runbooks import Input as Parameter
 from fireline.domain.running import End, end, new_steps
@@ -21,16 +22,6 @@ START_PATIENCE = 3600.0
 
 LOCK_RETRY = 1.0
 """Seconds until a run looks again whether its lock is free."""
-
-_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "integer": (int,),
-    "number": (int, float),
-    "boolean": (bool,),
-    "duration": (str, int, float),
-    "list": (list, tuple),
-    "mapping": (dict,),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +175,7 @@ def _filled(run: Run, runbook: Runbook, configuration: Configuration) -> Run:
     """The run with its inputs and its lock; raises Unfit."""
     catalog = values.of_catalog(configuration.catalog)
     known = values.of_start(run.context, catalog)
-    inputs = resolve(runbook, run.inputs, known)
+    inputs = resolve(runbook, run.inputs, known, trusted=bool(run.requested_by))
     if runbook.lock is None:
         return replace(run, inputs=inputs)
     try:
@@ -193,11 +184,17 @@ def _filled(run: Run, runbook: Runbook, configuration: Configuration) -> Run:
         raise Unfit(f"guards.lock: {fault}") from fault
 
 
-def resolve(runbook: Runbook, given: Mapping[str, object], known: Mapping[str, object]) -> dict[str, object]:
-    """The runbook's inputs: given ones, else defaults, which may name earlier inputs. Raises Unfit."""
+def resolve(
+    runbook: Runbook, given: Mapping[str, object], known: Mapping[str, object], *, trusted: bool = False
+) -> dict[str, object]:
+    """The runbook's inputs: given ones, else defaults, which may name earlier inputs. Raises Unfit.
+
+    Only who is `trusted` (a person, another runbook) may name a secret: no event does.
+    """
     inputs: dict[str, object] = {}
     for parameter in runbook.inputs:
-        inputs[parameter.name] = _input(parameter, given, {**known, "inputs": dict(inputs)})
+        heard = given if trusted or parameter.type != "secret" else {}
+        inputs[parameter.name] = _input(parameter, heard, {**known, "inputs": dict(inputs)})
     return inputs
 
 
@@ -212,12 +209,9 @@ def _input(parameter: Parameter, given: Mapping[str, object], known: Mapping[str
             value = parameter.default.render(known)
         except EvaluationFault as fault:
             raise Unfit(f"the default of input {name}: {fault}") from fault
-    kinds = _TYPES.get(parameter.type)
-    wrong = kinds is not None and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds))
-    if wrong or value is None:
-        raise Unfit(f"input {name}: expected {parameter.type}, found {value!r}")
-    if parameter.choices and value not in parameter.choices:
-        raise Unfit(f"input {name}: {value!r} is not one of {', '.join(map(str, parameter.choices))}")
+    against = value_fault(parameter, value)
+    if against:
+        raise Unfit(f"input {name} {against}")
     return value
 
 

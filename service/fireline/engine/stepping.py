@@ -8,9 +8,11 @@ from pydantic import BaseModel, ValidationError
 
 from fireline.domain.expressions import EvaluationFault, Template
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
-from fireline.domain.runbooks import Run, Runbook, Step, StepRun, StepStatus
+from fireline.domain.run_places import composite, scope_of
+from fireline.domain.runbooks import Run, Runbook, Step, StepRun, StepStatus, Undo
 from fireline.domain.running import Do, Rendered, entry_of, step_of
 from fireline.engine import values
+from fireline.engine.laying import laid_out, named, within_bounds
 from fireline.engine.outward import Action, StepContext
 from fireline.engine.ports import Settings
 
@@ -39,38 +41,48 @@ class Steps:
         self._actions = actions
         self._options = options
 
-    def known(self, run: Run) -> dict[str, object]:
-        """What the run's templates and conditions may name now."""
-        return values.of_run(run, values.of_catalog(self._settings.current.catalog))
+    def known(self, run: Run, at: str = "") -> dict[str, object]:
+        """What the templates and conditions of the step `at` may name now."""
+        return values.of_run(run, values.of_catalog(self._settings.current.catalog), at)
 
-    def holds(self, run: Run, entry: Step) -> bool | Failed:
-        """Whether the step's `if` holds; Failed when that cannot be told."""
+    def holds(self, run: Run, entry: Step, at: str = "") -> bool | Failed:
+        """Whether the step's `if` holds; Failed when that cannot be told. `at` is its id, where not the entry's."""
         if entry.if_ is None:
             return True
         try:
-            return entry.if_.holds(self.known(run))
+            return entry.if_.holds(self.known(run, at or entry.id))
         except EvaluationFault as fault:
             return Failed(f"if: {fault}")
 
-    def rendered(self, run: Run, entry: Step) -> Rendered | Failed:
+    def rendered(self, run: Run, entry: Step, at: str = "") -> Rendered | Failed:
         """What a step is to be begun with, checked; Failed with the located reason."""
-        known = self.known(run)
+        known = self.known(run, at or entry.id)
+        if composite(entry):
+            return laid_out(entry, known)
         options = _filled(entry.with_, known, "with")
         if isinstance(options, Failed):
             return options
         checked = self.checked(entry.uses, options)
         if isinstance(checked, Failed):
             return checked
-        undo = self.undo(run, entry)
+        undo = self.undo(run, entry, at)
         patience = checked.patience() if isinstance(checked, _Patient) else 0.0
         return Rendered(options, undo or {}, patience)
 
-    def undo(self, run: Run, entry: Step) -> Mapping[str, object] | None:
+    def undo(self, run: Run, entry: Step, at: str = "") -> Mapping[str, object] | None:
         """The options of the step's undo, None when there is none or it names what the step has not given yet."""
         if entry.undo is None:
             return None
-        options = _filled(entry.undo.with_, self.known(run), "undo.with")
+        options = _filled(entry.undo.with_, self.known(run, at or entry.id), "undo.with")
         return None if isinstance(options, Failed) else options
+
+    def given(self, run: Run, runbook: Runbook, at: str, outcome: Done) -> Done | Failed:
+        """The outcome of a step that had others do its work; one that ran another runbook gives what this one does."""
+        entry = entry_of(runbook, at)
+        if entry.sub is None or entry.foreach is not None or entry.sub.outputs is None:
+            return within_bounds(entry, outcome)
+        output = _filled(entry.sub.outputs, self.known(run, f"{at}/"), f"outputs of {entry.sub.name}")
+        return output if isinstance(output, Failed) else within_bounds(entry, Done(output))
 
     def checked(self, uses: str, options: Mapping[str, object]) -> BaseModel | Failed:
         """The options as the action's model; Failed names the field, what was found and what was expected."""
@@ -99,7 +111,8 @@ class Steps:
             return options
         context = self._context(run, runbook, step, todo, now)
         seconds = max(0.1, (step.due_at or now) - now)
-        return await _limited(self._actions[uses], options, context, seconds)
+        outcome = await _limited(self._actions[uses], options, context, seconds)
+        return within_bounds(entry, outcome) if isinstance(outcome, Done) and todo.kind == "do" else outcome
 
     async def look(self, run: Run, runbook: Runbook, todo: Do, now: float) -> Outcome:
         """Ask the action whether a step of unknown outcome was done. Waiting when that cannot be told."""
@@ -125,13 +138,22 @@ class Steps:
             started_at=now if step.started_at is None else step.started_at,
             since=self._since(run, runbook),
             timeline=str(run.context.get("timeline", "live")),
-            written=(entry.undo if todo.kind == "undo" and entry.undo else entry).with_.source,
+            written=self._written(run, runbook, step.id, entry.undo if todo.kind == "undo" and entry.undo else entry),
         )
+
+    def _written(self, run: Run, runbook: Runbook, at: str, what: Step | Undo) -> object:
+        """What the author wrote, with the names of secrets that are inputs in their places: data names none."""
+        scope = scope_of(at)
+        book = entry_of(runbook, scope.rstrip("/")).sub if scope else runbook
+        secret = {each.name for each in (book.inputs if book else ()) if each.type == "secret"}
+        inputs = self.known(run, at)["inputs"] if secret else {}
+        assert isinstance(inputs, dict)
+        return named(what.with_.source, {name: str(value) for name, value in inputs.items() if name in secret})
 
     def _since(self, run: Run, runbook: Runbook) -> float:
         start = run.created_at if run.started_at is None else run.started_at
-        pairs = zip(runbook.steps, run.steps, strict=True)
-        done = [step.ended_at for entry, step in pairs if self.mutates(entry.uses) and step.status is StepStatus.DONE]
+        pairs = [(entry_of(runbook, step.id), step) for step in run.steps if step.status is StepStatus.DONE]
+        done = [step.ended_at for entry, step in pairs if not composite(entry) and self.mutates(entry.uses)]
         return max([start, *(at for at in done if at is not None)])
 
 

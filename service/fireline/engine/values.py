@@ -1,11 +1,13 @@
 """What templates and conditions of a run may name: `inputs`, `steps`, `incident`, `catalog`, `run`, and counts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from fireline.domain.catalog import Catalog, Service
 from fireline.domain.incidents import Attached, Incident
-from fireline.domain.runbooks import Run
+from fireline.domain.run_places import ITEMS, item_of, parent_item, scope_of
+from fireline.domain.run_plans import step_of
+from fireline.domain.runbooks import Run, StepRun
 from fireline.engine.ports import Transaction
 
 
@@ -53,16 +55,52 @@ def _cause(incident: Incident) -> Attached | None:
     return next(iter(sorted(severe or attached, key=lambda a: (a.signal.started, a.signal.fingerprint))), None)
 
 
-def of_run(run: Run, catalog: Mapping[str, object]) -> dict[str, object]:
-    """Everything that `with`, `if` and `undo` of steps may name; `steps.x.outcome` is done, skipped or failed."""
+def of_run(run: Run, catalog: Mapping[str, object], at: str = "") -> dict[str, object]:
+    """Everything that `with`, `if` and `undo` of the step `at` may name; `steps.x.outcome` is done, skipped or failed.
+
+    Steps of a runbook that another one runs know their own runbook's inputs and steps, not those around it.
+    """
+    scope = scope_of(at)
     return {
-        "inputs": dict(run.inputs),
-        "steps": {step.id: {**step.output, "outcome": step.status.value} for step in run.steps},
+        "inputs": _inputs(run, scope),
+        "steps": {name: {**step.output, "outcome": step.status.value} for name, step in _beside(run, scope, at)},
         "incident": dict(run.context),
         "catalog": catalog,
-        "run": {"id": run.id, "runbook": run.runbook, "requested_by": run.requested_by, "reason": run.reason},
+        "run": {
+            "id": run.id,
+            "runbook": run.runbook,
+            "requested_by": run.requested_by,
+            "reason": run.reason,
+            "ending": "" if run.ending is None else run.ending.status.value,
+        },
         "severity": run.context.get("severity", ""),
+        **_item(run, at),
     }
+
+
+def _beside(run: Run, scope: str, at: str) -> Iterator[tuple[str, StepRun]]:
+    """The steps of one runbook, by the ids that it has for them; an item knows of its `foreach` itself alone."""
+    for step in run.steps:
+        if step.id == at and item_of(at) is not None:
+            yield parent_item(at).removeprefix(scope), step
+        name = step.id.removeprefix(scope)
+        if step.id.startswith(scope) and "/" not in name and "[" not in name:
+            yield name, step
+
+
+def _inputs(run: Run, scope: str) -> dict[str, object]:
+    if not scope:
+        return dict(run.inputs)
+    given = step_of(run, scope.rstrip("/")).rendered.get("inputs")
+    return dict(given) if isinstance(given, Mapping) else {}
+
+
+def _item(run: Run, at: str) -> dict[str, object]:
+    index = item_of(at)
+    if index is None:
+        return {}
+    items = step_of(run, parent_item(at)).rendered.get(ITEMS)
+    return {"item": items[index], "index": index} if isinstance(items, (list, tuple)) else {}
 
 
 def of_start(incident: Mapping[str, object], catalog: Mapping[str, object]) -> dict[str, object]:

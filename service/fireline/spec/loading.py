@@ -23,8 +23,9 @@ from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plu
 from fireline.spec.reachability import Ahead
 from fireline.spec.rule_reader import Known
 from fireline.spec.rules import Placed, read_rules
-from fireline.spec.runbooks import UnreadableRunbook, read_placed, read_runbook
+from fireline.spec.runbook_links import linked, outlines, read_runbook
 from fireline.spec.runbook_tests import with_tests
+from fireline.spec.runbooks import UnreadableRunbook, read_placed
 from fireline.spec.silences import Maintenance, check_maintenance, read_maintenance
 from fireline.spec.slos import PlacedSlo, read_slos, slo_rule_names
 from fireline.spec.topics import read_topics
@@ -93,8 +94,9 @@ def load(
     baselines = Baselines(rules_dir / FOLDER)
     known = Known(plugins, severities, calendars, baselines)
     rules = [rule for document in documents for rule in _rules(document, known, findings)]
-    placed = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings))]
-    runbooks = [with_tests(each, plugins, findings) for each in placed]
+    given = outlines(runbook_files.documents.values())
+    placed = [found for d in runbook_files.documents.values() if (found := read_placed(d, plugins, findings, given))]
+    runbooks = [with_tests(each, plugins, findings) for each in linked(placed, findings, given)]
     world = World(
         rules=rules,
         runbooks=runbooks,

@@ -36,7 +36,7 @@ CATALOG: Tree = {
     "teams": {"*": {"id": None, "name": None}},
     "severities": None,
 }
-RUN: Tree = dict.fromkeys(("id", "runbook", "requested_by", "reason"))
+RUN: Tree = dict.fromkeys(("id", "runbook", "requested_by", "reason", "ending"))
 START: Tree = {
     "incident": INCIDENT,
     "catalog": CATALOG,

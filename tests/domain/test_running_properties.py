@@ -1,0 +1,201 @@
+"""Any runbook, any outcomes, any crashes: every run ends, undo is the reverse of what was done, a key is one effect's."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from fireline.domain import running
+from fireline.domain.outcomes import Done, Failed, RetryLater, Waiting
+from fireline.domain.run_places import composite, fits
+from fireline.domain.runbooks import (
+    PARALLEL,
+    SUB_RUNBOOK,
+    TERMINAL,
+    Branch,
+    Foreach,
+    On,
+    OnFailure,
+    Retry,
+    Runbook,
+    RunStatus,
+    Step,
+    StepStatus,
+    Undo,
+)
+from fireline.domain.running import Do, End, GiveUp, Rendered, Settle, Sleep
+from tests.domain.test_running import NOW, Plain, a_run
+
+
+@dataclass
+class Names:
+    """Ids that are unique in a runbook."""
+
+    count: int = 0
+
+    def next(self) -> str:
+        self.count += 1
+        return f"s{self.count}"
+
+
+@st.composite
+def simple(draw, names, *, within, before):
+    failures = [OnFailure.STOP, OnFailure.CONTINUE] if within else list(OnFailure)
+    return Step(
+        names.next(),
+        "test",
+        Plain(),
+        undo=Undo("test", Plain()) if draw(st.booleans()) else None,
+        on_failure=draw(st.sampled_from(failures)),
+        retry=Retry(draw(st.integers(1, 3)), 0.5, 0.5, tuple(draw(st.sets(st.sampled_from(On))))),
+        timeout=draw(st.sampled_from([5.0, 100.0])),
+        needs=draw(st.none() | st.lists(st.sampled_from(before), max_size=2).map(tuple)) if before else None,
+    )
+
+
+@st.composite
+def blocks(draw, names, depth, *, within=False):
+    steps: list[Step] = []
+    for _ in range(draw(st.integers(1, 3))):
+        step = draw(simple(names, within=within, before=[each.id for each in steps]))
+        kind = draw(st.sampled_from(["simple", "foreach", "parallel", "sub"])) if depth else "simple"
+        if kind == "foreach":
+            step = replace(step, foreach=Foreach(Plain(), draw(st.integers(1, 2))))
+        if kind == "parallel":
+            count = draw(st.integers(1, 3))
+            branches = tuple(Branch(f"b{n}", draw(blocks(names, depth - 1, within=True))) for n in range(count))
+            step = replace(step, uses=PARALLEL, undo=None, branches=branches, join=draw(st.integers(0, count)))
+        if kind == "sub":
+            sub = Runbook("sub", "team", draw(blocks(Names(), depth - 1)))
+            foreach = Foreach(Plain(), 2) if draw(st.booleans()) else None
+            step = replace(step, uses=SUB_RUNBOOK, undo=None, sub=sub, foreach=foreach)
+        steps.append(step)
+    return tuple(steps)
+
+
+@st.composite
+def runbooks(draw):
+    names = Names()
+    steps = draw(blocks(names, draw(st.integers(0, 2))))
+    last = tuple(
+        replace(draw(simple(names, within=False, before=[])), undo=None) for _ in range(draw(st.integers(0, 1)))
+    )
+    return Runbook("demo", "team", steps, finally_=last)
+
+
+OUTCOMES = st.one_of(
+    *[st.just(Done({"x": 1}))] * 4,
+    st.builds(Waiting, st.floats(0, 30), st.just("w"), st.dictionaries(st.sampled_from("ab"), st.integers(0, 3))),
+    st.builds(RetryLater, st.floats(0, 30), st.just("r")),
+    st.builds(Failed, st.just("f"), st.booleans()),
+)
+
+
+@dataclass
+class World:
+    """What happened outside: by key the effect it was used for; what was done and undone, in order."""
+
+    effects: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    done: list[str] = field(default_factory=list)
+    undone: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Play:
+    """One run being played through."""
+
+    runbook: Runbook
+    data: st.DataObject
+    world: World = field(default_factory=World)
+    now: float = NOW
+    keep: list[object] = field(default_factory=list)
+
+    def chance(self, of: int) -> bool:
+        return self.data.draw(st.integers(0, of)) == 0
+
+    def rendered(self, run, todo):
+        entry = running.entry_of(self.runbook, todo.step)
+        items = {"items": list(range(self.data.draw(st.integers(0, 3))))} if entry.foreach else {}
+        return Rendered(items | {"of": todo.step}, {"of": todo.step})
+
+    def turn(self, run):
+        """One turn of a driver; None when there is only waiting."""
+        plans = running.next_steps(run, self.runbook, self.now)
+        assert plans
+        begun = []
+        for plan in plans:
+            match plan:
+                case End():
+                    return running.end(run, plan, self.now)
+                case GiveUp():
+                    return running.give_up(run, self.runbook, plan, self.now)
+                case Settle():
+                    return running.record(run, self.runbook, plan.todo, plan.outcome, self.now)
+                case Do():
+                    run = running.begin(run, self.runbook, plan, self.rendered(run, plan), self.now)
+                    if not composite(running.entry_of(self.runbook, plan.step)):
+                        begun.append(plan)
+                case Sleep(until=until):
+                    assert until > self.now
+                    if len(plans) == 1:
+                        self.now = until
+                        return run
+        return self.perform(run, begun)
+
+    def perform(self, run, begun):
+        for todo in self.data.draw(st.permutations(begun)):
+            step = running.step_of(run, todo.step)
+            options = step.undo_rendered if todo.kind == "undo" else step.rendered
+            self.world.effects[todo.key].add(f"{todo.kind} {options['of']}")
+            if self.chance(9):
+                continue  # a crash: it was begun, nobody knows more
+            if self.chance(30):
+                return running.abort(run, "ann", "", self.now, undo=self.data.draw(st.booleans()))
+            outcome = self.data.draw(OUTCOMES)
+            after = running.record(run, self.runbook, todo, outcome, self.now)
+            self.note(todo, run, after)
+            run = after
+        return run
+
+    def note(self, todo, before, after):
+        old, new = running.step_of(before, todo.step), running.step_of(after, todo.step)
+        if old.status is not new.status and new.status is StepStatus.DONE:
+            self.world.done.append(todo.step)
+        if old.status is not new.status and new.status is StepStatus.UNDONE:
+            self.world.undone.append(todo.step)
+
+
+@settings(max_examples=200, deadline=None)
+@given(runbooks(), st.data())
+def test_every_run_ends_and_undo_is_the_reverse_of_what_was_done(runbook, data):
+    play = Play(runbook, data)
+    run = a_run(runbook, deadline=NOW + 5_000)
+    for _ in range(1_500):
+        if run.over:
+            break
+        run = play.turn(run)
+        assert fits(run, runbook)
+    assert run.status in TERMINAL, [(s.id, s.status) for s in run.steps]
+    assert all(len(effects) == 1 for effects in play.world.effects.values()), play.world.effects
+    assert len(set(play.world.done)) == len(play.world.done), "done once"
+    assert len(set(play.world.undone)) == len(play.world.undone), "undone once"
+    event(f"{run.status} {len(play.world.undone)} undone")
+    order = [step for step in play.world.done if step in play.world.undone]
+    assert [step for step in play.world.undone if step in order] == order[::-1] or _subs(runbook, order)
+    if run.status is RunStatus.UNDONE:
+        left = [step.id for step in run.steps if step.status is StepStatus.DONE and not step.last]
+        assert all(
+            running.entry_of(runbook, name).undo is None or composite(running.entry_of(runbook, name)) for name in left
+        )
+    last = [step for step in run.steps if step.last]
+    assert (
+        all(step.status is not StepStatus.PENDING for step in last)
+        or "deadline" in run.reason
+        or "aborted" in run.reason
+    )
+
+
+def _subs(runbook, order):
+    """A runbook within another may be undone by itself, before what comes after it is done: then each by itself."""
+    return any("/" in step for step in order)
