@@ -8,9 +8,8 @@ Loops (`.map`, `.exists` ...) are refused: the work of one evaluation is then bo
 import re
 from collections.abc import Mapping, Sequence
 
-import cel
-
 from fireline.domain.expressions import EvaluationFault
+from fireline.spec import cel_library as cel
 from fireline.spec.faults import SyntaxFault
 
 MAX_LENGTH = 2_000

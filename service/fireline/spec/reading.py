@@ -16,11 +16,12 @@ from fireline.spec.findings import Findings, suggestion
 class Part(BaseModel):
     """A mapping of a YAML file: unknown keys are faults, and values keep the type that they were written with.
 
-    `later` are keys that will be known one day, with what to do until then.
+    `later` are keys that will be known one day, with what to do until then. A model is built when a file of its kind is
+    first read (`defer_build`): no command reads all kinds.
     """
 
     later: ClassVar[Mapping[str, str]] = {}
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False, defer_build=True)
 
 
 def label(value: object) -> str:

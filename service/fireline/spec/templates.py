@@ -73,22 +73,29 @@ def _place(expression: _Expression) -> "_Place":
 
 
 class _Place:
-    """One `{{ expression }}`."""
+    """One `{{ expression }}`; compiled when it is first filled, since most that are read are not, in one process."""
 
-    __slots__ = ("expression", "names")
+    __slots__ = ("_expression", "_node", "names")
 
     def __init__(self, node: nodes.Expr) -> None:
         self.names = frozenset(_names(node))
-        assignment = nodes.Assign(nodes.Name("result", "store", lineno=1), node, lineno=1)
-        tree = nodes.Template([assignment], lineno=1)
-        tree.set_environment(ENVIRONMENT)
-        self.expression = TemplateExpression(ENVIRONMENT.from_string(tree), undefined_to_none=False)
+        self._node = node
+        self._expression: TemplateExpression | None = None
 
     def value(self, values: Mapping[str, object]) -> object:
-        result = self.expression(dict(values))
+        if self._expression is None:
+            self._expression = _compiled_expression(self._node)
+        result = self._expression(dict(values))
         if isinstance(result, Undefined):
             result._fail_with_undefined_error()
         return bounded(result) if isinstance(result, str) else result
+
+
+def _compiled_expression(node: nodes.Expr) -> TemplateExpression:
+    assignment = nodes.Assign(nodes.Name("result", "store", lineno=1), node, lineno=1)
+    tree = nodes.Template([assignment], lineno=1)
+    tree.set_environment(ENVIRONMENT)
+    return TemplateExpression(ENVIRONMENT.from_string(tree), undefined_to_none=False)
 
 
 _Part = str | _Place
