@@ -137,3 +137,21 @@ def rehearse(  # noqa: PLR0917 - typer turns each parameter into an option
             runbooks=runbooks,
         )
     )
+
+
+@app.command("graph")
+def graph(
+    name: NameArgument,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Draw it into this file, for light and dark pages", dir_okay=False)
+    ] = None,
+    as_json: JsonOption = False,
+    rules: RulesOption = None,
+    runbooks: RunbooksOption = None,
+) -> None:
+    """Draw a runbook: its steps from top to bottom, what each asks, waits for and undoes, and what a failure does.
+
+    ● is a step, ◉ one that asks a person, ◇ an `if`, ╪ branches side by side, ▣ another runbook; ↶ says what takes a
+    step back, ✗ what its failure does where that is not just to stop.
+    """
+    raise typer.Exit(load("runbook_drawing").run(name, svg=svg, as_json=as_json, rules=rules, runbooks=runbooks))

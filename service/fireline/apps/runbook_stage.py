@@ -20,6 +20,7 @@ from fireline.domain.runbook_tests import TestedIncident
 from fireline.domain.runbooks import Run, Runbook
 from fireline.engine.outward import Action
 from fireline.engine.respond import Responder
+from fireline.engine.runs import Runs
 from fireline.spec.loading import read_runbook
 
 IN_MEMORY = "sqlite://"
@@ -49,8 +50,6 @@ class Stage:
         real = build_actions(Ports(self.store, self.settings, self.clock, self.responder))
         self.actions = {name: dressed(name, action) for name, action in real.items()}
         self.options = options or {name: schema.options for name, schema in plugins().actions.items()}
-        from fireline.engine.runs import Runs
-
         self.runs = Runs(
             store=self.store,
             settings=self.settings,
