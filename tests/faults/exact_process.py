@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -74,13 +75,17 @@ POINTS: Mapping[str, tuple[type, str, str]] = {
 OPEN: list[int] = []
 """One entry for each transaction under way in this process."""
 
+GATE = threading.Lock()
+"""Held by whoever begins a transaction, and while this process is stopped: none begins in between."""
+
 
 def count_transactions() -> None:
     original = DatabaseStore.transaction
 
     @contextmanager
     def counted(store: DatabaseStore) -> Iterator[Any]:
-        OPEN.append(1)
+        with GATE:
+            OPEN.append(1)
         try:
             with original(store) as tx:
                 yield tx
@@ -100,9 +105,12 @@ def stop() -> None:
 
     Not in the middle of a transaction: who holds the database stops everybody, which is another fault.
     """
-    while OPEN:
+    while True:
+        with GATE:
+            if not OPEN:
+                os.kill(os.getpid(), signal.SIGSTOP)
+                return
         time.sleep(0.001)
-    os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def arm(point: str, hits: int, act: Callable[[], None] = strike) -> Callable[[], None]:
