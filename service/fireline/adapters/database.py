@@ -22,7 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from fireline.adapters import database_outbox, database_runs
 from fireline.adapters.database_changes import Changes, watch_changes
 from fireline.adapters.database_checkpoints import CheckpointRows
-from fireline.adapters.database_engines import PATIENCE, build_engine, in_memory, is_away, is_conflict
+from fireline.adapters.database_engines import PATIENCE, build_engine, driver, in_memory, is_away, is_conflict
 from fireline.adapters.database_incidents import IncidentRows
 from fireline.adapters.database_migrations import migrate_engine
 from fireline.adapters.database_outbox import OutboxRows
@@ -230,7 +230,7 @@ def migrate(url: str) -> None:
 
 def _refuse_writes(connection: Connection, *, refuse: bool) -> None:
     if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(f"PRAGMA query_only = {int(refuse)}")
+        driver(connection).execute(f"PRAGMA query_only = {int(refuse)}")
     elif refuse:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 

@@ -52,6 +52,11 @@ def is_away(fault: DBAPIError) -> bool:
     )
 
 
+def driver(connection: Connection) -> Any:
+    """The driver's own connection, whose faults nobody puts in SQLAlchemy's words."""
+    return connection.connection.dbapi_connection
+
+
 def _with_driver(url: URL) -> URL:
     """`postgres://` and `postgresql://` mean psycopg 3 here; other databases are refused with the choice there is."""
     name = url.drivername.split("+")[0]
@@ -96,4 +101,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get("fireline_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    # straight on the driver: SQLAlchemy's way takes ten times as long as the statement
+    driver(connection).execute("BEGIN" if reading else "BEGIN IMMEDIATE")

@@ -1,8 +1,9 @@
 """The outbox and the timers: queued inside a decision's transaction, claimed by lease, finished once.
 
 An effect waits in its lane. The head of a lane is its oldest undone effect, and only heads are claimed, so a lane
-keeps its order and has one effect in flight. An effect taken back while it is being performed holds its lane until
-its lease ends, for the same reason.
+keeps its order and has one effect in flight. Cards go before lines of their room: lines wait for their turn where a
+service takes one message a second, and who has the incident must be seen at once. An effect taken back while it is
+being performed holds its lane until its lease ends, for the same reason.
 """
 
 from collections.abc import Sequence
@@ -40,8 +41,13 @@ UNREADABLE_DELAY = 300.0
 """Seconds until a row that this version cannot read is looked at again: a newer responder may take it meanwhile."""
 
 _NOW, _MOST = bindparam("now", type_=Double), bindparam("most", type_=Integer)
+_BEHIND = 2**53
+"""Added to the number of whatever is no card: so it comes after all cards of its lane."""
+_FIRST: ColumnElement[int] = func.min(
+    case((effects.c.kind == "UpdateCard", effects.c.id), else_=effects.c.id + _BEHIND)
+)
 _HEADS = (
-    select(effects.c.lane, func.min(effects.c.id).label("id"))
+    select(effects.c.lane, case((_FIRST >= _BEHIND, _FIRST - _BEHIND), else_=_FIRST).label("id"))
     .where(effects.c.done_at.is_(None))
     .group_by(effects.c.lane)
     .subquery("heads")
@@ -98,6 +104,10 @@ class OutboxRows(Rows):
         change = update(effects).where(effects.c.id == row.id)
         self._connection.execute(change.values(done_at=row.queued_at, outcome=f"withdrawn: {reason}"))
         return row.leased_until is None and not row.maybe_sent
+
+    def finish_effect(self, key: str, owner: str, outcome: str, now: float) -> None:
+        """`Store.finish_effect`, in this transaction."""
+        finish_effect(self._connection, key, owner, outcome, now)
 
     def backlog(self) -> int:
         """How many effects wait to be performed."""

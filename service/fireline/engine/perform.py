@@ -8,7 +8,7 @@ channel keeps putting off is said to be pending and tried elsewhere beside it.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from typing import TypeVar, assert_never
 
 from fireline.domain.effects import (
     AskApproval,
+    Effect,
     Publish,
     Say,
     SendPage,
@@ -29,7 +30,7 @@ from fireline.domain.incidents import DeliveryReported, Entry
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.deliveries import Delivered, Delivery, Nothing, prepare, remembered
 from fireline.engine.outward import Channel, Message, Publisher
-from fireline.engine.ports import Clock, Queued, StaleVersion, Store, Unavailable
+from fireline.engine.ports import Clock, Queued, StaleVersion, Store, Transaction, Unavailable
 from fireline.engine.respond import Responder
 from fireline.engine.storms import arrived, fold
 
@@ -58,6 +59,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 5.0
 GIVE_UP = 3600.0
 """Seconds after which anything but a page is given up when nobody knows whether it arrives."""
 
+Prepared = Delivery | Nothing
 Starter = Callable[[StartRun], Awaitable[Outcome]]
 
 
@@ -94,8 +96,8 @@ class Performer:
 
     async def run_once(self) -> int:
         """Perform what is due now, one effect of each lane; how many there were."""
-        claimed = await self._claim(IN_FLIGHT)
-        await asyncio.gather(*(self._perform(queued) for queued in claimed))
+        claimed, _ = await asyncio.to_thread(self._look, frozenset[str]())
+        await asyncio.gather(*(self._perform(queued, prepared) for queued, prepared in claimed))
         return len(claimed)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,9 +120,9 @@ class Performer:
                 now = (await self._changed(), self._full())
                 if now != seen or (due is not None and self._clock.now() >= due):
                     seen = now
-                    for queued in await self._claim(IN_FLIGHT, now[1]):
-                        self._begin(queued, tasks)
-                    due = await asyncio.to_thread(self._store.next_due, self._full())
+                    claimed, due = await asyncio.to_thread(self._look, now[1])
+                    for queued, prepared in claimed:
+                        self._begin(queued, prepared, tasks)
                 failures = 0
             except (Unavailable, StaleVersion) as fault:
                 LOG.warning("the outbox cannot be read now: %s", fault)
@@ -128,9 +130,26 @@ class Performer:
                 seen = None
             await self._clock.sleep(backoff(failures, LONGEST_PAUSE, FIRST_PAUSE) if failures else self._pause)
 
-    def _begin(self, queued: Queued, tasks: set[asyncio.Task[None]]) -> None:
+    def _look(self, full: frozenset[str]) -> tuple[Sequence[tuple[Queued, Prepared | None]], float | None]:
+        """What is due now, pages with their messages; when there is nothing, when the next may be due.
+
+        A thread is found once for all of this. Claims are commits, so that one who claimed looks again in any case.
+        """
+        claimed = self._store.claim_effects(self._owner, self._clock.now(), LEASE, IN_FLIGHT, full)
+        if not claimed:
+            return [], self._store.next_due(full)
+        return [(queued, self._prepared_page(queued.effect)) for queued in claimed], None
+
+    def _prepared_page(self, effect: Effect) -> Prepared | None:
+        """A page must not wait for a thread of its own; what goes wrong here is told when it is performed."""
+        if isinstance(effect, SendPage):
+            with suppress(Exception):
+                return self._prepare(effect)
+        return None
+
+    def _begin(self, queued: Queued, prepared: Prepared | None, tasks: set[asyncio.Task[None]]) -> None:
         channel = channel_of(queued.effect)
-        task = asyncio.create_task(self._perform(queued))
+        task = asyncio.create_task(self._perform(queued, prepared))
 
         def ended(task: asyncio.Task[None]) -> None:
             tasks.discard(task)
@@ -150,14 +169,10 @@ class Performer:
             return self._store.changed()
         return await asyncio.to_thread(self._store.changed)
 
-    async def _claim(self, limit: int, full: frozenset[str] = frozenset()) -> list[Queued]:
-        now = self._clock.now()
-        return list(await asyncio.to_thread(self._store.claim_effects, self._owner, now, LEASE, limit, full))
-
-    async def _perform(self, queued: Queued) -> None:
+    async def _perform(self, queued: Queued, prepared: Prepared | None = None) -> None:
         """One effect, to its end or its next attempt. Whatever goes wrong, its lease ends and it comes again."""
         try:
-            await self._attempt(queued)
+            await self._attempt(queued, prepared)
         except asyncio.CancelledError:
             raise
         except (Unavailable, StaleVersion) as fault:
@@ -167,11 +182,13 @@ class Performer:
         except Exception:
             LOG.exception("performing %s failed; it is tried again when its lease ends", queued.effect.key)
 
-    async def _attempt(self, queued: Queued) -> None:
+    async def _attempt(self, queued: Queued, prepared: Prepared | None) -> None:
         effect = queued.effect
         match effect:
             case SendPage() | UpdateCard() | UpdatePage() | Say() | Tell() | AskApproval():
-                await self._show(queued, effect)
+                if prepared is None:
+                    prepared = await asyncio.to_thread(self._prepare, effect)
+                await self._show(queued, effect, prepared)
             case StartRun():
                 await self._conclude(queued, await self._bounded(self._start_run(effect)))
             case Publish():
@@ -180,8 +197,7 @@ class Performer:
             case _:
                 assert_never(effect)
 
-    async def _show(self, queued: Queued, effect: Delivered) -> None:
-        prepared = await asyncio.to_thread(self._prepare, effect)
+    async def _show(self, queued: Queued, effect: Delivered, prepared: Prepared) -> None:
         match prepared:
             case Delivery(fold=True) if isinstance(effect, SendPage) and await self._folded(effect):
                 await self._finish(queued, "folded into an earlier page")
@@ -199,9 +215,10 @@ class Performer:
                     outcome = await self._deliver(effect.channel, replace(message, edit=None))
                 if isinstance(outcome, Done):
                     await self._arrived(effect, prepared, dict(outcome.output))
-                await self._conclude(queued, outcome)
+                else:
+                    await self._conclude(queued, outcome)
 
-    def _prepare(self, effect: Delivered) -> Delivery | Nothing:
+    def _prepare(self, effect: Delivered) -> Prepared:
         with self._store.reading() as tx:
             return prepare(tx, effect, self._responder.world, self._clock.now())
 
@@ -234,19 +251,31 @@ class Performer:
             return Failed(f"{type(fault).__name__}: {fault}", unknown=True)
 
     async def _arrived(self, effect: Delivered, delivery: Delivery, output: dict[str, object]) -> None:
-        if delivery.kind:
-            ref = remembered(effect, delivery, output)
-            number = effect.incident or 0
+        """It is there: where, what that means for the incident, and that the effect is done, in one transaction."""
 
-            def save() -> None:
-                with self._store.transaction() as tx:
-                    tx.save_message_ref(number, delivery.kind, ref)
-                    if isinstance(effect, SendPage):
-                        arrived(tx, effect, self._clock.now())
+        def save(tx: Transaction, now: float) -> None:
+            if delivery.kind:
+                tx.save_message_ref(effect.incident or 0, delivery.kind, remembered(effect, delivery, output))
+            if isinstance(effect, SendPage):
+                arrived(tx, effect, now)
 
-            await self._stored(save)
-        if isinstance(effect, SendPage):
-            await self._report(effect, delivered=True, detail="")
+        def conclude() -> None:
+            with self._store.transaction() as tx:
+                now = self._clock.now()
+                if isinstance(effect, SendPage):
+                    self._responder.handle_in(tx, _report_of(effect, delivered=True))
+                save(tx, now)
+                tx.finish_effect(effect.key, self._owner, "done", now)
+
+        def remember() -> None:
+            with self._store.transaction() as tx:
+                save(tx, self._clock.now())
+
+        try:
+            await self._stored(conclude)
+        except Exception:  # a fault of ours must not send it again and again
+            await self._stored(remember)
+            raise
 
     async def _conclude(self, queued: Queued, outcome: Outcome) -> None:
         match outcome:
@@ -297,13 +326,13 @@ class Performer:
         await self._finish(queued, f"failed: {reason}")
 
     async def _report(self, effect: SendPage, *, delivered: bool, detail: str) -> None:
-        report = DeliveryReported(effect.incident, effect.page, effect.channel, delivered, detail)
+        report = _report_of(effect, delivered=delivered, detail=detail)
         await self._stored(lambda: self._responder.handle(report))
 
     async def _tell_pending(self, queued: Queued, detail: str) -> None:
         effect = queued.effect
         if isinstance(effect, SendPage):
-            report = DeliveryReported(effect.incident, effect.page, effect.channel, False, detail, pending=True)
+            report = replace(_report_of(effect, delivered=False, detail=detail), pending=True)
             await self._stored(lambda: self._responder.handle(report, once=f"pending:{effect.key}"))
         else:
             await self._note(queued, "pending", f"{_named(queued)} is pending: {detail}")
@@ -333,6 +362,10 @@ class Performer:
                 return await asyncio.to_thread(work)
             failures += 1
             await self._clock.sleep(backoff(failures, LONGEST_PAUSE, FIRST_PAUSE))
+
+
+def _report_of(effect: SendPage, *, delivered: bool, detail: str = "") -> DeliveryReported:
+    return DeliveryReported(effect.incident, effect.page, effect.channel, delivered, detail)
 
 
 def _named(queued: Queued) -> str:

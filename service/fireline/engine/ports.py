@@ -170,6 +170,10 @@ class Transaction(Protocol):
         """Take back a queued effect; False when it was done, is unknown, or may have been done (it is in flight)."""
         ...
 
+    def finish_effect(self, key: str, owner: str, outcome: str, now: float) -> None:
+        """`Store.finish_effect`, in this transaction: it is done when what came of it is written down."""
+        ...
+
     def backlog(self) -> int:
         """How many effects wait to be performed."""
         ...
