@@ -18,6 +18,18 @@ _FILES = {
     "web": ("http.get", "http.request"),
     "kafka": ("kafka.publish",),
     "command": ("command.run",),
+    "sql": ("sql.query",),
+    "kubernetes": (
+        "kubernetes.get",
+        "kubernetes.rollout_undo",
+        "kubernetes.restart",
+        "kubernetes.scale",
+        "kubernetes.pause",
+        "kubernetes.resume",
+        "kubernetes.restore",
+    ),
+    "mlflow": ("mlflow.get_alias", "mlflow.set_alias", "mlflow.roll_back"),
+    "flags": ("flags.get", "flags.set"),
 }
 """By file, the actions that its `KINDS` describe."""
 

@@ -13,6 +13,7 @@ from fireline.actions.schema import Ports
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.clock_steady import SteadyClock
 from fireline.adapters.database import open_store
+from fireline.adapters.database_queries import ReadOnlyQueries
 from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka import KafkaPublisher
 from fireline.adapters.processes import Processes
@@ -108,6 +109,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             fetch,
             publisher=publisher,
             execute=Processes(secrets, parts.clock),
+            queries=ReadOnlyQueries(secrets),
             targets=targets_of(parts.settings),
         )
         runs = runs_of(parts, build_actions(ports), owner)
