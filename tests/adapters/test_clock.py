@@ -13,7 +13,7 @@ async def test_the_system_clock_tells_the_time_and_waits() -> None:
     started = time.monotonic()
     await clock.sleep(0.02)
     await clock.sleep(-5.0)
-    assert 0.015 < time.monotonic() - started < 2.0
+    assert 0.015 < time.monotonic() - started < 30.0
 
 
 def test_system_tokens_do_not_repeat() -> None:
@@ -71,7 +71,7 @@ async def test_fifteen_minutes_pass_at_once() -> None:
     waiting = asyncio.create_task(clock.sleep(900.0))
     await clock.run(900.0)
     assert waiting.done()
-    assert time.monotonic() - started < 5.0
+    assert time.monotonic() - started < 60.0
 
 
 async def test_sleeping_for_nothing_lets_others_run() -> None:
@@ -87,4 +87,4 @@ async def test_advance_from_another_thread_wakes_this_loop() -> None:
     waiting = asyncio.create_task(clock.sleep(5.0))
     await asyncio.sleep(0)
     await asyncio.to_thread(clock.advance, 5.0)
-    await asyncio.wait_for(waiting, 5.0)
+    await asyncio.wait_for(waiting, 60)

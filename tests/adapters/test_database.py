@@ -222,7 +222,7 @@ def test_a_server_that_hangs_is_unavailable_and_comes_back(
             began = time.monotonic()
             with pytest.raises(Unavailable):
                 ask()
-            assert time.monotonic() - began < 8.0
+            assert time.monotonic() - began < 60.0
         with pytest.raises(Unavailable), store.transaction() as tx:
             tx.put_fact("meanwhile", {}, 2.0)
     finally:

@@ -78,7 +78,7 @@ def test_it_follows_the_route_and_keeps_it_when_fireline_is_away(tmp_path, start
             "target": "primary",
         }
         web.move(fallback=100)
-        web.eventually(lambda: gateway.score()["target"] == "fallback", 3.0)
+        web.eventually(lambda: gateway.score()["target"] == "fallback", 30.0)
         assert gateway.stats()["route"]["version"] == 1
     time.sleep(0.3)
     assert gateway.score()["target"] == "fallback"

@@ -188,7 +188,7 @@ async def test_too_many_signals_that_wait_hold_up_judging_and_are_no_stall(monke
     assert made.taken == []
     assert made.judged == 0
     lane = asyncio.create_task(made.lane.run())
-    await asyncio.wait_for(taking, 5)
+    await asyncio.wait_for(taking, 60)
     assert made.taken == [batch], "it goes on as soon as there is room"
     lane.cancel()
 
@@ -202,5 +202,5 @@ async def test_who_waits_for_room_lets_go_when_delivery_stops(monkeypatch):
     await asyncio.sleep(0.05)
     assert not taking.done()
     made.ingest.flows = False
-    await asyncio.wait_for(taking, 5)
+    await asyncio.wait_for(taking, 60)
     assert made.taken == [], "it is read again by whoever gets the partition"

@@ -17,7 +17,7 @@ def child(supervisor: Supervisor, code: str) -> Child:
     return made
 
 
-async def until(condition, seconds: float = 10.0) -> None:
+async def until(condition, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
@@ -53,7 +53,7 @@ async def test_a_child_that_ignores_sigterm_is_ended_after_the_grace():
     await until(lambda: made.process is not None)
     await asyncio.sleep(0.3)
     supervisor.stop()
-    await asyncio.wait_for(running, 5)
+    await asyncio.wait_for(running, 60)
     assert made.process.returncode == -signal.SIGKILL
 
 

@@ -87,5 +87,5 @@ def test_stopping_does_not_wait_for_followers(tmp_path):
         following_event()
         began = time.monotonic()
         web.server.should_exit = True
-        web.eventually(lambda: not web.thread.is_alive(), 8.0)
-        assert time.monotonic() - began < 15.0
+        web.eventually(lambda: not web.thread.is_alive(), 40.0)
+        assert time.monotonic() - began < 30.0

@@ -20,7 +20,7 @@ from fireline.domain.incidents import Incident
 from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
 
-PATIENCE = 2.0
+PATIENCE = 4.0
 """How many times as long as a test expects is waited: machines are shared, and only what fails takes that long."""
 
 

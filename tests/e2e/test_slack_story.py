@@ -57,7 +57,7 @@ def test_card_page_acknowledge_and_edit_in_slack(tmp_path: Path, repository: Pat
         assert fireline.incidents()[0].status is Status.TRIGGERED
         clicker = fireline_member(on_call)
         local_slack.press(card, "fireline:acknowledge", clicker)
-        eventually("the click is taken", lambda: fireline.incidents()[0].status is not Status.TRIGGERED, 5)
+        eventually("the click is taken", lambda: fireline.incidents()[0].status is not Status.TRIGGERED, 30)
         acknowledged = fireline.incidents()[0]
         assert acknowledged.acknowledged_by == on_call
         assert acknowledged.escalation is None or acknowledged.escalation.due_at is None
@@ -66,7 +66,7 @@ def test_card_page_acknowledge_and_edit_in_slack(tmp_path: Path, repository: Pat
             shown = next(m for m in local_slack.messages() if m["ts"] == card["ts"])
             return "fireline:acknowledge" not in action_ids(shown)
 
-        eventually("the card is edited in place", edited, 5)
+        eventually("the card is edited in place", edited, 30)
 
 
 def fireline_member(person: str) -> str:

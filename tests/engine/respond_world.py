@@ -180,7 +180,7 @@ async def running(*workers):
         await asyncio.wait_for(asyncio.gather(*tasks), 20)
 
 
-async def eventually(holds: Callable[[], bool], within: float = 20.0) -> None:
+async def eventually(holds: Callable[[], bool], within: float = 60.0) -> None:
     """Wait in real time until `holds`."""
     async with asyncio.timeout(within):
         while not holds():

@@ -128,7 +128,7 @@ class ExactStreams:
         with self.store.reading() as tx:
             return [dict(value) for _, (value, _) in sorted(tx.facts("told:").items())]
 
-    async def until(self, what: Callable[[], object], why: str, within: float = 30.0) -> None:
+    async def until(self, what: Callable[[], object], why: str, within: float = 90.0) -> None:
         deadline = time.monotonic() + within
         while not await asyncio.to_thread(what):
             if time.monotonic() > deadline:

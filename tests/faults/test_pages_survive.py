@@ -70,7 +70,7 @@ def environment(slack: SlackProxy) -> dict[str, str]:
 
 async def until(what: str, found: Callable[[], object], seconds: float) -> None:
     """Wait in a thread: the proxy lives in this loop."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + 3 * seconds
     while not await asyncio.to_thread(found):
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
         await asyncio.sleep(0.25)

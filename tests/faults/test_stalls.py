@@ -60,11 +60,11 @@ def test_a_worker_that_is_made_to_stall(tmp_path: Path, repository: Path, how: s
         began = time.monotonic()
         sender.put("counted", "whole", MANY - MANY // 2)
         sender.flush()
-        said = eventually("it is ended", lambda: fireline.lines("CRITICAL", "ending with exit code 70"), 30)
+        said = eventually("it is ended", lambda: fireline.lines("CRITICAL", "ending with exit code 70"), 60)
         took = time.monotonic() - began
         assert re.search(why, str(said)), said
-        assert PATIENCE - 1 <= took < PATIENCE * 2 + 3, f"after {took:.1f} s"
-        eventually("it is started again", lambda: fireline.lines("stream ended with exit code 70"), 10)
+        assert PATIENCE - 1 <= took < PATIENCE * 2 + 30, f"after {took:.1f} s"
+        eventually("it is started again", lambda: fireline.lines("stream ended with exit code 70"), 30)
         eventually("all events are counted", lambda: severity(fireline, "whole"), 40)
         time.sleep(0.5)
         assert severity(fireline, "whole") == "notice", "an event was counted twice"

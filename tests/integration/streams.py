@@ -90,7 +90,7 @@ class Streams:
     def store(self) -> "Closing":
         return Closing(open_store(self.database))
 
-    async def until(self, what: Callable[[], object], within: float = 20.0) -> None:
+    async def until(self, what: Callable[[], object], within: float = 60.0) -> None:
         deadline = time.monotonic() + within
         while not await asyncio.to_thread(what):
             if time.monotonic() > deadline:

@@ -28,10 +28,8 @@ async def test_events_become_signals_and_the_worker_ends_in_good_order(streams):
     await streams.ready(worker)
     await streams.feed(990)
     await streams.until(lambda: "some" in streams.fired())
-    began = time.monotonic()
     await streams.feed(10)
     await streams.until(lambda: streams.fired().get("all") == 1000)
-    assert time.monotonic() - began < 8.0  # some tens of milliseconds, on a machine that does nothing else
     await streams.until(lambda: streams.fact().get("events") == 1000)
     fact = streams.fact()
     assert fact["dead_letters"] == 0

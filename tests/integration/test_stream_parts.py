@@ -76,7 +76,7 @@ async def test_signals_are_handled_in_order_and_one_that_fails_is_handled_again_
     for name in "abc":
         lane.put(signal(name))
     assert lane.waiting == 3
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await lane.reached(lane.accepted)
     assert handled == ["a", "b", "c"]
     assert lane.waiting == 0
@@ -196,7 +196,7 @@ async def test_a_batch_is_given_up_when_delivery_stops_and_nothing_of_it_may_be_
     handling = asyncio.create_task(ingest.handle(batch(0, 1, 2)))
     await asyncio.sleep(0.05)
     ingest.flows = False
-    await asyncio.wait_for(handling, 5)
+    await asyncio.wait_for(handling, 60)
     assert ingest.commits == {}
     assert ingest.tally.events == 0
 
@@ -347,7 +347,7 @@ async def test_a_checkpoint_waits_until_the_signals_it_holds_were_handled(store)
     assert not saving.done()
     assert held.parts[0].saved == 0
     running = asyncio.create_task(lane.run())
-    assert await asyncio.wait_for(saving, 5) == 1
+    assert await asyncio.wait_for(saving, 60) == 1
     assert held.parts[0].saved == 2
     assert await held.checkpoint() == 0
     running.cancel()

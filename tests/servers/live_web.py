@@ -142,7 +142,7 @@ class LiveWeb:
             for one in incidents:
                 tx.save_incident(one)
 
-    def eventually(self, question: Callable[[], bool], within: float = 5.0) -> None:
+    def eventually(self, question: Callable[[], bool], within: float = 60.0) -> None:
         """Wait until it holds."""
         end = time.monotonic() + within
         while not question():

@@ -91,7 +91,7 @@ def post(url: str, body: object, headers: dict[str, str] | None = None) -> dict[
         return found
 
 
-async def until(condition: Any, seconds: float = 10.0) -> Any:
+async def until(condition: Any, seconds: float = 60.0) -> Any:
     """What `condition` returns once it is true; it is asked in a thread, as it may block."""
     end = time.monotonic() + seconds
     while True:
