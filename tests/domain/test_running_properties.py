@@ -1,4 +1,4 @@
-"""Any runbook, any outcomes, any crashes: every run ends, undo is the reverse of what was done, a key is one effect's."""
+"""Any runbook, outcomes and crashes: every run ends, undo is the reverse of what was done, a key is one effect's."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field, replace

@@ -20,8 +20,7 @@ from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.engine.starting import Started, Wanted
 from fireline.engine.watching import WatchAnswer
-from fireline.spec.loading import load
-from fireline.spec.loading import read_runbook
+from fireline.spec.loading import load, read_runbook
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICE = "fraud-scoring"

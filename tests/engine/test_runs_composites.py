@@ -30,6 +30,7 @@ class Recorder:
         self.log = []
         self.keys = []
         self.busy = self.most = 0
+        self.together = 1
 
     async def perform(self, options, context):
         what = f"undo {options.undo}" if hasattr(options, "undo") else str(options.do)
@@ -38,7 +39,9 @@ class Recorder:
         self.busy += 1
         self.most = max(self.most, self.busy)
         try:
-            await asyncio.sleep(0.02)
+            async with asyncio.timeout(60):
+                while self.most < self.together:
+                    await asyncio.sleep(0.005)
         finally:
             self.busy -= 1
         outcome = self.outcomes.get(what, Done({"did": what}))
@@ -83,6 +86,7 @@ def one(name, more="", undo=True):
 
 async def test_items_are_done_so_many_at_a_time_and_give_a_list(w):
     action = with_actions(w)
+    action.together = 2
     own = book(
         "- {id: each, uses: route.set, foreach: [a, b, c, d, e], concurrency: 2, with: {do: '{{ item }}{{ index }}'},\n"
         "   undo: {uses: route.set, with: {undo: '{{ steps.each.did }}'}}}\n"
@@ -141,6 +145,7 @@ PARALLEL = (
 
 async def test_branches_go_on_side_by_side_and_are_joined(w):
     action = with_actions(w)
+    action.together = 2
     w.want(book(PARALLEL.replace("JOIN", "all")))
     run = await w.drive(30)
     assert run.status is RunStatus.SUCCEEDED, run.reason

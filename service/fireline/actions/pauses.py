@@ -91,7 +91,8 @@ class Approval:
             owner = "" if run is None else approvals.owner_of(run, "" if book is None else book.owner)
             team = owner if options.of == "owner" else options.of
             incident = None if context.incident is None else tx.incident(context.incident)
-            question = approvals.Question(context.run, context.incident, context.step, options.ask)
+            anew = next((s.round for s in run.steps if s.id == context.step), 0) if run is not None else 0
+            question = approvals.Question(context.run, context.incident, context.step, options.ask, round=anew)
             to = approvals.addresses(catalog, team, incident, self._responder.configured)
             approvals.ask(tx, to, question, context.now)
         return team

@@ -8,42 +8,22 @@ import asyncio
 import math
 from collections.abc import Callable, Container, Mapping
 from dataclasses import replace
-from typing import Protocol, TypeVar, assert_never
+from typing import assert_never
 
 from fireline.domain import running
-from fireline.domain.audit_acts import of_run
-from fireline.domain.incidents import EscalateNow, Input
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
-from fireline.domain.run_places import composite, fits
-from fireline.domain.runbooks import IfUnknown, OnFailure, Run, Runbook, RunStatus, Step, StepStatus
+from fireline.domain.run_places import composite
+from fireline.domain.runbooks import IfUnknown, Run, Runbook, RunStatus, Step, StepStatus
 from fireline.domain.running import Do, End, GiveUp, Plan, Rendered, Settle, Sleep, entry_of, step_of
 from fireline.domain.stops import Stop
 from fireline.engine import approvals, starting, stops
 from fireline.engine.approvals import Question
 from fireline.engine.hands import GLANCE, Hands
-from fireline.engine.laying import locks_of, stopped_at
-from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
-from fireline.engine.run_news import news, told
+from fireline.engine.journal import Hears, Journal
+from fireline.engine.laying import stopped_at
+from fireline.engine.ports import Clock, Settings, Store, Transaction
+from fireline.engine.run_news import told
 from fireline.engine.stepping import Steps
-
-T = TypeVar("T")
-Change = Callable[[Transaction, Run], Run]
-
-
-ATTEMPTS = 8
-"""How often a change is made anew when somebody else changed the same rows meanwhile."""
-
-
-class Hears(Protocol):
-    """Who is told what became of runs and routes, and knows which channels there are: the responder."""
-
-    def handle_in(self, tx: Transaction, what: Input, /) -> object:
-        """Decide on an input inside the caller's transaction."""
-        ...
-
-    def configured(self, channel: str, /) -> bool:
-        """Whether messages can go out on this channel at all."""
-        ...
 
 
 class Driver:
@@ -63,18 +43,10 @@ class Driver:
         self._settings = settings
         self._clock = clock
         self._steps = steps
-        self._read_runbook = read_runbook
         self._responder = responder
-        self._books: dict[str, Runbook] = {}
-
-    def book(self, run: Run) -> Runbook:
-        """The runbook as it was when the run started, whatever the files say now."""
-        known = self._settings.current.runbooks.get(run.runbook)
-        if known is not None and known.hash == run.hash:
-            return known
-        if run.hash not in self._books:
-            self._books[run.hash] = self._read_runbook(run.text)
-        return self._books[run.hash]
+        self.journal = Journal(
+            store=store, settings=settings, clock=clock, read_runbook=read_runbook, responder=responder
+        )
 
     async def advance(self, number: int) -> tuple[int, float] | None:
         """The run's version and when to look at it again; None when it is over."""
@@ -82,7 +54,7 @@ class Driver:
         try:
             while True:
                 async with hands.turn:
-                    run = await asyncio.to_thread(self._load, number)
+                    run = await asyncio.to_thread(self.journal.load, number)
                     if run is None or run.over:
                         return None
                     until = await self._turn(run, hands)
@@ -96,7 +68,7 @@ class Driver:
     async def _turn(self, run: Run, hands: Hands) -> float | None:
         """One turn: when to look again, None for at once."""
         now = self._clock.now()
-        book = self._readable(run)
+        book = self.journal.readable(run)
         if isinstance(book, Failed):
             await self._end(run, End(RunStatus.FAILED, book.reason))
             return None
@@ -135,72 +107,6 @@ class Driver:
                 assert_never(planned)
         return None
 
-    def _readable(self, run: Run) -> Runbook | Failed:
-        try:
-            book = self.book(run)
-        except Exception as error:  # whatever reading an old text raises, the run has to end
-            return Failed(f"its runbook cannot be read any more: {error}")
-        if not fits(run, book):
-            return Failed("its runbook has other steps than the run was started with")
-        return book
-
-    def _load(self, number: int) -> Run | None:
-        with self._store.reading() as tx:
-            return tx.run(number)
-
-    # changing the stored run
-    async def change(self, number: int, how: Change, what: str = "") -> tuple[Run, Run]:
-        """Change the run in one transaction: as it was, and as it is stored now. An ended run stays as it is."""
-        return await asyncio.to_thread(self._change, number, how, what)
-
-    def _change(self, number: int, how: Change, what: str) -> tuple[Run, Run]:
-        def changed(tx: Transaction) -> tuple[Run, Run]:
-            before = tx.run(number)
-            assert before is not None, f"run {number} vanished"
-            after = before if before.over else how(tx, before)
-            return before, self.save(tx, before, after, what)
-
-        return self.transact(changed)
-
-    def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Do something in one transaction, anew when others changed the same rows; raises StaleVersion in the end."""
-        for attempt in range(ATTEMPTS):
-            try:
-                with self._store.transaction() as tx:
-                    return work(tx)
-            except StaleVersion:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError("the loop returns or raises")
-
-    def save(self, tx: Transaction, before: Run, after: Run, what: str = "", by: str = "") -> Run:
-        """Store a changed run, journaled as `what`, and tell its incident; one that is over gives back its lock.
-
-        `by` is the person who changed it, empty when it went on by itself.
-        """
-        if after == before:
-            return before
-        saved = replace(after, version=before.version + 1)
-        for lock in locks_of(saved) if saved.over else ():
-            tx.release_lock(lock, saved.id)
-        line = news(before, saved)
-        journal = what or line or f"{saved.status.value}: {saved.reason}"
-        tx.save_run(saved, journal)
-        if (act := of_run(before, saved, journal, by, self._clock.now())) is not None:
-            tx.record(act)
-        if line and saved.incident is not None:
-            self._responder.handle_in(tx, starting.report(saved, line))
-            if saved.over and self._escalates(saved):
-                self._responder.handle_in(tx, EscalateNow(saved.incident, f"run:{saved.id}", "runbook"))
-        return saved
-
-    def _escalates(self, run: Run) -> bool:
-        book = self._readable(run)
-        if isinstance(book, Failed) or run.status is not RunStatus.FAILED:
-            return False
-        wrong = [entry_of(book, step.id) for step in run.steps if step.status is StepStatus.FAILED]
-        return any(entry.on_failure is OnFailure.ESCALATE for entry in wrong)
-
     async def _admitted(self, run: Run, book: Runbook) -> float | None:
         def admit(tx: Transaction, fresh: Run) -> Run:
             if fresh.status is not RunStatus.WAITING:
@@ -209,21 +115,21 @@ class Driver:
             # a lock that is still held is no news: nothing is journaled at each look
             return fresh if _same_wait(fresh, admitted) else admitted
 
-        _, after = await self.change(run.id, admit)
+        _, after = await self.journal.change(run.id, admit)
         if after.status is not RunStatus.WAITING:
             return None
         waits_for_lock = after.next_at is None or after.next_at <= self._clock.now()
         return self._clock.now() + starting.LOCK_RETRY if waits_for_lock else after.next_at
 
     async def _end(self, run: Run, ending: End) -> None:
-        await self.change(run.id, lambda _, fresh: running.end(fresh, ending, self._clock.now()))
+        await self.journal.change(run.id, lambda _, fresh: running.end(fresh, ending, self._clock.now()))
 
     async def _gave_up(self, run: Run, book: Runbook, late: GiveUp) -> None:
         def how(_: Transaction, fresh: Run) -> Run:
             same = step_of(fresh, late.todo.step) == step_of(run, late.todo.step)
             return running.give_up(fresh, book, late, self._clock.now()) if same else fresh
 
-        await self.change(run.id, how, f"{late.todo.kind} {late.todo.step}: {late.reason}")
+        await self.journal.change(run.id, how, f"{late.todo.kind} {late.todo.step}: {late.reason}")
 
     # doing a step
     async def _do(self, run: Run, book: Runbook, todo: Do, hands: Hands) -> float | None:
@@ -276,7 +182,7 @@ class Driver:
         elif not holds:
             reason = f"if: {entry.if_.source if entry.if_ else ''} does not hold"
             what = f"{todo.step} skipped: {reason}"
-            await self.change(run.id, lambda _, fresh: running.skip(fresh, todo.step, reason, now), what)
+            await self.journal.change(run.id, lambda _, fresh: running.skip(fresh, todo.step, reason, now), what)
         return holds is not True
 
     def _stopped(self, run: Run, book: Runbook, step: str) -> str | None:
@@ -298,7 +204,7 @@ class Driver:
                 return True
             if isinstance(seen, Failed) and not seen.unknown:
                 return False
-        await self.change(run.id, lambda tx, fresh: self._ask_doubt(tx, fresh, book, todo))
+        await self.journal.change(run.id, lambda tx, fresh: self._ask_doubt(tx, fresh, book, todo))
         return True
 
     def _ask_doubt(self, tx: Transaction, run: Run, book: Runbook, todo: Do) -> Run:
@@ -331,17 +237,17 @@ class Driver:
             stop = self._stop(tx, fresh, book, todo, rendered)
             if stop is not None:
                 held = f"held before {todo.kind} {todo.step}: {stop}"
-                return self.save(tx, fresh, replace(fresh, held=held), held)
+                return self.journal.save(tx, fresh, replace(fresh, held=held), held)
             free = replace(fresh, held="")
             lock = rendered.options.get("lock") if composite(entry_of(book, todo.step)) else None
             if isinstance(lock, str) and not tx.take_lock(lock, run.id):
                 why = f"waits for {lock}, which run {tx.lock_holder(lock)} holds"
-                return self.save(tx, fresh, running.put(free, replace(before, error=why)), f"{todo.step} {why}")
+                return self.journal.save(tx, fresh, running.put(free, replace(before, error=why)), f"{todo.step} {why}")
             begun = free if looks else running.begin(free, book, todo, rendered, self._clock.now())
             what = "" if looks else f"{todo.kind} {todo.step}: begun, attempt {todo.attempt}"
-            return self.save(tx, fresh, begun, what)
+            return self.journal.save(tx, fresh, begun, what)
 
-        return await asyncio.to_thread(self.transact, begin)
+        return await asyncio.to_thread(self.journal.transact, begin)
 
     def _acts(self, book: Runbook, todo: Do) -> bool:
         """Whether doing it changes anything outside."""
@@ -381,13 +287,13 @@ class Driver:
             quiet = at_work is None or recorded == fresh
             following = None if quiet else self._following(tx, recorded, book, at_work or ())
             if following is None:
-                self.save(tx, before, recorded, what)
+                self.journal.save(tx, before, recorded, what)
                 return None
             begun, following_todo = following
             what += f"; do {following_todo.step}: begun, attempt {following_todo.attempt}"
-            return self.save(tx, before, begun, what), following_todo
+            return self.journal.save(tx, before, begun, what), following_todo
 
-        return await asyncio.to_thread(self.transact, work)
+        return await asyncio.to_thread(self.journal.transact, work)
 
     def _following(self, tx: Transaction, run: Run, book: Runbook, at_work: Container[str]) -> tuple[Run, Do] | None:
         """The run with its next step begun, where nothing stands against it; it takes another look to say what does."""

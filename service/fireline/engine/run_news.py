@@ -25,13 +25,21 @@ def told(outcome: Outcome) -> str:
 def news(before: Run, after: Run) -> str:
     """A line for people about what changed in a run, empty when it is nothing to them."""
     if after.status is not before.status:
+        if before.over:
+            return after.reason
         if after.status is RunStatus.RUNNING:
             return f"allowed by policy: {after.allowed_by}"
         return after.reason + _MEANWHILE.get(after.status, "")
+    if after.paused != before.paused:
+        return "goes on" if after.paused is None else f"paused by {after.paused.by}" + _because(after.paused.reason)
     if after.held != before.held:
         return after.held or "goes on: nothing holds it any more"
     known = {step.id: step.status for step in before.steps}
     return "; ".join(line for new in after.steps if known.get(new.id) is not new.status and (line := _news_of(new)))
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
 
 
 def _news_of(step: StepRun) -> str:

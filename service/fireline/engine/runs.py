@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager, suppress
 
 from pydantic import BaseModel
 
-from fireline.domain import running
+from fireline.domain import run_acts, running
 from fireline.domain.effects import StartRun
-from fireline.domain.outcomes import Done, Outcome, RetryLater
+from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.domain.runbooks import Run, Runbook, RunStatus, StepStatus
 from fireline.engine import approvals, starting
 from fireline.engine.approvals import Answer, Reply
-from fireline.engine.driving import Driver, Hears
+from fireline.engine.driving import Driver
+from fireline.engine.journal import Hears
 from fireline.engine.outward import Action
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction, Unavailable
 from fireline.engine.starting import Started, Wanted
@@ -39,7 +40,7 @@ POLL = 0.1
 
 
 class Runs:
-    """Starts, drives and ends runs. `start`, `request`, `approve` and `abort` are synchronous, from any thread."""
+    """Starts, drives and ends runs. What people ask for (`request` to `retry`) is synchronous, from any thread."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Runs:
             ours = self._loop is not None and run is not None and run.status is RunStatus.RUNNING
             return started, ours and run is not None and tx.claim_run(run.id, self._owner, now, self._lease)
 
-        started, ours = self._driver.transact(work)
+        started, ours = self._driver.journal.transact(work)
         self.wake(begun=started.run.id if ours and started.run is not None else None)
         return started
 
@@ -107,35 +108,91 @@ class Runs:
             if found is None:
                 return Reply(f"There is no run {run}.")
             changed, reply = self._answered(found, step or _asking(found), given)
-            self._driver.save(tx, found, changed, str(reply), by=person)
+            self._driver.journal.save(tx, found, changed, str(reply), by=person)
             return reply
 
-        reply = self._driver.transact(work)
+        reply = self._driver.journal.transact(work)
         self.wake()
         return reply
 
     def _answered(self, run: Run, step: str, given: Answer) -> tuple[Run, Reply]:
         catalog = self._settings.current.catalog
-        team = approvals.owner_of(run, self._driver.book(run).owner)
+        team = approvals.owner_of(run, self._driver.journal.book(run).owner)
         asked = next((str(s.memory["of"]) for s in run.steps if s.id == step and "of" in s.memory), team)
         may = approvals.approvers(catalog, asked, str(run.context.get("service", run.inputs.get("service", ""))))
         names = {person.id: person.name for person in catalog.people.values()}
         return approvals.answer(run, step, given, names, may)
 
+    # what people do to a run. `version` is the one they saw: when it has changed since, nothing is done
     def abort(self, run: int, person: str, reason: str = "", *, undo: bool = False) -> Reply:
-        """End a run where it stands, or undo first what it did."""
+        """End a run where it stands, or undo first what it did. It always wins; a second one ends the last steps."""
 
+        def how(_: Transaction, found: Run) -> Run | str:
+            if found.over:
+                return f"Run {run} is over already: {found.status.value} ({found.reason})."
+            return running.abort(found, person, reason, self._clock.now(), undo=undo)
+
+        return self._act(run, person, how, "")
+
+    def pause(self, run: int, person: str, reason: str = "", *, version: int | None = None) -> Reply:
+        """Hold a run: nothing new is begun until somebody resumes it, or its deadline comes."""
+        what = f"paused by {person}" + (f": {reason}" if reason else "")
+        return self._act(
+            run, person, lambda _, found: run_acts.pause(found, person, reason, self._clock.now()), what, version
+        )
+
+    def resume(self, run: int, person: str, *, version: int | None = None) -> Reply:
+        """Let a paused run go on."""
+        what = f"resumed by {person}"
+        return self._act(run, person, lambda _, found: run_acts.resume(found, self._clock.now()), what, version)
+
+    def skip(self, run: int, step: str, person: str, reason: str, *, version: int | None = None) -> Reply:
+        """Pass over a step that has not begun, or that waits or hangs; the reason is kept."""
+
+        def how(_: Transaction, found: Run) -> Run | str:
+            if not reason.strip():
+                return "Say why it is passed over."
+            return run_acts.pass_over(found, step, person, reason, self._clock.now())
+
+        return self._act(run, person, how, f"{step} passed over by {person}: {reason}", version)
+
+    def retry(self, run: int, step: str, person: str, reason: str = "", *, version: int | None = None) -> Reply:
+        """Go on with a run that failed or was aborted, from a step; one whose undoing failed goes on undoing."""
+
+        def how(tx: Transaction, found: Run) -> Run | str:
+            book = self._driver.journal.readable(found)
+            if isinstance(book, Failed):
+                return f"Run {run} cannot go on: {book.reason}."
+            opened = run_acts.again(found, book, step, person, self._clock.now())
+            if isinstance(opened, Run) and opened.lock and not tx.take_lock(opened.lock, run):
+                return f"Run {tx.lock_holder(opened.lock)} holds {opened.lock} now; wait until it is over."
+            return opened
+
+        what = f"tried again from {step} by {person}" + (f": {reason}" if reason else "")
+        return self._act(run, person, how, what, version)
+
+    def _act(
+        self,
+        run: int,
+        person: str,
+        how: Callable[[Transaction, Run], Run | str],
+        what: str,
+        version: int | None = None,
+    ) -> Reply:
         def work(tx: Transaction) -> Reply:
             found = tx.run(run)
             if found is None:
                 return Reply(f"There is no run {run}.")
-            if found.over:
-                return Reply(f"Run {run} is over already: {found.status.value} ({found.reason}).")
-            ended = running.abort(found, person, reason, self._clock.now(), undo=undo)
-            self._driver.save(tx, found, ended, ended.reason, by=person)
-            return Reply(f"Run {run} of {found.runbook} {ended.status.value}.", done=True)
+            if version is not None and version != found.version:
+                return Reply(f"Run {run} has changed since you looked ({found.status.value} now); look again.")
+            changed = how(tx, found)
+            if isinstance(changed, str):
+                return Reply(changed)
+            saved = self._driver.journal.save(tx, found, changed, what or changed.reason, by=person)
+            told = "paused" if saved.paused is not None else saved.status.value
+            return Reply(f"Run {run} of {found.runbook} {told}.", done=True)
 
-        reply = self._driver.transact(work)
+        reply = self._driver.journal.transact(work)
         self.wake()
         return reply
 
