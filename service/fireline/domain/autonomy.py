@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
+from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus, Step
 
 RECORD = 3
 """A runbook whose last so many runs all went wrong may not go on alone."""
@@ -36,10 +36,25 @@ def allowed(runbook: Runbook, asked: Autonomy, history: Sequence[Run], *, timeli
 
 
 def unapproved(runbook: Runbook) -> str:
-    """The first irreversible step that no approval precedes, empty when there is none."""
-    for step in runbook.steps:
-        if step.uses == "approval":
-            return ""
-        if step.irreversible:
-            return step.id
+    """The first irreversible step that no approval precedes, empty when there is none.
+
+    What comes last comes after an abort too, so that no approval of a step precedes it for certain.
+    """
+    return _unasked(runbook.steps, asked=False) or _unasked(runbook.finally_, asked=False)
+
+
+def _unasked(steps: Sequence[Step], *, asked: bool, around: str = "") -> str:
+    over: dict[str, bool] = {}  # by step, whether somebody was asked once it is over
+    for step in steps:
+        known = over.values() if step.needs is None else (over.get(name, False) for name in step.needs)
+        here = asked or any(known)
+        over[step.id] = here or step.uses == "approval"
+        if step.irreversible and not here:
+            return around + step.id
+        parts = [(branch.steps, around) for branch in step.branches]
+        if step.sub is not None:
+            parts.append((step.sub.steps, f"{around}{step.id}/"))
+        found = next((name for inner, where in parts if (name := _unasked(inner, asked=here, around=where))), "")
+        if found:
+            return found
     return ""
