@@ -196,6 +196,20 @@ async def test_credentials_do_not_follow_an_answer_elsewhere():
     assert len(fetch.requests) == 1
 
 
+@pytest.mark.parametrize("look", ["ftp://x/", "nonsense", 7, None, {"a": 1}, "http://" + "x" * 9000])
+async def test_an_answer_that_leads_nowhere_is_no_exception(look):
+    fetch = SafeFetch(["api.example"], SECRETS)
+    answers = [Response(202, {}, json.dumps({"look": look}))]
+
+    async def first(request):
+        return answers.pop() if answers else await fetch(request)
+
+    poll = {"url": "$.look", "until": "json.state == 'done'", "within": "2s", "every": "1s"}
+    *_, last = await until_over(HttpRequest, first, {"url": "https://api.example/act", "poll": poll})
+    assert isinstance(last, Failed)
+    await fetch.close()
+
+
 @pytest.mark.parametrize(
     "until", ["json.state = 'done'", "state == 'done'", "", "json.all(x, x)", "{{ inputs.until }} == 1"]
 )

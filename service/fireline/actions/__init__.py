@@ -19,6 +19,8 @@ _FILES = {
     "kafka": ("kafka.publish",),
     "command": ("command.run",),
     "sql": ("sql.query",),
+    "metric": ("metric.query",),
+    "wait_for": ("wait_for",),
     "kubernetes": (
         "kubernetes.get",
         "kubernetes.rollout_undo",

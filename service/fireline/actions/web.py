@@ -91,8 +91,8 @@ class Poll(Options):
         return value
 
 
-class GetOptions(Options):
-    """What to ask for."""
+class AskOptions(Options):
+    """What to ask for, once."""
 
     url: str = Field(pattern=r"^https?://", max_length=2000, description="on a host of the allow-list")
     headers: dict[str, str] = Field(default_factory=dict, description="without `{{ }}` one may hold `secret:NAME`")
@@ -100,7 +100,6 @@ class GetOptions(Options):
     expect_status: list[int] = Field(default_factory=list, description="empty: any from 200 to 299")
     timeout: PositiveDuration = Field(10.0, le=300, description="how long one attempt may take")
     values: dict[str, JsonPath] = Field(default_factory=dict, max_length=20, description="names for JSON paths")
-    poll: Poll | None = Field(None, description="go on asking until the answer says so")
 
     @field_validator("headers")
     @classmethod
@@ -108,6 +107,12 @@ class GetOptions(Options):
         if any(mark in text for pair in value.items() for text in pair for mark in "\r\n\0"):
             raise ValueError("a header is one line")
         return value
+
+
+class GetOptions(AskOptions):
+    """What to ask for."""
+
+    poll: Poll | None = Field(None, description="go on asking until the answer says so")
 
     def patience(self) -> float:
         """Seconds the step may rightly take."""
@@ -263,7 +268,8 @@ async def _look(fetch: Fetch, options: GetOptions, context: StepContext) -> Outc
     assert poll is not None
     url, since = str(context.memory["looks_at"]), context.memory.get("since")
     began = float(since) if isinstance(since, (int, float)) else context.started_at
-    looked = _outcome(GetOptions(url=url, values=options.values), await fetch(_asking(options, url, context)))
+    looks = GetOptions.model_construct(url=url, expect_status=[], values=options.values)
+    looked = _outcome(looks, await fetch(_asking(options, url, context)))
     reason = "" if isinstance(looked, Done) else getattr(looked, "reason", "")
     if isinstance(looked, Done):
         holds = told(poll.until, KNOWN, looked.output)
