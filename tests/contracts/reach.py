@@ -8,6 +8,9 @@ from fireline.actions import Ports
 from fireline.domain.outcomes import Done
 from fireline.domain.targets import Command, Database, Prometheus, Targets
 from fireline.engine.outgoing import Ended, Response, Rows
+from tests.actions.mlflow_double import Registry
+from tests.servers.flags import Flags
+from tests.servers.kubernetes import Deployments, double, template
 
 TARGETS = Targets(
     topics=frozenset({"ml.retrain"}),
@@ -23,6 +26,9 @@ class Reach:
 
     hangs: bool = False
     done: list[object] = field(default_factory=list)
+    registry: Registry = field(default_factory=lambda: Registry(9, champion="5"))
+    flags: Flags = field(default_factory=lambda: Flags({"new-ranker": True}))
+    deployments: Deployments = field(default_factory=Deployments)
 
     async def _wait(self) -> None:
         if self.hangs:
@@ -32,6 +38,10 @@ class Reach:
         await self._wait()
         if request.method != "GET":
             self.done.append(request.headers.get("Idempotency-Key"))
+        if "mlflow.example" in request.url:
+            return await self.registry(request)
+        if "flags.example" in request.url:
+            return self.flags.fetched(request)
         if "/api/v1/query" in request.url:
             vector = [{"metric": {"service": "a"}, "value": [0, "0.25"]}]
             text = json.dumps({"status": "success", "data": {"resultType": "vector", "result": vector}})
@@ -52,6 +62,12 @@ class Reach:
         await self._wait()
         return Rows([{"n": 1}], False)
 
+    def cluster(self):
+        if not self.deployments.deployments:
+            self.deployments.create(first=template("scorer:1"))
+            self.deployments.deploy(template("scorer:2"))
+        return double(self.deployments, self._wait, self.done)
+
     def ports(self, w, fetch=None, store=None) -> Ports:
         return Ports(
             store or w.store,
@@ -63,4 +79,5 @@ class Reach:
             execute=self.execute,
             queries=self.queries,
             targets=TARGETS,
+            cluster=self.cluster(),
         )

@@ -136,9 +136,10 @@ async def test_doing_it_again_with_the_same_key_changes_nothing_more(w, name):
     w.verdicts = {"fraud_latency": "clear"}
     reach = Reach()
     action, options = built(w, name, reach=reach)
-    first = await finished(w, action, options, context(w, name))
+    given = context(w, name)
+    first = await finished(w, action, options, given)
     after, done = state(w), set(reach.done)
-    again = await finished(w, action, options, context(w, name))
+    again = await finished(w, action, options, replace(given, now=w.clock.now()))
     assert isinstance(again, Done)
     assert state(w) == after
     assert again.output.get("route") == first.output.get("route")
@@ -185,7 +186,7 @@ async def test_a_database_that_is_away_is_waited_for(w, name):
     outcome = await build_actions(ports)[name].perform(options, replace(context(w, name), memory={"kept": 1}))
     assert isinstance(outcome, (Waiting, Done)), outcome
     if isinstance(outcome, Waiting):
-        assert outcome.delay > 0
+        assert outcome.delay >= 0
         assert outcome.memory.items() >= {"kept": 1}.items()
 
 

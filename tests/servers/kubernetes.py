@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 import jsonpatch
 from aiohttp import web
 
+from fireline.engine.clusters import Refusal
+
 REVISION = "deployment.kubernetes.io/revision"
 KINDS = {
     "application/json-patch+json": "json",
@@ -267,3 +269,27 @@ def kubeconfig(path, url, context="test"):
     }
     path.write_text(json.dumps(text))
     return path
+
+
+def double(state, wait, done):
+    """The cluster without a server: for tests that are not about the client."""
+
+    def read(answer):
+        status, body = answer
+        return body if status == 200 else Refusal(str(body["message"]), status)
+
+    class Double:
+        async def deployment(self, where):
+            await wait()
+            return read(state.read(where.namespace, where.name))
+
+        async def replica_sets(self, where, selector):
+            await wait()
+            return state.listed(where.namespace, selector)[1]["items"]
+
+        async def patch(self, where, operations):
+            await wait()
+            done.append([o for o in operations if "resourceVersion" not in o["path"]][-1]["value"])
+            return read(state.patch(where.namespace, where.name, "json", operations))
+
+    return Double()

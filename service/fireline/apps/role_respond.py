@@ -16,6 +16,7 @@ from fireline.adapters.database import open_store
 from fireline.adapters.database_queries import ReadOnlyQueries
 from fireline.adapters.http import SafeFetch
 from fireline.adapters.kafka import KafkaPublisher
+from fireline.adapters.kubernetes import KubernetesCluster
 from fireline.adapters.processes import Processes
 from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_client
@@ -101,6 +102,8 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
         secrets = EnvironmentSecrets()
         fetch = SafeFetch(parts.settings.http_allow, secrets)
         held.push_async_callback(fetch.close)
+        cluster = KubernetesCluster()
+        held.push_async_callback(cluster.close)
         ports = Ports(
             parts.store,
             parts.files,
@@ -111,6 +114,7 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             execute=Processes(secrets, parts.clock),
             queries=ReadOnlyQueries(secrets),
             targets=targets_of(parts.settings),
+            cluster=cluster,
         )
         runs = runs_of(parts, build_actions(ports), owner)
         if (socket := _slack(parts, runs)) is not None:

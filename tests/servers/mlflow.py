@@ -1,0 +1,64 @@
+"""A real MLflow tracking server, from the environment of its own in `.tools/mlflow`: one a session, on a free port."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+PYTHON = Path(__file__).parents[2] / ".tools" / "mlflow" / "bin" / "python"
+PATIENCE = 240.0
+"""Seconds it may take to begin: it makes its database first."""
+
+
+class MlflowServer:
+    def __init__(self, folder: Path) -> None:
+        self._log = folder / "log"
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [str(PYTHON), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
+        command += ["--default-artifact-root", str(folder / "artifacts")]
+        quiet = {
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **quiet}, start_new_session=True
+            )
+
+    def wait(self) -> None:
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            assert self._process.poll() is None, self._log.read_text()
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
+                    if answer.status == 200:
+                        return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.3)
+        raise AssertionError(f"MLflow did not begin: {self._log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory):
+    assert PYTHON.exists(), "make test installs MLflow into .tools/mlflow (deploy/test-tools.sh)"
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
