@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,6 @@ from pydantic import SecretStr
 
 from fireline.actions import SCHEMAS as ACTIONS
 from fireline.adapters.clock import SystemClock
-from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka_connection import Connection, unusable_files
 from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.apps.audit_keys import keys_of, keys_to_look
@@ -29,7 +29,6 @@ from fireline.domain.on_demand import OnDemand
 from fireline.domain.ranges import Ranged
 from fireline.domain.windows import Compares, Conditioned, Refers
 from fireline.engine.outward import Action, Channel
-from fireline.engine.respond import Responder
 from fireline.measures import FAMILIES
 from fireline.sources import BODIES, FORMATS
 from fireline.sources.native import FIELDS
@@ -37,6 +36,8 @@ from fireline.spec.loading import read_runbook
 from fireline.spec.plugins import ActionSchema, FormatSchema, MeasureSchema, Plugins
 
 if TYPE_CHECKING:
+    from fireline.adapters.database import DatabaseStore
+    from fireline.engine.respond import Responder
     from fireline.engine.runs import Runs
 
 log = logging.getLogger("fireline.files")
@@ -79,15 +80,21 @@ def settings_with(rules: Path | None = None, runbooks: Path | None = None) -> Se
     return load_settings(**{name: value for name, value in given.items() if value is not None})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, for the responder
 class Parts:
     """What every role and command needs."""
 
     settings: Settings
     clock: SystemClock
-    store: DatabaseStore
+    store: "DatabaseStore"
     files: Files
-    responder: Responder
+
+    @cached_property
+    def responder(self) -> "Responder":
+        """Who decides; made when asked for, since many commands only look."""
+        from fireline.engine.respond import Responder
+
+        return Responder(self.store, self.files, self.clock, configured_channels(self.settings))
 
     def person(self, name: str | None) -> Person:
         """The catalog's person of this id, or of this system user's name; raises Refused naming those known."""
@@ -113,11 +120,13 @@ class Look:
 
     settings: Settings
     clock: SystemClock
-    store: DatabaseStore
+    store: "DatabaseStore"
 
 
-def store_of(settings: Settings, keys: Keys) -> DatabaseStore:
+def store_of(settings: Settings, keys: Keys) -> "DatabaseStore":
     """The database, whose audit these keys seal and no secret gets into."""
+    from fireline.adapters.database import open_store
+
     return open_store(settings.database, keys=keys, secrets=settings.secrets())
 
 
@@ -138,8 +147,7 @@ def assemble(settings: Settings, *, teller: bool = True, clock: SystemClock | No
     """
     clock = clock or SystemClock()
     files = files_of(settings, clock, teller=teller)
-    store = store_of(settings, keys_of(settings))
-    return Parts(settings, clock, store, files, Responder(store, files, clock, configured_channels(settings)))
+    return Parts(settings, clock, store_of(settings, keys_of(settings)), files)
 
 
 def files_of(settings: Settings, clock: SystemClock, *, teller: bool = True) -> Files:

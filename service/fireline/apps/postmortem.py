@@ -88,7 +88,7 @@ def draft(text: str, html: str | None, as_json: bool) -> int:
     """Print the draft of the incident called `text`, or write it as a page to the file `html`."""
     told = find(look(settings_with()), text)
     if html is not None:
-        from fireline.apps.postmortem_html import page  # noqa: PLC0415 - it imports this module
+        from fireline.apps.postmortem_html import page  # it imports this module
 
         try:
             Path(html).write_text(page(told), encoding="utf-8")
