@@ -13,6 +13,7 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 EMBEDDED = ("--quick", "--json", "--broker", "embedded")
 RUNS = {
+    "bench_acknowledgements.py": ("--quick", "--json", "--only", "sqlite"),
     "bench_throughput.py": (*EMBEDDED, "--events", "4000"),
     "bench_peers.py": (*EMBEDDED, "--events", "4000", "--no-quix"),
     "bench_scaling.py": (*EMBEDDED, "--events", "4000", "--only", "rules"),
@@ -27,6 +28,7 @@ RUNS = {
 }
 AGENT, BARE = "Faust agent, one event at a time", "bare getmany and JSON"
 ROWS = {
+    "bench_acknowledgements.py": {"planned", ""},
     "bench_throughput.py": {"planned", f"{AGENT} (planned: 8x)", f"{BARE}, no rules", ""},
     "bench_peers.py": {AGENT, f"{BARE}, no aggregate"},
     "bench_scaling.py": {"10 rules", "10"},

@@ -64,6 +64,33 @@ def test_the_limit_takes_the_oldest(store: DatabaseStore) -> None:
     assert claim(store, 2.0, limit=2) == ["k2", "k3"]
 
 
+def test_cards_go_before_the_lines_of_their_room_that_wait_for_their_turn(store: DatabaseStore) -> None:
+    queue(store, card("opened"), say("paged"), say("delivered"))
+    assert claim(store, 1.0) == ["opened"]
+    queue(store, card("acknowledged"), say("who has it"), card("resolved"), now=2.0)
+    assert claim(store, 2.0) == [], "one is in flight, whatever comes after it"
+    store.finish_effect("opened", "me", "done", 2.0)
+    assert claim(store, 3.0) == ["acknowledged"]
+    store.finish_effect("acknowledged", "me", "done", 3.0)
+    assert claim(store, 4.0) == ["resolved"]
+    store.finish_effect("resolved", "me", "done", 4.0)
+    lines = ["paged", "delivered", "who has it"]
+    for at, line in enumerate(lines, 5):
+        assert claim(store, float(at)) == [line]
+        store.finish_effect(line, "me", "done", float(at))
+
+
+def test_a_card_does_not_wait_for_a_line_that_was_put_off(store: DatabaseStore) -> None:
+    queue(store, say("paged"))
+    assert claim(store, 1.0) == ["paged"]
+    store.postpone_effect("paged", "me", 60.0, "rate limited")
+    queue(store, card("acknowledged"), now=2.0)
+    assert store.next_due() == 2.0
+    assert claim(store, 2.0) == ["acknowledged"]
+    store.finish_effect("acknowledged", "me", "done", 3.0)
+    assert (claim(store, 59.0), claim(store, 60.0)) == ([], ["paged"])
+
+
 def test_a_postponed_effect_holds_its_lane_and_counts_attempts(store: DatabaseStore) -> None:
     queue(store, say("a1", "A"), say("a2", "A"))
     assert claim(store, 2.0) == ["a1"]
