@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from fireline.domain.input_values import value_fault
 from fireline.domain.run_places import every_step
-from fireline.domain.runbooks import SUB_RUNBOOK, Branch, Runbook, Step
+from fireline.domain.runbooks import SUB_RUNBOOK, Branch, Input, Runbook, Step
 from fireline.spec import codes
 from fireline.spec.documents import Document, Entries, Node, Path, Scalar, plain, read_document
 from fireline.spec.expressions import is_template
@@ -163,10 +163,21 @@ class _Linker:
             if name not in known:
                 message, hint = f"`{inner.name}` has no input `{name}`", suggestion(name, known)
                 self.findings.error(document, at, message, hint, key=True, code=codes.UNKNOWN_NAME)
-            elif not is_template(part) and (fault := value_fault(known[name], plain(part))):
+            elif is_template(part):
+                self._check_secret(placed, at, known[name], part)
+            elif fault := value_fault(known[name], plain(part)):
                 self.findings.error(document, at, f"the input `{name}` of `{inner.name}` {fault}")
         for name, parameter in known.items():
             if parameter.default is None and name not in parts:
                 message = f"the input `{name}` of `{inner.name}` is required, and is not given"
                 at = (*place, "inputs") if given is not None else place
                 self.findings.error(document, at, message, f"add `{name}:` to `inputs`", code=codes.MISSING)
+
+    def _check_secret(self, placed: PlacedRunbook, path: Path, wanted: Input, part: Node) -> None:
+        """A secret is handed on as it is: it is never put together from what an event says."""
+        ours = [re.escape(each.name) for each in placed.runbook.inputs if each.type == "secret"]
+        text = part.text if isinstance(part, Scalar) else ""
+        plainly = re.fullmatch(r"\{\{\s*inputs\.(" + "|".join(ours) + r")\s*\}\}", text)
+        if wanted.type == "secret" and not (ours and plainly):
+            hint = "write `{{ inputs.NAME }}` of an input that is a secret, or `secret:NAME`"
+            self.findings.error(placed.document, path, "a secret is handed on as it is, or named", hint)
