@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from fireline.apps.web_api import Verdict
+from fireline.apps.run_asking import AskedRun, OnRun, Verdict
 from fireline.domain.incidents import Acknowledge, AddNote, Entry, EscalateNow, Resolve, Status
 from fireline.domain.runbooks import Autonomy, Run, RunStatus
 from fireline.engine.ports import StaleVersion, Unavailable
@@ -138,3 +138,41 @@ def test_runs_are_shown_and_answered(web):
         ("abort", 1, "ann", "because"),
     ]
     assert web.request("POST", "/api/runs/2/approve", {"person": "ann"})[0] == 404
+
+
+def test_a_person_starts_a_run(web):
+    body = {"person": "ann", "inputs": {"service": "fraud-scoring"}, "reason": "because", "key": "k1"}
+    web.save(incident(1))
+    save_run(web)
+    status, _, answer = web.request("POST", "/api/runbooks/route-to-fallback/run", {**body, "incident": "INC-1"})
+    assert (status, answer["run"]["id"], answer["reason"]) == (200, 1, "done")
+    assert web.controls.asked == [
+        ("start", "route-to-fallback", "ann", AskedRun({"service": "fraud-scoring"}, 1, "because", "k1"))
+    ]
+    web.controls.verdict = Verdict(False, "its incident is over")
+    status, _, answer = web.request("POST", "/api/runbooks/route-to-fallback/run", body)
+    assert (status, answer["detail"]) == (409, "its incident is over")
+    status, _, answer = web.request("POST", "/api/runbooks/route-bak/run", body)
+    assert status == 404
+    assert "did you mean" in answer["detail"]
+    assert web.request("POST", "/api/runbooks/route-back/run", {**body, "person": "eve"})[0] == 400
+    assert web.request("POST", "/api/runbooks/route-back/run", {**body, "incident": "INC-9"})[0] == 404
+
+
+def test_runbooks_are_listed(web):
+    books = web.request("GET", "/api/runbooks")[2]["runbooks"]
+    assert [book["name"] for book in books] == ["route-back", "route-to-fallback"]
+    assert books[0]["inputs"][0] == {"name": "service", "type": "string", "required": True}
+
+
+def test_a_run_is_held_passed_over_and_gone_on_with(web):
+    save_run(web)
+    for verb, more in (("pause", {}), ("resume", {}), ("skip", {"step": "before"}), ("retry", {"step": "before"})):
+        body = {"person": "ann", "reason": "because", "version": 3, **more}
+        assert web.request("POST", f"/api/runs/1/{verb}", body)[0] == 200
+        assert web.controls.asked[-1] == (verb, 1, "ann", OnRun(more.get("step"), "because", 3))
+    assert web.request("POST", "/api/runs/1/skip", {"person": "ann"})[0] == 400
+    assert web.request("POST", "/api/runs/1/abort", {"person": "ann", "undo": True})[0] == 200
+    assert web.controls.asked[-1] == ("abort and undo", 1, "ann", "")
+    web.controls.verdict = Verdict(False, "it has changed since you looked")
+    assert web.request("POST", "/api/runs/1/pause", {"person": "ann"})[0] == 409

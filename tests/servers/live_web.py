@@ -12,13 +12,15 @@ from datetime import date
 from datetime import time as wall
 
 from fireline.adapters.database import open_store
+from fireline.apps.run_asking import Verdict
 from fireline.apps.web import create_app, listen, serve
-from fireline.apps.web_api import Verdict
 from fireline.domain.catalog import Catalog, Person, Service, Severity, Target, Team
 from fireline.domain.configuration import Configuration
 from fireline.domain.incidents import Incident, Status
 from fireline.domain.oncall import Layer, OnCall, Schedule
 from fireline.domain.routes import Lease, Route
+from fireline.domain.runbooks import Input, Runbook, Step
+from fireline.spec.templates import compile_template
 
 
 class WallClock:
@@ -45,7 +47,15 @@ def configuration() -> Configuration:
         severities=tuple(Severity(name, rank) for rank, name in enumerate(levels)),
     )
     layer = Layer("weekly", ("ann", "bob"), date(2026, 1, 5), wall(9, 0))
-    return Configuration({}, {}, catalog, OnCall({"payments": Schedule("payments", "Europe/Stockholm", (layer,))}, {}))
+    oncall = OnCall({"payments": Schedule("payments", "Europe/Stockholm", (layer,))}, {})
+    return Configuration({}, runbooks(), catalog, oncall)
+
+
+def runbooks() -> dict[str, Runbook]:
+    """Two, of a step each."""
+    step = Step("before", "route.get", compile_template({"service": "fraud-scoring"}))
+    given = (Input("service", "string"),)
+    return {name: Runbook(name, "payments-ml", (step,), given) for name in ("route-to-fallback", "route-back")}
 
 
 @dataclass
@@ -86,8 +96,16 @@ class Levers:
         self.asked.append(("answer", run, step, person, approved, reason))
         return self.verdict
 
-    def abort_run(self, run: int, person: str, reason: str) -> Verdict:
-        self.asked.append(("abort", run, person, reason))
+    def act_on_run(self, act, run: int, person: str, asked) -> Verdict:
+        self.asked.append((act, run, person, asked))
+        return self.verdict
+
+    def start_run(self, name: str, person: str, asked) -> tuple[int | None, str]:
+        self.asked.append(("start", name, person, asked))
+        return (1 if self.verdict.done else None), self.verdict.reason
+
+    def abort_run(self, run: int, person: str, reason: str, *, undo: bool = False) -> Verdict:
+        self.asked.append(("abort and undo" if undo else "abort", run, person, reason))
         return self.verdict
 
     def change_route(self, service: str, weights: Mapping[str, int], person: str, reason: str) -> Verdict:

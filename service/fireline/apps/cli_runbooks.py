@@ -155,3 +155,40 @@ def graph(
     step back, ✗ what its failure does where that is not just to stop.
     """
     raise typer.Exit(load("runbook_drawing").run(name, svg=svg, as_json=as_json, rules=rules, runbooks=runbooks))
+
+
+@app.command("run")
+def run(  # noqa: PLR0917 - typer turns each parameter into an option
+    name: NameArgument,
+    given: Annotated[
+        list[str] | None, typer.Option("--input", "-i", help="An input, name=value; may be repeated")
+    ] = None,
+    incident: Annotated[str | None, typer.Option(help="The incident that it is for, such as INC-7")] = None,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the run and in the audit")] = "",
+    person: Annotated[
+        str | None, typer.Option("--as", help="Who you are in the catalog; your system user name otherwise")
+    ] = None,
+    key: Annotated[str, typer.Option(help="For scripts: the same key starts one run, however often it is given")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end, line by line")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Start a run: by the same guards as one that a rule asks for, with you as its requester.
+
+    `start.when` does not hold a person back; autonomy, approval, stop_if, lock and budget do, and who asked for a run
+    may not approve it. `fireline runbook rehearse` shows beforehand what it would do and what would stop it. A
+    responder (`fireline respond`, or `fireline up`) takes its steps; `fireline runs` shows, pauses and aborts it.
+
+    Exits 0 when it has begun or waits (with --wait: when it succeeded), 1 when not.
+    """
+    raise typer.Exit(
+        load("runbook_running").run(
+            name,
+            given or [],
+            incident,
+            reason=reason,
+            person=person,
+            key=key,
+            wait=wait,
+            as_json=as_json,
+        )
+    )

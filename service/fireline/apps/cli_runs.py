@@ -1,11 +1,11 @@
-"""`fireline runs`: executions of runbooks, their steps, and the approvals they wait for."""
+"""`fireline runs`: executions of runbooks, their steps, and what a person may do about them."""
 
 import importlib
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="See runs of runbooks; approve, reject, abort.")
+app = typer.Typer(no_args_is_help=True, help="See runs; approve, reject, pause, resume, skip, retry, abort.")
 
 RunArgument = Annotated[int, typer.Argument(help="A run's number")]
 StepArgument = Annotated[str | None, typer.Argument(help="A step, or `start`; whatever the run waits for otherwise")]
@@ -48,7 +48,50 @@ def reject(
 
 @app.command("abort")
 def abort(
-    run: RunArgument, reason: Annotated[str, typer.Option(help="Why")] = "aborted by hand", person: AsOption = None
+    run: RunArgument,
+    reason: Annotated[str, typer.Option(help="Why")] = "aborted by hand",
+    undo: Annotated[bool, typer.Option("--undo", help="Undo first what it did, the last step first")] = False,
+    person: AsOption = None,
 ) -> None:
-    """End a run now: what it did and can undo is not undone by itself; abort always wins."""
-    raise typer.Exit(importlib.import_module("fireline.apps.runs").abort(run, person, reason))
+    """End a run now: what it did stays as it is, or is undone first with --undo; abort always wins."""
+    raise typer.Exit(importlib.import_module("fireline.apps.runs").abort(run, person, reason, undo=undo))
+
+
+@app.command("pause")
+def pause(run: RunArgument, reason: Annotated[str, typer.Option(help="Why")] = "", person: AsOption = None) -> None:
+    """Hold a run: nothing new begins until `fireline runs resume`. Its deadline goes on."""
+    raise typer.Exit(_act("pause", run, person, reason=reason))
+
+
+@app.command("resume")
+def resume(run: RunArgument, person: AsOption = None) -> None:
+    """Let a paused run go on."""
+    raise typer.Exit(_act("resume", run, person))
+
+
+@app.command("retry")
+def retry(
+    run: RunArgument,
+    step: Annotated[str, typer.Argument(help="The step to go on from")],
+    reason: Annotated[str, typer.Option(help="Why")] = "",
+    person: AsOption = None,
+) -> None:
+    """Go on with a run that failed or was aborted, from a step; one whose undoing failed goes on undoing."""
+    raise typer.Exit(_act("retry", run, person, step=step, reason=reason))
+
+
+@app.command("skip")
+def skip(
+    run: RunArgument,
+    step: Annotated[str, typer.Argument(help="The step to pass over")],
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the run")],
+    person: AsOption = None,
+) -> None:
+    """Pass over a step that has not begun, or that waits or hangs."""
+    raise typer.Exit(_act("skip", run, person, step=step, reason=reason))
+
+
+def _act(what: str, run: int, person: str | None, *, step: str | None = None, reason: str = "") -> int:
+    asked = importlib.import_module("fireline.apps.run_asking").OnRun(step, reason)
+    code: int = importlib.import_module("fireline.apps.runs").act(what, run, person, asked)
+    return code

@@ -1,11 +1,13 @@
 """What a person may do to runs and routes, from the web or the command line, with the reason of every answer."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from fireline.apps.bootstrap import Parts, runs_of
-from fireline.apps.web_api import Verdict
+from fireline.apps.run_asking import AskedRun, OnRun, RunAct, Verdict
 from fireline.engine.approvals import Reply
 from fireline.engine.routes import Refused, change_route, told
+from fireline.engine.starting import Wanted
 
 
 class Controls:
@@ -19,9 +21,31 @@ class Controls:
         """Approve or reject what the run waits for."""
         return _verdict(self._runs.approve(run, step, person, approved, reason))
 
-    def abort_run(self, run: int, person: str, reason: str) -> Verdict:
-        """End a run where it stands."""
-        return _verdict(self._runs.abort(run, person, reason))
+    def abort_run(self, run: int, person: str, reason: str, *, undo: bool = False) -> Verdict:
+        """End a run where it stands, or undo first what it did."""
+        return _verdict(self._runs.abort(run, person, reason, undo=undo))
+
+    def act_on_run(self, act: RunAct, run: int, person: str, asked: OnRun) -> Verdict:
+        """Pause it, let it go on, pass over a step, or go on from one that failed."""
+        match act:
+            case "pause":
+                reply = self._runs.pause(run, person, asked.reason, version=asked.version)
+            case "resume":
+                reply = self._runs.resume(run, person, version=asked.version)
+            case "skip":
+                reply = self._runs.skip(run, asked.step or "", person, asked.reason, version=asked.version)
+            case "retry":
+                reply = self._runs.retry(run, asked.step or "", person, asked.reason, version=asked.version)
+            case _:
+                assert_never(act)
+        return _verdict(reply)
+
+    def start_run(self, name: str, person: str, asked: AskedRun) -> tuple[int | None, str]:
+        """Start a run as this person; its number, None where there is none, and the reason either way."""
+        key = f"person/{person}/{asked.key or self._parts.clock.token()}"
+        wanted = Wanted(key, name, asked.incident, asked.inputs, person, reason=asked.reason)
+        started = self._runs.request(wanted)
+        return (None if started.run is None else started.run.id), started.reason
 
     def change_route(self, service: str, weights: Mapping[str, int], person: str, reason: str) -> Verdict:
         """Send traffic elsewhere by hand; off the primary it is a lease that ends."""

@@ -4,7 +4,7 @@ from fireline.apps.bootstrap import Look, Parts, assemble, look, settings_with
 from fireline.apps.controls import Controls
 from fireline.apps.faults import Refused
 from fireline.apps.output import ago, instant, pairs, print_json, say, table
-from fireline.apps.web_api import Verdict
+from fireline.apps.run_asking import OnRun, RunAct, Verdict
 from fireline.domain.runbooks import Run, StepRun
 
 
@@ -14,7 +14,7 @@ def ls(everything: bool, as_json: bool) -> int:
     with parts.store.reading() as tx:
         runs = tx.runs(active_only=not everything)
     if as_json:
-        print_json([_document(run) for run in runs])
+        print_json([document(run) for run in runs])
         return 0
     now = parts.clock.now()
     rows = [
@@ -39,7 +39,7 @@ def show(number: int, as_json: bool) -> int:
     with parts.store.reading() as tx:
         journal = [(version, what) for version, what, _ in tx.journal(number)]
     if as_json:
-        print_json({**_document(run), "steps": [_step(s) for s in run.steps], "journal": [w for _, w in journal]})
+        print_json({**document(run), "steps": [_step(s) for s in run.steps], "journal": [w for _, w in journal]})
         return 0
     say(f"run {run.id} of {run.runbook}: {run.status.value} {run.reason}", "bold")
     if run.held and not run.over:
@@ -86,12 +86,20 @@ def answer(number: int, step: str | None, person: str | None, approved: bool, re
     return _told(Controls(parts).answer_run(number, step, who, approved, reason))
 
 
-def abort(number: int, person: str | None, reason: str) -> int:
+def abort(number: int, person: str | None, reason: str, *, undo: bool) -> int:
     """End a run; 1 when it was over already."""
     parts = assemble(settings_with())
     _find(parts, number)
     who = parts.person(person).id
-    return _told(Controls(parts).abort_run(number, who, reason))
+    return _told(Controls(parts).abort_run(number, who, reason, undo=undo))
+
+
+def act(what: RunAct, number: int, person: str | None, asked: OnRun) -> int:
+    """Pause, resume, retry or skip; 1 when it was not taken."""
+    parts = assemble(settings_with())
+    _find(parts, number)
+    who = parts.person(person).id
+    return _told(Controls(parts).act_on_run(what, number, who, asked))
 
 
 def _told(verdict: Verdict) -> int:
@@ -103,13 +111,15 @@ def _incident(run: Run) -> str | None:
     return None if run.incident is None else f"INC-{run.incident}"
 
 
-def _document(run: Run) -> dict[str, object]:
+def document(run: Run) -> dict[str, object]:
+    """A run for programs, without its steps."""
     return {
         "id": run.id,
         "runbook": run.runbook,
         "status": run.status.value,
         "incident": _incident(run),
         "mode": run.mode.value,
+        "requested_by": run.requested_by or None,
         "allowed_by": run.allowed_by,
         "inputs": dict(run.inputs),
         "created_at": run.created_at,

@@ -8,11 +8,13 @@ from typing import Protocol
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from fireline.apps.run_asking import RunControls, Verdict
 from fireline.apps.silence_asking import Desk
 from fireline.apps.web_changes import Changes
 from fireline.apps.web_guard import Problem
 from fireline.apps.web_json import Answer, incident_json, run_json, timeline_json
 from fireline.apps.web_oncall import in_force, on_call
+from fireline.apps.web_runs import RunDesk, run_paths
 from fireline.apps.web_silences import silences
 from fireline.apps.web_stops import stop_paths
 from fireline.apps.web_table import route_json
@@ -37,23 +39,11 @@ class Handles(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What came of a request to change something: whether it was done, and the reason either way."""
-
-    done: bool
-    reason: str
-
-
-class Controls(Protocol):
+class Controls(RunControls, Protocol):
     """What a person may do to runs and routes; every answer carries its reason."""
 
     def answer_run(self, run: int, step: str | None, person: str, approved: bool, reason: str) -> Verdict:
         """Approve or reject what the run waits for."""
-        ...
-
-    def abort_run(self, run: int, person: str, reason: str) -> Verdict:
-        """End a run."""
         ...
 
     def change_route(self, service: str, weights: Mapping[str, int], person: str, reason: str) -> Verdict:
@@ -157,6 +147,7 @@ def api(parts: Api) -> APIRouter:
     _reading(router, parts)
     _on_incidents(router, parts)
     _on_routes_and_runs(router, parts)
+    run_paths(router, RunDesk(parts.settings, parts.controls, parts.run, parts.incident, parts.known))
     silences(router, Desk(parts.store, parts.settings, parts.clock), parts.known)
     stop_paths(router, Switch(parts.store, parts.settings, parts.clock, parts.configured), parts.known)
     return router
@@ -250,13 +241,6 @@ def _on_routes_and_runs(router: APIRouter, parts: Api) -> None:
     def reject(number: str, body: OnRun) -> Answer:
         """Do not let it go on."""
         return answered(number, body, False)
-
-    @router.post("/runs/{number}/abort", tags=["runs"])
-    def abort(number: str, body: OnRun) -> Answer:
-        """End it."""
-        found = parts.run(number)
-        verdict = _settle(parts.controls.abort_run(found.id, parts.known(body.person), body.reason))
-        return Answer({"run": run_json(parts.run(number)), "reason": verdict.reason})
 
 
 def _settle(verdict: Verdict) -> Verdict:

@@ -26,7 +26,7 @@ LOCK_RETRY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request for a run: by a rule through its incident, or by a person. `mode` overrides the runbook's."""
+    """A request for a run: by a rule, or by a person for a `reason`. `mode` overrides the runbook's."""
 
     key: str
     runbook: str
@@ -34,6 +34,7 @@ class Wanted:
     inputs: Mapping[str, object] = field(default_factory=dict)
     person: str = ""
     mode: Autonomy | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +143,17 @@ def _make(case: _Case, permitted: Allowed) -> Started:
         run = end(run, End(RunStatus.REFUSED, str(fault)), case.now)
     if run.status is RunStatus.WAITING:
         run = admit(case.tx, _ask(case, run), case.runbook, case.now, case.configuration.catalog)
-    line = f"{run.status.value}: {run.reason or run.allowed_by}"
+    line = f"{run.status.value}: {run.reason or run.allowed_by}{_asked_by(case.wanted)}"
     case.tx.save_run(run, line)
     if (act := of_run(None, run, line, run.requested_by, case.now)) is not None:
         case.tx.record(act)
-    tell = () if run.incident is None else (report(run, run.reason or f"allowed by policy: {run.allowed_by}"),)
+    news = (run.reason or f"allowed by policy: {run.allowed_by}") + _asked_by(case.wanted)
+    tell = () if run.incident is None else (report(run, news),)
     return Started(run, run.reason or run.status.value, tell)
+
+
+def _asked_by(wanted: Wanted) -> str:
+    return f"; {wanted.person} asked for it" + (f": {wanted.reason}" if wanted.reason else "") if wanted.person else ""
 
 
 def _new(case: _Case, permitted: Allowed) -> Run:
