@@ -54,7 +54,7 @@ PARTS = {
     "decide": ((respond, "decide"),),
     "audit": ((respond, "of_decision"), (DatabaseTransaction, "seal_acts")),
     "save": ((DatabaseTransaction, "save_incident append save_message_ref put_fact"),),
-    "outbox": ((DatabaseTransaction, "enqueue arm disarm withdraw finish"),),
+    "outbox": ((DatabaseTransaction, "enqueue queue_effects arm disarm withdraw finish_effect"),),
     "claim": ((DatabaseStore, "claim_effects next_due"),),
     "render": ((Performer, "_prepare"),),
 }

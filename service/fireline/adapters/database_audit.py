@@ -9,7 +9,7 @@ from sqlalchemy import Row, and_, bindparam, insert, select, update
 
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import Name, audit, audit_head, timeline
-from fireline.domain.audit import START, Act, Blots, Keys, Sealed, Sought, body_of, digest, seal
+from fireline.domain.audit import START, Act, Blots, Keys, Sealed, Sought, body_of, digest, seal_text
 
 BATCH = 1000
 """Rows that are read at once while all are gone through."""
@@ -40,10 +40,10 @@ class AuditRows(Rows):
         number, mac = self._head()
         rows = []
         for place, act in enumerate(acts):
-            body = blots.out_of(body_of(act, self._lines if place == 0 else None))
-            sealed = seal(body, number + 1, mac, keys)
-            number, mac = sealed.number, sealed.mac
-            rows.append(_row(sealed, body))
+            body, text = blots.out_of_json(body_of(act, self._lines if place == 0 else None))
+            entry = seal_text(text, number + 1, mac, keys)
+            number, mac = entry.number, entry.mac
+            rows.append(_row(entry, body))
         self._connection.execute(_ADD, rows)
         if self._connection.execute(_MOVE, {"to": number, "at_mac": mac}).rowcount == 0:
             self._connection.execute(insert(audit_head).values(id=1, number=number, mac=mac))

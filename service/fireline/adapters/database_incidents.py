@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache
 from itertools import takewhile
 
-from sqlalchemy import Executable, Integer, and_, bindparam, func, insert, or_, select
+from sqlalchemy import BigInteger, Executable, Integer, LargeBinary, and_, bindparam, func, insert, or_, select
 
 from fireline.adapters.codec import decode, decode_mapping, encode, encode_mapping
 from fireline.adapters.database_audit import AuditRows
@@ -32,6 +32,14 @@ _BESIDE_OR = (
 )
 _LAST = select(func.max(timeline.c.position)).where(timeline.c.incident == bindparam("of"))
 _APPEND = insert(timeline)
+_APPEND_ONE = _APPEND.from_select(
+    ["incident", "position", "data"],
+    select(
+        bindparam("of", type_=BigInteger),
+        func.coalesce(func.max(timeline.c.position), 0) + 1,
+        bindparam("line", type_=LargeBinary),
+    ).where(timeline.c.incident == bindparam("of", type_=BigInteger)),
+).returning(timeline.c.position)
 
 
 @cache
@@ -102,12 +110,13 @@ class IncidentRows(AuditRows):
 
     def append(self, incident: int, entries: Iterable[Entry]) -> None:
         """Append to the timeline; the audit chain keeps the digest of each line."""
-        last: int = self._connection.execute(_LAST, {"of": incident}).scalar() or 0
-        rows = [
-            {"incident": incident, "position": position, "data": encode(entry)}
-            for position, entry in enumerate(entries, start=last + 1)
-        ]
-        if rows:
+        data = [encode(entry) for entry in entries]
+        if len(data) == 1:
+            position = self._connection.execute(_APPEND_ONE, {"of": incident, "line": data[0]}).scalar_one()
+            self._wrote(incident, [{"position": position, "data": data[0]}])
+        elif data:
+            last: int = self._connection.execute(_LAST, {"of": incident}).scalar() or 0
+            rows = [{"incident": incident, "position": last + 1 + i, "data": line} for i, line in enumerate(data)]
             self._connection.execute(_APPEND, rows)
             self._wrote(incident, rows)
 

@@ -16,7 +16,9 @@ def stop(  # noqa: PLR0917 - typer turns each parameter into an option
     service: Annotated[str, typer.Option(help="A service of the catalog; everything otherwise")] = "",
     reason: Annotated[str, typer.Option(help="Why; whoever meets a held run reads it")] = "",
     lift: Annotated[bool, typer.Option("--lift", help="Lift the switch: what waits goes on")] = False,
-    let_undo: Annotated[bool, typer.Option("--let-undo", help="Runs may still undo, and hand traffic back to the primary")] = False,
+    let_undo: Annotated[
+        bool, typer.Option("--let-undo", help="Runs may still undo, and hand traffic back to the primary")
+    ] = False,
     person: Annotated[
         str | None, typer.Option("--as", help="Who you are in the catalog; your system user name otherwise")
     ] = None,

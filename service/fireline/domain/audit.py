@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
+from functools import cache
 from typing import Any
 
 START = "0" * 64
@@ -85,7 +86,11 @@ def canonical(value: object) -> str:
 
 def seal(act: Mapping[str, object], number: int, previous: str, keys: Keys) -> Sealed:
     """The entry after the one whose mac is `previous`."""
-    body = canonical(act)
+    return seal_text(canonical(act), number, previous, keys)
+
+
+def seal_text(body: str, number: int, previous: str, keys: Keys) -> Sealed:
+    """The same of an act as canonical JSON."""
     return Sealed(number, keys.current, body, mac_of(number, keys.current, body, previous, keys.secrets[keys.current]))
 
 
@@ -144,7 +149,7 @@ def changes(before: object, after: object) -> tuple[dict[str, object], dict[str,
     now: dict[str, object] = {}
     for name in [*old, *(name for name in new if name not in old)]:
         one, other = old.get(name), new.get(name)
-        if one is other or one == other:
+        if one is other or one == other:  # the most of an incident is the very same after a decision
             continue
         if _nests(one) and _nests(other):
             was[name], now[name] = changes(one, other)
@@ -157,12 +162,23 @@ def changes(before: object, after: object) -> tuple[dict[str, object], dict[str,
 
 
 def _nests(value: object) -> bool:
-    return isinstance(value, Mapping | list | tuple) or (is_dataclass(value) and not isinstance(value, type))
+    return _names(value) is not None or isinstance(value, Mapping | list | tuple)
+
+
+def _names(value: object) -> tuple[str, ...] | None:
+    """The names of the fields of a dataclass; None of anything else."""
+    kind: Any = type(value)
+    return _names_of(kind)
+
+
+@cache
+def _names_of(kind: Any) -> tuple[str, ...] | None:
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
 
 
 def _parts(value: object) -> dict[str, object]:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: getattr(value, each.name) for each in fields(value)}
+    if (names := _names(value)) is not None:
+        return {name: getattr(value, name) for name in names}
     if isinstance(value, Mapping):
         return {str(key): part for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -172,6 +188,11 @@ def _parts(value: object) -> dict[str, object]:
 
 def plain(value: object) -> object:
     """A value as JSON can say it: dataclasses as objects, what JSON does not know as its text."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:  # most of all there is
+        return value
+    if (names := _names(value)) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
     match value:
         case Enum():
             found = plain(value.value)
@@ -196,6 +217,16 @@ class Blots:
     def __init__(self, secrets: Sequence[str] = ()) -> None:
         held = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
         self._found = re.compile("|".join(map(re.escape, held))) if held else None
+        written = "|".join(re.escape(canonical(secret)[1:-1]) for secret in held)
+        self._in_json = re.compile(written) if held else None
+
+    def out_of_json(self, body: dict[str, object]) -> tuple[dict[str, object], str]:
+        """The body without them, and it as canonical JSON; most bodies have none, which the JSON as a whole tells."""
+        text = canonical(body)
+        if self._in_json is None or self._in_json.search(text) is None:
+            return body, text
+        clean = self.out_of(body)
+        return clean, canonical(clean)
 
     def out_of(self, value: Any) -> Any:
         """The JSON-like value without them, in keys as in texts."""

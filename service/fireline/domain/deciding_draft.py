@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
+from operator import attrgetter
 from typing import Any
 
 from fireline.domain.deciding_world import World
@@ -62,6 +64,9 @@ DECISIVE = frozenset(
 
 MOST_CHANGES = 20
 
+_FIELDS = tuple(each.name for each in dataclass_fields(Incident))
+_values = attrgetter(*_FIELDS)  # half the price of `replace`, a dozen times in each decision
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -102,7 +107,7 @@ class Draft:
 
     def change(self, **fields: Any) -> None:
         """Replace fields of the incident."""
-        self.incident = replace(self.incident, **fields)
+        self.incident = Incident(**{**dict(zip(_FIELDS, _values(self.incident), strict=True)), **fields})
 
     def note(self, kind: str, text: str, *, actor: str = ACTOR, data: Mapping[str, object] | None = None) -> None:
         """Add a line to the timeline; the first one is also the decision's reason unless another is set."""
