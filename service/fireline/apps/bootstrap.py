@@ -4,7 +4,7 @@ import asyncio
 import getpass
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import SecretStr
 
-from fireline.actions import SCHEMAS as ACTIONS
+from fireline.actions import INSTALLED as ACTIONS
 from fireline.adapters.clock import SystemClock
 from fireline.adapters.kafka_connection import Connection, unusable_files
 from fireline.adapters.secrets import EnvironmentSecrets
@@ -47,7 +47,8 @@ def plugins() -> Plugins:
     """What YAML files may name: measure families, actions, channels, formats."""
     return Plugins(
         measures=OnDemand(FAMILIES, _measure),
-        actions=OnDemand(ACTIONS, _action),
+        actions=_Actions(),
+        why_no_action=ACTIONS.why_not,
         channels=frozenset(CHANNELS),
         formats={name: FormatSchema(bodies=name in BODIES) for name in FORMATS},
         fields={kind.value: fields for kind, fields in FIELDS.items()},
@@ -69,9 +70,21 @@ def _measure(name: str) -> MeasureSchema:
     )
 
 
-def _action(name: str) -> ActionSchema:
-    action = ACTIONS[name]
-    return ActionSchema(action.options, outputs=action.outputs, mutates=action.mutates)
+class _Actions(Mapping[str, ActionSchema]):
+    """The actions as runbooks may name them; other packages are looked for when a name is not one of ours."""
+
+    def __getitem__(self, name: str) -> ActionSchema:
+        action = ACTIONS[name]
+        return ActionSchema(action.options, outputs=action.outputs, mutates=action.mutates)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(ACTIONS)
+
+    def __len__(self) -> int:
+        return len(ACTIONS)
+
+    def __contains__(self, name: object) -> bool:
+        return name in ACTIONS
 
 
 def settings_with(rules: Path | None = None, runbooks: Path | None = None) -> Settings:

@@ -58,5 +58,7 @@ class Plugins:
     actions: Mapping[str, ActionSchema]
     channels: frozenset[str]
     formats: Mapping[str, FormatSchema]
+    why_no_action: Callable[[str], str] = lambda _: ""
+    """Why an action that a package brings cannot be used; empty when none brings it."""
     fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By kind of event, the fields whose values are always a `number` or a `text`; of others nothing is known."""

@@ -174,8 +174,9 @@ class StepReader:
         action = self.plugins.actions.get(uses)
         place = (*path, "with")
         if action is None and uses != SUB_RUNBOOK:
-            hint = suggestion(uses, [*self.plugins.actions, SUB_RUNBOOK])
-            message = f"there is no action `{uses}`"
+            why = self.plugins.why_no_action(uses)
+            hint = "" if why else suggestion(uses, [*self.plugins.actions, SUB_RUNBOOK])
+            message = f"the action `{uses}` cannot be used: {why}" if why else f"there is no action `{uses}`"
             self.findings.error(self.document, (*path, "uses"), message, hint, code=codes.UNKNOWN_NAME)
         elif action is not None:
             at = place if self.document.node(place) is not None else path

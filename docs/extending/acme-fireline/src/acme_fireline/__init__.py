@@ -1,0 +1,1 @@
+"""Acme's actions for the runbooks of Fireline."""
