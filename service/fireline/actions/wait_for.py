@@ -2,8 +2,8 @@
 
 `wait_for` waits for one of: a time (`at`), a `signal` (a rule that fires, or has cleared, for an entity, as its
 incident has it), a `metric` whose `when` holds (as `metric.query` reads it), or an answer of `http` for which `until`
-holds (as `http.get` asks). It looks `every` so long, and fails when it is not so `within` its time: what is unknown, such as a
-signal that never came or a measure without data, is not so. It survives a restart.
+holds (as `http.get` asks). It looks `every` so long, and fails when it is not so `within` its time: what is unknown,
+such as a signal that never came or a measure without data, is not so. It survives a restart.
 """
 
 import asyncio

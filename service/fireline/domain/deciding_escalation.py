@@ -65,6 +65,11 @@ def held_back(draft: Draft) -> bool:
     return True
 
 
+def ask_team(draft: Draft, team: str) -> None:
+    """Ask a team from the first level of its policy, whoever was asked before."""
+    _ask(draft, team, 0, 0)
+
+
 def idle(incident: Incident) -> bool:
     """Whether nobody is on it, nobody is being asked, and not everybody was."""
     escalation = incident.escalation

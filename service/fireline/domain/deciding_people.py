@@ -10,7 +10,7 @@ from typing import assert_never
 from fireline.domain.deciding_acknowledging import renewed, too_few
 from fireline.domain.deciding_closing import arm_ack_timeout, finish
 from fireline.domain.deciding_draft import Decision, Draft
-from fireline.domain.deciding_escalation import advance, close_pages, start, stop
+from fireline.domain.deciding_escalation import advance, ask_team, close_pages, start, stop
 from fireline.domain.deciding_impact import waive
 from fireline.domain.deciding_late import late, refuse, since, told
 from fireline.domain.deciding_reminders import arm_acknowledged
@@ -76,19 +76,25 @@ def acknowledge(incident: Incident, asked: Acknowledge, world: World, now: float
 
 
 def escalate(incident: Incident, asked: EscalateNow, world: World, now: float) -> Decision:
-    """`person` asks for the next level at once; an acknowledgement before it counts no more, unless it was not seen."""
+    """`person` asks for the next level or a team at once; an acknowledgement that they saw counts no more."""
     if reason := late(incident, asked, ("acknowledged", "merged"), world, now):
         return refuse(incident, reason)
+    if asked.team and world.team(asked.team) is None:
+        teams = ", ".join(sorted(world.catalog.teams)) or "none"
+        return refuse(incident, f"{asked.team[:100]!r} is not a team of the catalog; known: {teams}")
     draft = Draft(incident, incident, world, now)
     draft.disarm("ack_timeout")
     if incident.acknowledged_by is not None and incident.escalation is not None:
         draft.change(escalation=replace(incident.escalation, acknowledged=()))  # who had it may be asked again
     draft.change(acknowledged_by=None, acknowledged_at=None, acknowledged_severity=None)
-    draft.note("escalated", f"{world.name(asked.person)} asked for the next level via {asked.via}", actor=asked.person)
+    whom, why = asked.team or "the next level", f": {asked.reason}" if asked.reason else ""
+    draft.note("escalated", f"{world.name(asked.person)} asked for {whom} via {asked.via}{why}", actor=asked.person)
     waive(draft)
     break_silence(draft, asked.person)
     known = {page.number for page in incident.pages}
-    if incident.escalation is None or incident.escalation.exhausted:
+    if asked.team:
+        ask_team(draft, asked.team)
+    elif incident.escalation is None or incident.escalation.exhausted:
         start(draft)
     else:
         advance(draft)
@@ -132,9 +138,9 @@ def _held_open(incident: Incident, asked: Resolve, still: str, world: World, now
 def add_note(incident: Incident, asked: AddNote, world: World, now: float) -> Decision:
     """`person` writes something down, on a closed incident as well."""
     draft = Draft(incident, incident, world, now)
-    said = asked.text if asked.person.startswith("runbook:") else f"{world.name(asked.person)}: {asked.text}"
-    draft.note("note", said, actor=asked.person)
-    if not asked.person.startswith("runbook:"):
+    ours = asked.person.startswith(("runbook:", "run:"))
+    draft.note("note", asked.text if ours else f"{world.name(asked.person)}: {asked.text}", actor=asked.person)
+    if not ours:
         draft.change(updated_at=now)
     draft.reply = "Noted"
     return draft.decide()

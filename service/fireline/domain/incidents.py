@@ -251,6 +251,8 @@ class EscalateNow:
     person: str
     via: str
     version: int | None = None
+    team: str = ""  # whose policy is asked from its beginning; empty: the next level of the present one
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
