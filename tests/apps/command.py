@@ -1,5 +1,6 @@
 """The command line inside the test process, as its entry point runs it: exit code, what it printed, on which stream."""
 
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from fireline.apps.bootstrap import plugins
 from fireline.apps.files import Files
 from fireline.domain.audit import Keys
 from fireline.domain.incidents import Incident, SignalArrived
+from fireline.domain.reviews import day_of
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
@@ -41,7 +43,10 @@ class House:
         for name, folder in (("rules", self.rules), ("runbooks", self.runbooks)):
             folder.mkdir()
             for path in (repository / name).glob("*.yaml"):
-                (folder / path.name).write_text(path.read_text())
+                text = path.read_text()
+                if name == "runbooks":  # not due, whenever this runs
+                    text = re.sub(r"(?m)^reviewed: .*$", f"reviewed: {day_of(SystemClock().now())}", text)
+                (folder / path.name).write_text(text)
         self.database = f"sqlite:///{home / 'fireline.db'}"
         self.set(
             AUDIT_KEY=AUDIT_KEY,

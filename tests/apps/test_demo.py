@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import io
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -219,6 +220,12 @@ def home(tmp_path, repository):
     return made
 
 
+def undated(path: Path) -> list[bytes]:
+    """The lines of a file; when a runbook was reviewed does not matter, as a demo must not wait for a review."""
+    book = path.parent.name == "runbooks"
+    return [line for line in path.read_bytes().splitlines() if not (book and line.startswith(b"reviewed: "))]
+
+
 def test_a_home_is_a_fresh_copy_of_the_files(home, repository):
     (home.path / "old").mkdir()
     settle_in(home, repository / "rules", repository / "runbooks")
@@ -226,7 +233,7 @@ def test_a_home_is_a_fresh_copy_of_the_files(home, repository):
     for name in ("rules", "runbooks"):
         files = [p.relative_to(repository) for p in (repository / name).rglob("*.yaml")]
         assert files
-        assert all((home.path / file).read_bytes() == (repository / file).read_bytes() for file in files)
+        assert all(undated(home.path / file) == undated(repository / file) for file in files)
 
 
 def test_one_value_of_the_copy_is_changed_and_it_is_said(home, repository):

@@ -1,6 +1,7 @@
 """`fireline runbook run` and what a person does about runs: same guards as for a rule, and it says who asked."""
 
 import json
+import re
 
 from fireline.domain.audit import Sought
 from tests.apps.runbook_responder import responder
@@ -51,6 +52,17 @@ def test_guards_hold_a_person_too(house):
     code, told = start(house)
     assert code == 1
     assert "route-back is not started: Suggested: run route-back" in told
+
+
+def test_a_runbook_whose_review_ran_out_asks_before_it_starts(house):
+    path = house.runbooks / "route-back.yaml"
+    path.write_text(re.sub(r"(?m)^reviewed: .*$", "reviewed: 2020-01-01", path.read_text()))
+    _, document = start(house)
+    assert document["status"] == "waiting"
+    assert "its review of 2020-01-01 is overdue by " in document["allowed_by"]
+    rehearsed = house("runbook", "rehearse", "route-back", *SERVICE).out
+    assert "asks   review      its review of 2020-01-01 is overdue by " in rehearsed
+    assert "route-back: its review of 2020-01-01 is overdue" in house("doctor").out
 
 
 def test_a_run_that_cannot_be_is_refused_with_the_reason(house):

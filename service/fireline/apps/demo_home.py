@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fireline.adapters.clock import SystemClock
 from fireline.apps.bootstrap import plugins
 from fireline.apps.faults import Refused
 from fireline.apps.files import BrokenFiles
 from fireline.apps.gateway import SERVICE
 from fireline.domain.configuration import Configuration
 from fireline.domain.oncall import TargetKind
+from fireline.domain.reviews import day_of
 from fireline.domain.rota import who
 from fireline.spec.loading import load
 
 KEPT = {".yaml", ".yml", ".j2", ".json"}
+_REVIEWED = re.compile(r"^reviewed: .*$", re.MULTILINE)
 _SETTLE = re.compile(r"^(\s*settle:\s*)([^\s#]+)", re.MULTILINE)
 
 
@@ -84,6 +87,10 @@ def settle_in(home: Home, rules: Path, runbooks: Path) -> None:
             target = copy / path.relative_to(source)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    today = day_of(SystemClock().now()).isoformat()
+    for book in home.runbooks.rglob("*.yaml"):  # a review that ran out meanwhile would have the demo ask first
+        text = book.read_text(encoding="utf-8", errors="surrogateescape")
+        book.write_text(_REVIEWED.sub(f"reviewed: {today}", text), encoding="utf-8", errors="surrogateescape")
 
 
 def hasten(home: Home, settle: str) -> str:

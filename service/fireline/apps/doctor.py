@@ -23,10 +23,12 @@ from fireline.apps.settings import Settings
 from fireline.apps.topics import examine
 from fireline.apps.topics_check import Weight, worst
 from fireline.apps.web_health import BEHIND, LATE, NAME, STREAM_FACT, Health, read_health
+from fireline.domain.autonomy import unreviewed
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
 from fireline.domain.incidents import Page, PageStatus
 from fireline.domain.oncall import OnCall
+from fireline.domain.reviews import day_of
 from fireline.engine.ports import Unavailable
 from fireline.spec.loading import load
 from fireline.spec.reachability import DAYS
@@ -81,6 +83,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield files
     if configuration is not None:
         yield _topics(settings, configuration)
+        yield _reviews(configuration)
         yield _reached(settings)
     database, store = _database(settings)
     yield database
@@ -120,6 +123,16 @@ def _files(settings: Settings) -> tuple[Check, Configuration | None]:
     )
     finding = Finding.NOTE if warnings else Finding.SOUND
     return Check("files", finding, found, "`fireline check` shows each" if warnings else ""), loaded.configuration
+
+
+def _reviews(configuration: Configuration) -> Check:
+    """Runbooks whose review ran out: they ask before they start."""
+    today = day_of(SystemClock().now())
+    found = [f"{book.name}: {stale}" for book in configuration.runbooks.values() if (stale := unreviewed(book, today))]
+    if found:
+        remedy = "read each, mend it, write the new date as `reviewed`; until then a run of it asks before it starts"
+        return Check("reviews", Finding.NOTE, "; ".join(found), remedy)
+    return Check("reviews", Finding.SOUND, "no runbook is overdue")
 
 
 def _reached(settings: Settings) -> Check:

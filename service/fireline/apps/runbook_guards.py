@@ -6,11 +6,12 @@ It only reads. The order is that in which a real start meets them (engine/starti
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fireline.domain.autonomy import allowed
+from fireline.domain.autonomy import allowed, unreviewed
 from fireline.domain.configuration import Configuration
 from fireline.domain.durations import written
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import Incident, Status
+from fireline.domain.reviews import day_of, due
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
 from fireline.engine import approvals, starting, values
@@ -45,7 +46,7 @@ def draft(tx: Transaction, configuration: Configuration, asked: Asked) -> Run:
     inputs = starting.resolve(book, asked.inputs, known, trusted=True)
     history = [run for run in tx.runs(limit=200) if run.runbook == book.name]
     timeline = "live" if asked.incident is None else asked.incident.timeline
-    permitted = allowed(book, book.mode, history, timeline=timeline)
+    permitted = allowed(book, book.mode, history, timeline=timeline, today=day_of(asked.now))
     try:
         lock = "" if book.lock is None else str(book.lock.render({**known, "inputs": inputs}))
     except EvaluationFault as fault:
@@ -73,6 +74,7 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     """Every guard, in the order in which a start meets them."""
     yield _incident(asked.incident)
     yield _start_when(asked, run, configuration)
+    yield _review(asked)
     yield _autonomy(run)
     yield _approval(run, asked.book, configuration)
     yield _stop_if(tx, run, asked.book)
@@ -100,6 +102,14 @@ def _start_when(asked: Asked, run: Run, configuration: Configuration) -> Guard:
         return Guard("start.when", False, f"cannot be told: {fault}")
     said = f"`{condition.source}` {'holds' if holds else 'does not hold'} (severity {known['severity']})"
     return Guard("start.when", holds, said + ("" if holds else "; a person may start it all the same"))
+
+
+def _review(asked: Asked) -> Guard:
+    stale = unreviewed(asked.book, day_of(asked.now))
+    last = due(asked.book.reviewed, asked.book.review_every)
+    if stale:
+        return Guard("review", None, f"{stale}: it does not go alone until somebody reads it and writes the new date")
+    return Guard("review", True, "no date is set" if last is None else f"it holds until {last.isoformat()}")
 
 
 def _autonomy(run: Run) -> Guard:

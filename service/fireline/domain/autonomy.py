@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from fireline.domain.reviews import overdue
+from fireline.domain.runbook_steps import entries
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus, Step
 
 RECORD = 3
@@ -21,18 +24,34 @@ class Allowed:
     line: str
 
 
-def allowed(runbook: Runbook, asked: Autonomy, history: Sequence[Run], *, timeline: str = "live") -> Allowed:
-    """How far a run may go. `history` are earlier runs of the runbook, newest first."""
+def allowed(
+    runbook: Runbook, asked: Autonomy, history: Sequence[Run], *, timeline: str = "live", today: date | None = None
+) -> Allowed:
+    """How far a run may go. `history` are earlier runs of the runbook, newest first.
+
+    On a day after its review ran out (`today`, or that of a runbook that it runs) it asks a person.
+    """
     limits = [Allowed(asked, f"start.mode is {asked.value}")]
     if timeline != "live":
         limits.append(Allowed(Autonomy.SHADOW, "a recording is replayed: nothing real is done"))
     unasked = unapproved(runbook)
     if unasked:
         limits.append(Allowed(Autonomy.APPROVE, f"{unasked} is irreversible and no step before it asks"))
+    if today is not None and (stale := unreviewed(runbook, today)):
+        limits.append(Allowed(Autonomy.APPROVE, stale))
     ended = [run for run in history if run.over and run.status not in _SAYS_NOTHING][:RECORD]
     if len(ended) == RECORD and all(run.status in _WENT_WRONG for run in ended):
         limits.append(Allowed(Autonomy.APPROVE, f"its last {RECORD} runs went wrong"))
     return min(limits, key=lambda limit: _ORDER.index(limit.mode))
+
+
+def unreviewed(runbook: Runbook, today: date) -> str:
+    """Which review ran out, of the runbook or of one that it runs, and how long ago; empty when none did."""
+    for book in (runbook, *(step.sub for _, step in entries(runbook) if step.sub is not None)):
+        if days := overdue(book.reviewed, book.review_every, today):
+            whose = "its review" if book is runbook else f"the review of {book.name}"
+            return f"{whose} of {book.reviewed} is overdue by {days} day{'' if days == 1 else 's'}"
+    return ""
 
 
 def unapproved(runbook: Runbook) -> str:

@@ -10,6 +10,7 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Status
 from fireline.domain.input_values import value_fault
+from fireline.domain.reviews import day_of
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.runbooks import Input as Parameter
 from fireline.domain.running import End, end, new_steps
@@ -92,7 +93,8 @@ def _decided(case: _Case) -> Started:
         return _not_started(case.wanted, against)
     history = [run for run in case.tx.runs(limit=200) if run.runbook == case.runbook.name]
     timeline = "live" if case.incident is None else case.incident.timeline
-    permitted = allowed(case.runbook, case.wanted.mode or case.runbook.mode, history, timeline=timeline)
+    asked, today = case.wanted.mode or case.runbook.mode, day_of(case.now)
+    permitted = allowed(case.runbook, asked, history, timeline=timeline, today=today)
     if permitted.mode in (Autonomy.SHADOW, Autonomy.SUGGEST):
         return _only_told(case.wanted, case.runbook, permitted)
     return _make(case, permitted)
