@@ -1,11 +1,13 @@
 """Any runbook, outcomes and crashes: every run ends, undo is the reverse of what was done, a key is one effect's."""
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from fireline.adapters.codec import decode, encode
 from fireline.domain import running
 from fireline.domain.outcomes import Done, Failed, RetryLater, Waiting
 from fireline.domain.run_places import composite, fits
@@ -18,6 +20,7 @@ from fireline.domain.runbooks import (
     On,
     OnFailure,
     Retry,
+    Run,
     Runbook,
     RunStatus,
     Step,
@@ -166,7 +169,7 @@ class Play:
             self.world.undone.append(todo.step)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=2_000 if os.environ.get("FIRELINE_FAULTS") == "long" else 60, deadline=None)
 @given(runbooks(), st.data())
 def test_every_run_ends_and_undo_is_the_reverse_of_what_was_done(runbook, data):
     play = Play(runbook, data)
@@ -176,6 +179,7 @@ def test_every_run_ends_and_undo_is_the_reverse_of_what_was_done(runbook, data):
             break
         run = play.turn(run)
         assert fits(run, runbook)
+    assert decode(Run, encode(run)) == run, "a journaled state is read back as it was"
     assert run.status in TERMINAL, [(s.id, s.status) for s in run.steps]
     assert all(len(effects) == 1 for effects in play.world.effects.values()), play.world.effects
     assert len(set(play.world.done)) == len(play.world.done), "done once"
