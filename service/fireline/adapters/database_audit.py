@@ -9,7 +9,7 @@ from sqlalchemy import Row, and_, bindparam, insert, select, update
 
 from fireline.adapters.database_rows import Rows
 from fireline.adapters.database_tables import Name, audit, audit_head, timeline
-from fireline.domain.audit import START, Act, Blots, Keys, Sealed, Sought, body_of, digest, seal_text
+from fireline.domain.audit import START, Act, Blots, Keys, Sealed, Sought, digest, seal_text
 
 BATCH = 1000
 """Rows that are read at once while all are gone through."""
@@ -40,7 +40,7 @@ class AuditRows(Rows):
         number, mac = self._head()
         rows = []
         for place, act in enumerate(acts):
-            body, text = blots.out_of_json(body_of(act, self._lines if place == 0 else None))
+            body, text = blots.written(act, self._lines if place == 0 else {})
             entry = seal_text(text, number + 1, mac, keys)
             number, mac = entry.number, entry.mac
             rows.append(_row(entry, body))

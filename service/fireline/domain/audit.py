@@ -188,15 +188,21 @@ def _parts(value: object) -> dict[str, object]:
 
 def plain(value: object) -> object:
     """A value as JSON can say it: dataclasses as objects, what JSON does not know as its text."""
-    kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:  # most of all there is
+    kind: Any = type(value)
+    if kind in _SAID_AS_THEY_ARE:
         return value
-    if (names := _names(value)) is not None:
+    if kind is tuple or kind is list:
+        return [plain(part) for part in value]  # type: ignore[attr-defined]  # its exact type is known
+    if (names := _names_of(kind)) is not None:
         return {name: plain(getattr(value, name)) for name in names}
+    return _plain_of_others(value)
+
+
+def _plain_of_others(value: object) -> object:
     match value:
         case Enum():
             found = plain(value.value)
-        case None | str() | bool() | int():
+        case str() | int():
             found = value
         case float():
             found = value if math.isfinite(value) else str(value)
@@ -204,11 +210,15 @@ def plain(value: object) -> object:
             found = [plain(part) for part in value]
         case set() | frozenset():
             found = sorted((plain(part) for part in value), key=str)
-        case _ if _nests(value):
-            found = {name: plain(part) for name, part in _parts(value).items()}
+        case Mapping():
+            found = {str(key): plain(part) for key, part in value.items()}
         case _:
             found = str(value)
     return found
+
+
+_SAID_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
+"""The types of most parts of an act, told apart from the rest in one look."""
 
 
 class Blots:
@@ -220,12 +230,19 @@ class Blots:
         written = "|".join(re.escape(canonical(secret)[1:-1]) for secret in held)
         self._in_json = re.compile(written) if held else None
 
-    def out_of_json(self, body: dict[str, object]) -> tuple[dict[str, object], str]:
-        """The body without them, and it as canonical JSON; most bodies have none, which the JSON as a whole tells."""
-        text = canonical(body)
+    def written(self, act: Act, timeline: Mapping[str, str]) -> tuple[dict[str, object], str]:
+        """What an entry says (`body_of`) without them, and that as canonical JSON.
+
+        What decisions put down is plain as it comes and most of it has no secret, which the JSON as a whole tells.
+        """
+        body = {**_parts(act), "timeline": timeline} if timeline else _parts(act)
+        try:
+            text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+        except (TypeError, ValueError):
+            text = canonical(body := body_of(act, timeline))
         if self._in_json is None or self._in_json.search(text) is None:
             return body, text
-        clean = self.out_of(body)
+        clean = self.out_of(body_of(act, timeline))
         return clean, canonical(clean)
 
     def out_of(self, value: Any) -> Any:
