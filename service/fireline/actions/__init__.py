@@ -6,6 +6,7 @@ from importlib import import_module
 from pydantic import BaseModel
 
 from fireline.actions.schema import ActionKind, Ports
+from fireline.actions.third_party import Actions
 from fireline.domain.on_demand import OnDemand
 from fireline.engine.outward import Action
 
@@ -21,6 +22,7 @@ _FILES = {
     "sql": ("sql.query",),
     "metric": ("metric.query",),
     "wait_for": ("wait_for",),
+    "ask": ("ask",),
     "incident": (
         "incident.note",
         "incident.severity",
@@ -57,10 +59,15 @@ SCHEMAS: Mapping[str, ActionKind] = OnDemand(_FILE_OF, _kind)
 OPTIONS: Mapping[str, type[BaseModel]] = OnDemand(SCHEMAS, lambda name: SCHEMAS[name].options)
 """The models of `with`, by action."""
 
+INSTALLED = Actions(SCHEMAS)
+"""These, and those of packages that are installed beside Fireline."""
+
 
 def build_actions(ports: Ports) -> Mapping[str, Action]:
-    """All actions over the ports; connects to nothing."""
-    return {name: kind.build(ports) for name, kind in SCHEMAS.items()}
+    """All actions over the ports, also those of other packages that can be built; connects to nothing."""
+    built = {name: kind.build(ports) for name, kind in SCHEMAS.items()}
+    others = {name: action for name in INSTALLED if name not in built and (action := INSTALLED.built(name, ports))}
+    return {**built, **others}
 
 
-__all__ = ["OPTIONS", "SCHEMAS", "ActionKind", "Ports", "build_actions"]
+__all__ = ["INSTALLED", "OPTIONS", "SCHEMAS", "ActionKind", "Ports", "build_actions"]
