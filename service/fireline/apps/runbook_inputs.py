@@ -7,7 +7,7 @@ from fireline.apps.faults import Refused
 from fireline.domain.runbooks import Input, Runbook
 from fireline.spec.findings import suggestion
 
-_READ = {"integer", "int", "number", "boolean", "bool", "list", "mapping"}
+_READ = {"integer", "int", "number", "boolean", "bool", "list", "mapping", "entity"}
 """The types whose values are written as in JSON; values of others are texts."""
 
 
