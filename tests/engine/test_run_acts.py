@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 
@@ -186,6 +187,36 @@ async def test_an_abort_stops_an_action_that_hangs(w):
         await driving
     assert stopped.is_set()
     assert w.run().status is RunStatus.ABORTED
+
+
+async def test_what_an_abort_takes_back_comes_after_the_act_that_was_under_way(w):
+    log, may_end = [], threading.Event()
+
+    class Slow:
+        mutates = True
+
+        async def perform(self, options, context):
+            if hasattr(options, "undo"):
+                log.append("undone")
+                return Done()
+            await asyncio.to_thread(may_end.wait, 60)
+            log.append("done")
+            return Done()
+
+    with_actions(w)
+    w.actions["route.set"] = Slow()
+    w.runs = w.build()
+    w.want(book(TWO))
+    driving = asyncio.create_task(w.runs.run_once())
+    while step_of(w.run(), "a").status is not StepStatus.STARTED:
+        await asyncio.sleep(0.01)
+    assert (await asyncio.to_thread(w.runs.abort, 1, "ann", undo=True)).done
+    await asyncio.sleep(0.7)  # long enough for the driver to have seen it
+    may_end.set()
+    async with asyncio.timeout(60):
+        await driving
+    assert log == ["done", "undone"]
+    assert w.run().status is RunStatus.UNDONE
 
 
 async def test_each_act_is_in_the_audit_with_who_did_it(w):

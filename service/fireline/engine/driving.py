@@ -159,7 +159,8 @@ class Driver:
         following: tuple[Run, Do] | None = begun, todo
         while following is not None:
             begun, todo = following
-            outcome = await self._steps.perform(begun, book, todo, self._clock.now())
+            with hands.acting(todo.step):
+                outcome = await self._steps.perform(begun, book, todo, self._clock.now())
             later = _still_waits(begun, todo, outcome, self._clock.now())
             if later is not None:  # nothing new: not journaled, so that long waits stay cheap
                 return later

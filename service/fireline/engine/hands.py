@@ -1,7 +1,8 @@
 """Hands: the steps of one run that are being done in this process, several side by side."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from fireline.domain.run_places import OPEN
@@ -10,6 +11,10 @@ from fireline.domain.running import Do
 
 GLANCE = 0.5
 """Seconds, on the wall, after which a run whose steps take long is looked at: somebody may have stopped it."""
+
+
+LINGER = 10.0
+"""Seconds that an act which is not wanted any more may take to end by itself, so that its undoing comes after it."""
 
 
 @dataclass(slots=True)
@@ -38,6 +43,7 @@ class Hands:
     """
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _acts: dict[str, asyncio.Event] = field(default_factory=dict)
     _hands: dict[str, Hand] = field(default_factory=dict)
     _later: dict[str, tuple[StepRun, float]] = field(default_factory=dict)
 
@@ -54,6 +60,16 @@ class Hands:
     def take(self, todo: Do, step: StepRun, work: Coroutine[object, object, float | None]) -> None:
         """Do `work` for the step; it gives when to look again, None for at once."""
         self._hands[todo.step] = Hand(todo, step, asyncio.create_task(work, name=f"step-{todo.step}"))
+
+    @contextmanager
+    def acting(self, step: str) -> Iterator[None]:
+        """While the block lasts, the action of the step is at work."""
+        ended = self._acts[step] = asyncio.Event()
+        try:
+            yield
+        finally:
+            ended.set()
+            self._acts.pop(step, None)
 
     def hand_over(self, done: Do, todo: Do, step: StepRun) -> None:
         """Who did one step goes on with another."""
@@ -73,8 +89,15 @@ class Hands:
                     self._later[name] = (hand.found, until)
 
     async def let_go(self, run: Run | None = None) -> None:
-        """Stop what the run does not want any more (all of it without a run), and wait until it has stopped."""
+        """Stop what the run does not want any more (all of it without a run), and wait until it has stopped.
+
+        A thread cannot be stopped: an act that is at work has a while to end before whatever takes it back begins.
+        """
         gone = [name for name, hand in self._hands.items() if run is None or not hand.goes_on(run)]
+        acts = [ended for name, ended in self._acts.items() if name in gone]
+        if run is not None and acts:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.gather(*(ended.wait() for ended in acts)), LINGER)
         tasks = [self._hands.pop(name).task for name in gone]
         for task in tasks:
             task.cancel()

@@ -46,6 +46,7 @@ def check(world: World, findings: Findings) -> None:
     for placed in world.rules:
         _check_rule(placed, world, findings)
     check_pairs(world.rules, findings)
+    _check_grouping(world.rules, findings)
     for runbook in world.runbooks:
         _check_runbook(runbook, world, findings)
     if world.catalog is not None:
@@ -54,6 +55,24 @@ def check(world: World, findings: Findings) -> None:
     if world.ahead is not None and world.catalog is not None and world.oncall is not None and world.severities:
         house = House(world.catalog, world.severities, world.oncall, world.catalog_document, world.oncall_document)
         check_reachability(world.rules, house, world.ahead, findings)
+
+
+def _check_grouping(rules: Sequence[Placed], findings: Findings) -> None:
+    """Rules that name the same incident and do not group the same way would never share one."""
+    first: dict[str, Placed] = {}
+    for placed in rules:
+        rule = placed.rule
+        if not rule.incident:
+            continue
+        other = first.setdefault(rule.incident, placed).rule
+        if sorted(rule.group_by) != sorted(other.group_by):
+            mine, its = (", ".join(sorted(each.group_by)) or "nothing" for each in (rule, other))
+            message = (
+                f"`{rule.name}` and `{other.name}` ({other.where_file}) name the incident `{rule.incident}` and share "
+                f"none: one groups by {mine}, the other by {its}"
+            )
+            hint = "give both the same `group_by`, or each an `incident` of its own"
+            findings.warning(placed.document, (*placed.path, "incident"), message, hint, code=codes.GROUPING)
 
 
 def _check_duplicates(world: World, findings: Findings) -> None:
@@ -145,7 +164,8 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
         hint = suggestion(runbook.owner, world.catalog.teams)
         findings.error(document, ("owner",), f"there is no team `{runbook.owner}`", hint, code=codes.UNKNOWN_NAME)
     if world.names is not None:
-        _check_rule_names(document, ("steps",), document.node(("steps",)), world.names, findings)
+        for part in ("steps", "finally"):
+            _check_rule_names(document, (part,), document.node((part,)), world.names, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
 
 
