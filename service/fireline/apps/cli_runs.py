@@ -46,6 +46,17 @@ def reject(
     raise typer.Exit(importlib.import_module("fireline.apps.runs").answer(run, step, person, False, reason))
 
 
+@app.command("answer")
+def answer(
+    run: RunArgument,
+    values: Annotated[list[str], typer.Argument(help="The fields of the form, each as name=value")],
+    step: Annotated[str | None, typer.Option(help="The step that asks; whatever the run waits for otherwise")] = None,
+    person: AsOption = None,
+) -> None:
+    """Fill in the form that a step waits for. What does not fit is told, and asked on."""
+    raise typer.Exit(importlib.import_module("fireline.apps.runs").fill(run, values, step, person))
+
+
 @app.command("abort")
 def abort(
     run: RunArgument,

@@ -21,6 +21,10 @@ class Controls:
         """Approve or reject what the run waits for."""
         return _verdict(self._runs.approve(run, step, person, approved, reason))
 
+    def fill_run(self, run: int, step: str | None, person: str, values: Mapping[str, object]) -> Verdict:
+        """Fill in the form that a step waits for."""
+        return _verdict(self._runs.approve(run, step, person, True, values=values))
+
     def abort_run(self, run: int, person: str, reason: str, *, undo: bool = False) -> Verdict:
         """End a run where it stands, or undo first what it did."""
         return _verdict(self._runs.abort(run, person, reason, undo=undo))

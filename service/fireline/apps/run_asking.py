@@ -37,6 +37,10 @@ class AskedRun:
 class RunControls(Protocol):
     """What a person may do about runs; every answer carries its reason."""
 
+    def fill_run(self, run: int, step: str | None, person: str, values: Mapping[str, object]) -> Verdict:
+        """Fill in the form that a step waits for."""
+        ...
+
     def abort_run(self, run: int, person: str, reason: str, *, undo: bool = False) -> Verdict:
         """End a run, or undo first what it did."""
         ...

@@ -86,6 +86,16 @@ def answer(number: int, step: str | None, person: str | None, approved: bool, re
     return _told(Controls(parts).answer_run(number, step, who, approved, reason))
 
 
+def fill(number: int, pairs: list[str], step: str | None, person: str | None) -> int:
+    """Fill in a form with `name=value`; 1 when it was not taken."""
+    parts = assemble(settings_with())
+    _find(parts, number)
+    if wrong := [pair for pair in pairs if "=" not in pair]:
+        raise Refused(f"{wrong[0]!r} is not name=value")
+    values = dict(pair.split("=", 1) for pair in pairs)
+    return _told(Controls(parts).fill_run(number, step, parts.person(person).id, values))
+
+
 def abort(number: int, person: str | None, reason: str, *, undo: bool) -> int:
     """End a run; 1 when it was over already."""
     parts = assemble(settings_with())

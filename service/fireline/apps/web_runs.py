@@ -47,6 +47,15 @@ class Ended(_Body):
     undo: bool = False
 
 
+class Filled(BaseModel):
+    """The values of a form, by field; `step` that asks, whatever the run waits for otherwise."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    person: str = Field(min_length=1, max_length=100)
+    step: str | None = Field(default=None, max_length=200)
+    values: dict[str, Any] = Field(max_length=20)
+
+
 class Wanted(_Body):
     """A run: its inputs, the incident it is for (`INC-7`), and a key under which it is started once only."""
 
@@ -118,6 +127,12 @@ def run_paths(router: APIRouter, desk: RunDesk) -> None:
     def start(name: str, body: Wanted) -> Answer:
         """Start a run, under the same guards as a rule would; the person is its requester."""
         return desk.start(name, body)
+
+    @router.post("/runs/{number}/answer", tags=list(RUNS))
+    def answer(number: str, body: Filled) -> Answer:
+        """Fill in the form that a step waits for; 409 with everything that does not fit."""
+        found, person = desk.run(number), desk.known(body.person)
+        return desk.told(number, desk.controls.fill_run(found.id, body.step, person, body.values))
 
     @router.post("/runs/{number}/abort", tags=list(RUNS))
     def abort(number: str, body: Ended) -> Answer:

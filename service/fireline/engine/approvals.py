@@ -8,6 +8,7 @@ from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import Incident
 from fireline.domain.runbooks import Run, RunStatus, StepRun, StepStatus
 from fireline.domain.running import ASKED, End, end, remember
+from fireline.engine import forms
 from fireline.engine.ports import Transaction
 
 START = "start"
@@ -97,16 +98,18 @@ def answered(memory: Mapping[str, object]) -> Mapping[str, object] | None:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What `person` said at `at` (seconds since the epoch)."""
+    """What `person` said at `at` (seconds since the epoch); `values` are those of a form that they filled in."""
 
     person: str
     approved: bool
     reason: str
     at: float
+    values: Mapping[str, object] | None = None
 
     def kept(self) -> dict[str, object]:
         """As a waiting step finds it in its memory."""
-        return {"approved": self.approved, "by": self.person, "reason": self.reason, "at": self.at}
+        said = {"approved": self.approved, "by": self.person, "reason": self.reason, "at": self.at}
+        return said if self.values is None else {**said, "values": dict(self.values)}
 
 
 def answer(run: Run, step: str, given: Answer, names: Mapping[str, str], may: frozenset[str]) -> tuple[Run, Reply]:
@@ -114,13 +117,30 @@ def answer(run: Run, step: str, given: Answer, names: Mapping[str, str], may: fr
 
     Nobody else than `may` is heard, nor the person who asked for the run; a second answer changes nothing.
     """
-    refused = _unheard(run, step, given.person, names, may)
+    fields = next((forms.asked(found.memory) for found in run.steps if found.id == step), None)
+    heard = run if fields is None else replace(run, requested_by="")  # who asked for a run may fill in what it asks
+    refused = _unheard(heard, step, given.person, names, may)
     if refused is not None:
         return run, refused
+    if fields is not None or given.values is not None:
+        return _fill(run, step, given, fields)
     verb = "approved" if given.approved else "rejected"
     if step == START:
         return _start(run, given, names), Reply(f"Run {run.id} of {run.runbook} {verb}.", done=True)
     return remember(run, step, {ANSWER: given.kept()}), Reply(f"Step {step} of run {run.id} {verb}.", done=True)
+
+
+def _fill(run: Run, step: str, given: Answer, fields: Mapping[str, Mapping[str, object]] | None) -> tuple[Run, Reply]:
+    if fields is None:
+        return run, Reply(f"Step {step} of run {run.id} asks for no values: approve or reject it.")
+    if given.values is None:
+        example = " ".join(f"{name}=..." for name in fields)
+        return run, Reply(f"Step {step} asks for values: fireline runs answer {run.id} {example}")
+    values = forms.filled(fields, given.values)
+    if isinstance(values, str):
+        return run, Reply(f"It does not fit: {values}.")
+    kept = replace(given, values=values).kept()
+    return remember(run, step, {ANSWER: kept}), Reply(f"Step {step} of run {run.id} is filled in.", done=True)
 
 
 def _start(run: Run, given: Answer, names: Mapping[str, str]) -> Run:
@@ -167,6 +187,6 @@ def _not_asking(run: Run, step: StepRun) -> Reply | None:
 
 
 def _already(given: Mapping[str, object], names: Mapping[str, str]) -> Reply:
-    verb = "approved" if given.get("approved") else "rejected"
+    verb = "filled in" if "values" in given else "approved" if given.get("approved") else "rejected"
     person = str(given.get("by", ""))
     return Reply(f"Already {verb} by {names.get(person, person)}.")

@@ -99,9 +99,21 @@ class Runs:
         self.wake(begun=started.run.id if ours and started.run is not None else None)
         return started
 
-    def approve(self, run: int, step: str | None, person: str, approved: bool, reason: str = "") -> Reply:
-        """Answer for a step that asks (or for the start: `start`); None is whatever the run waits for."""
-        given = Answer(person, approved, reason, self._clock.now())
+    def approve(
+        self,
+        run: int,
+        step: str | None,
+        person: str,
+        approved: bool,
+        reason: str = "",
+        *,
+        values: Mapping[str, object] | None = None,
+    ) -> Reply:
+        """Answer for a step that asks (or for the start: `start`); None is whatever the run waits for.
+
+        `values` are those of a form.
+        """
+        given = Answer(person, approved, reason, self._clock.now(), values)
 
         def work(tx: Transaction) -> Reply:
             found = tx.run(run)
