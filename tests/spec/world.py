@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fireline.channels.addresses import FORMS
 from fireline.domain.durations import seconds
 from fireline.domain.ranges import CALCULATED, COUNTED, SHARE
 from fireline.domain.windows import Compares, Lookback
@@ -116,7 +117,8 @@ PLUGINS = Plugins(
         "verify.rule": ActionSchema(VerifyOptions, {"verdict": "recovered, not recovered or cannot tell"}),
         "approval": ActionSchema(ApprovalOptions, {"approved": "whether", "by": "who"}),
     },
-    channels=frozenset({"console", "slack"}),
+    channels=frozenset({"console", "email", "pagerduty", "slack", "webhook"}),
+    addresses=FORMS,
     formats={"native": FormatSchema(bodies=True), "cloudevents": FormatSchema(bodies=True), "otlp": FormatSchema()},
     fields={"metric": {"name": "text", "value": "number"}, "prediction": {"confidence": "number"}},
 )

@@ -22,6 +22,7 @@ from fireline.apps.files import Files
 from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import Settings, load_settings
 from fireline.channels import CHANNELS
+from fireline.channels.addresses import FORMS
 from fireline.channels.means import Means
 from fireline.domain.audit import Keys
 from fireline.domain.catalog import Person
@@ -50,6 +51,7 @@ def plugins() -> Plugins:
         actions=_Actions(),
         why_no_action=ACTIONS.why_not,
         channels=frozenset(CHANNELS),
+        addresses=FORMS,
         formats={name: FormatSchema(bodies=name in BODIES) for name in FORMATS},
         fields={kind.value: fields for kind, fields in FIELDS.items()},
     )

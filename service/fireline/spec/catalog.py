@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fireline.domain.catalog import Person, Service, Severity, Target, Team
 from fireline.domain.configuration import Flapping, NoiseBudget, Response
 from fireline.spec import codes
+from fireline.spec.addresses import check_address
 from fireline.spec.catalog_forms import (
     CatalogFile,
     PersonForm,
@@ -130,8 +131,9 @@ def _check_contacts(document: Document, path: Path, person: PersonForm, plugins:
     if not person.contacts:
         message = f"`{path[-1]}` has no contact, so no page can reach them"
         findings.error(document, path, message, "add `contacts: {slack: U...}`", key=True)
-    for channel in person.contacts:
+    for channel, address in person.contacts.items():
         _check_channel(document, (*path, "contacts", channel), channel, plugins, findings)
+        check_address(document, (*path, "contacts", channel), (channel, address), plugins, findings)
 
 
 def _check_channel(document: Document, path: Path, channel: str, plugins: Plugins, findings: Findings) -> None:
@@ -148,8 +150,9 @@ def _check_team(
             hint = suggestion(member, form.people)
             place = (*path, "members", index)
             findings.error(document, place, f"there is no person `{member}`", hint, code=codes.UNKNOWN_NAME)
-    for channel in team.channels:
+    for channel, address in team.channels.items():
         _check_channel(document, (*path, "channels", channel), channel, plugins, findings)
+        check_address(document, (*path, "channels", channel), (channel, address), plugins, findings)
 
 
 def _check_aliases(document: Document, services: Mapping[str, ServiceForm], findings: Findings) -> None:

@@ -35,6 +35,8 @@ REVIEW_OVERDUE = "review-overdue"
 CATALOG_GAP = "catalog-gap"
 MEMORY = "memory"
 NO_EFFECT = "no-effect"
+ADDRESS = "address"
+GROUPING = "grouping"
 ACCEPT = "accept"
 
 CODES: Mapping[str, str] = {
@@ -71,6 +73,8 @@ CODES: Mapping[str, str] = {
     CATALOG_GAP: "something that a service of this tier has to say",
     MEMORY: "a rule that would keep much, if there were as many entities as it lets in",
     NO_EFFECT: "something that is written and changes nothing",
+    ADDRESS: "an address that its channel cannot reach, or that does not look like one of it",
+    GROUPING: "rules that name the same `incident` and group in other ways, so that they share none",
     ACCEPT: "an `accept` that names no code, or has nothing to accept",
 }
 """What each code says, in half a sentence."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from pydantic import BaseModel
 
@@ -50,6 +51,29 @@ class FormatSchema:
     bodies: bool = False
 
 
+class AddressForm(Protocol):
+    """What the addresses of a channel look like."""
+
+    @property
+    def expected(self) -> str:
+        """How one is written, for people."""
+        ...
+
+    @property
+    def certain(self) -> bool:
+        """Whether nothing else can work."""
+        ...
+
+    @property
+    def shown(self) -> bool:
+        """Whether an address may be told; others may be a key that somebody wrote down."""
+        ...
+
+    def fits(self, address: str) -> bool:
+        """Whether an address looks as it should."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plugins:
     """All of them, by the names used in YAML."""
@@ -62,3 +86,5 @@ class Plugins:
     """Why an action that a package brings cannot be used; empty when none brings it."""
     fields: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By kind of event, the fields whose values are always a `number` or a `text`; of others nothing is known."""
+    addresses: Mapping[str, tuple[AddressForm, AddressForm]] = field(default_factory=dict)
+    """By channel, the form of a person's address and of a room's; one that is not here takes any text."""
