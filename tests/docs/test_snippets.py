@@ -32,6 +32,7 @@ KINDS = {
     "topics": "topics",
     "calendars": "calendars",
     "maintenance": "maintenance",
+    "autonomy": "autonomy",
 }
 OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""

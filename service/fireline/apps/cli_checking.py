@@ -59,7 +59,8 @@ def check(  # noqa: PLR0917 - typer turns each parameter into an option
 
 def schema(
     name: Annotated[
-        str, typer.Argument(help="rules, runbooks, catalog, oncall, severities, topics, calendars or maintenance")
+        str,
+        typer.Argument(help="autonomy, calendars, catalog, maintenance, oncall, rules, runbooks, severities or topics"),
     ] = "rules",
 ) -> None:
     """Print the JSON Schema of one kind of file, for completion and checks in an editor (docs/how-to/editor.md)."""

@@ -24,6 +24,13 @@ topics:
     drop: [host.id]
     add: {team: payments}
 """,
+    "autonomy": """\
+autonomy:
+  - {name: not-reviewed, review_overdue: true, at_most: approve, reason: nobody has read it for too long}
+  - {name: fares-badly, record: {wrong: 2, of: 3}, at_most: approve}
+  - {name: much-at-night, outside: business, share_at_least: 50, severity: [degraded, notice], at_most: approve}
+  - {name: all-else, at_most: auto}
+""",
     "maintenance": """\
 maintenance:
   weekly-backups:

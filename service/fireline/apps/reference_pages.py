@@ -19,6 +19,8 @@ from fireline.spec.schemas import FILES
 _WHERE = {
     "rules": "Every other `.yaml` file in `rules/` is a file of rules and service objectives.",
     "calendars": "`rules/calendars.yaml` says which hours rules may name. The file may be left out.",
+    "autonomy": "`rules/autonomy.yaml` says how far runbooks may go alone. Without it, one whose last three runs went "
+    "wrong has to ask.",
     "maintenance": "`rules/maintenance.yaml` says what is silenced by plan. The file may be left out.",
     "runbooks": "Every `.yaml` file in `runbooks/` is one runbook.",
     "targets": "`FIRELINE_TARGETS` is the path of a file that says what steps may reach beside HTTP. It is for whoever "
@@ -32,6 +34,7 @@ _MORE = {
     "rules": "How to write one: [rules](../how-to/rules.md), [objectives](../how-to/slos.md). "
     "What may stand after `agg`: [measures](measures.md).",
     "calendars": "What it is for: [hours of rules](../how-to/rules.md#hours).",
+    "autonomy": "How it works: [hold runbooks back](../how-to/guards.md#how-far-a-runbook-may-go-alone).",
     "maintenance": "How it works: [silences](../how-to/silences.md).",
     "runbooks": "How to write one: [runbooks](../how-to/runbooks.md). What a step `uses`: [actions](actions.md).",
     "targets": "What uses it: `kafka.publish`, `command.run`, `sql.query` and `metric.query` of [actions](actions.md).",
@@ -43,6 +46,7 @@ _MORE = {
 _TITLES = {
     "rules": "Rule files",
     "calendars": "Calendars",
+    "autonomy": "The autonomy table",
     "maintenance": "Maintenance",
     "runbooks": "Runbook files",
     "catalog": "The catalog",

@@ -6,7 +6,7 @@ It only reads. The order is that in which a real start meets them (engine/starti
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fireline.domain.autonomy import allowed, unreviewed
+from fireline.domain.autonomy import unreviewed
 from fireline.domain.configuration import Configuration
 from fireline.domain.durations import written
 from fireline.domain.expressions import EvaluationFault
@@ -14,7 +14,7 @@ from fireline.domain.incidents import Incident, Status
 from fireline.domain.reviews import day_of, due
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
-from fireline.engine import approvals, starting, values
+from fireline.engine import approvals, permitting, starting, stops, values
 from fireline.engine.ports import Transaction
 from fireline.engine.starting import Unfit
 
@@ -44,9 +44,8 @@ def draft(tx: Transaction, configuration: Configuration, asked: Asked) -> Run:
     book, context = asked.book, {} if asked.incident is None else values.of_incident(asked.incident)
     known = values.of_start(context, values.of_catalog(configuration.catalog))
     inputs = starting.resolve(book, asked.inputs, known, trusted=True)
-    history = [run for run in tx.runs(limit=200) if run.runbook == book.name]
-    timeline = "live" if asked.incident is None else asked.incident.timeline
-    permitted = allowed(book, book.mode, history, timeline=timeline, today=day_of(asked.now))
+    wanted = permitting.Asked(book, inputs, asked.incident, asked.person)
+    permitted = permitting.permitted(tx, configuration, wanted, asked.now)
     try:
         lock = "" if book.lock is None else str(book.lock.render({**known, "inputs": inputs}))
     except EvaluationFault as fault:
@@ -78,6 +77,7 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     yield _autonomy(run)
     yield _approval(run, asked.book, configuration)
     yield _stop_if(tx, run, asked.book)
+    yield _stop_switch(tx, run, configuration)
     yield _lock(tx, run)
     yield _budget(tx, run, asked)
 
@@ -134,6 +134,13 @@ def _stop_if(tx: Transaction, run: Run, book: Runbook) -> Guard:
     against = starting.stopped(tx, run, book)
     counts = ", ".join(f"{name} {count}" for name, count in values.of_guards(tx).items() if name in book.stop_if.source)
     return Guard("stop_if", against is None, against or f"`{book.stop_if.source}` does not hold ({counts})")
+
+
+def _stop_switch(tx: Transaction, run: Run, configuration: Configuration) -> Guard:
+    stop = stops.against(tx, run, configuration.catalog)
+    return Guard(
+        "stop switch", stop is None, "not pulled" if stop is None else f"{stop}; a run waits until it is lifted"
+    )
 
 
 def _lock(tx: Transaction, run: Run) -> Guard:

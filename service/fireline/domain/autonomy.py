@@ -1,19 +1,15 @@
-"""Autonomy: how far a run may go alone. The lower of what the runbook asks and what policy allows. Pure."""
+"""Autonomy: how far a run may go alone. The lower of what is asked for and what policy allows. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from fireline.domain.autonomy_table import BUILT_IN, Case, Row, row_for
 from fireline.domain.reviews import overdue
 from fireline.domain.runbook_steps import entries
-from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus, Step
-
-RECORD = 3
-"""A runbook whose last so many runs all went wrong may not go on alone."""
+from fireline.domain.runbooks import Autonomy, Run, Runbook, Step
 
 _ORDER = (Autonomy.SHADOW, Autonomy.SUGGEST, Autonomy.APPROVE, Autonomy.AUTO)
-_WENT_WRONG = frozenset({RunStatus.FAILED, RunStatus.UNDO_FAILED})
-_SAYS_NOTHING = frozenset({RunStatus.REFUSED, RunStatus.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +21,23 @@ class Allowed:
 
 
 def allowed(
-    runbook: Runbook, asked: Autonomy, history: Sequence[Run], *, timeline: str = "live", today: date | None = None
+    runbook: Runbook,
+    asked: Autonomy,
+    history: Sequence[Run],
+    *,
+    timeline: str = "live",
+    today: date | None = None,
+    rows: Sequence[Row] = (),
+    case: Case | None = None,
 ) -> Allowed:
     """How far a run may go. `history` are earlier runs of the runbook, newest first.
 
-    On a day after its review ran out (`today`, or that of a runbook that it runs) it asks a person.
+    On a day after its review ran out (`today`, or that of a runbook that it runs) it asks a person. `rows` are the
+    table of `rules/autonomy.yaml`, `BUILT_IN` without; `case` what it is asked about. What is irreversible, an overdue
+    review and a replay are not for the table to allow.
     """
-    limits = [Allowed(asked, f"start.mode is {asked.value}")]
+    table = _by_table(rows or BUILT_IN, case or Case(runbook.name, 0.0, history=history))
+    limits = [Allowed(asked, f"start.mode is {asked.value}; {table.line}")]
     if timeline != "live":
         limits.append(Allowed(Autonomy.SHADOW, "a recording is replayed: nothing real is done"))
     unasked = unapproved(runbook)
@@ -39,10 +45,18 @@ def allowed(
         limits.append(Allowed(Autonomy.APPROVE, f"{unasked} is irreversible and no step before it asks"))
     if today is not None and (stale := unreviewed(runbook, today)):
         limits.append(Allowed(Autonomy.APPROVE, stale))
-    ended = [run for run in history if run.over and run.status not in _SAYS_NOTHING][:RECORD]
-    if len(ended) == RECORD and all(run.status in _WENT_WRONG for run in ended):
-        limits.append(Allowed(Autonomy.APPROVE, f"its last {RECORD} runs went wrong"))
+    limits.append(table)
     return min(limits, key=lambda limit: _ORDER.index(limit.mode))
+
+
+def _by_table(rows: Sequence[Row], case: Case) -> Allowed:
+    found = row_for(rows, case)
+    if found is None:
+        return Allowed(Autonomy.AUTO, "no row of the autonomy table speaks against it")
+    row, why = found
+    if not row.line:
+        return Allowed(row.at_most, why)
+    return Allowed(row.at_most, f"autonomy.yaml:{row.line} `{row.name}` allows {row.at_most.value} ({why})")
 
 
 def unreviewed(runbook: Runbook, today: date) -> str:
@@ -77,3 +91,12 @@ def _unasked(steps: Sequence[Step], *, asked: bool, around: str = "") -> str:
         if found:
             return found
     return ""
+
+
+def within(step: Step) -> Iterator[Step]:
+    """The step, and those of its branches and of the runbook that it runs."""
+    yield step
+    inner = [each for branch in step.branches for each in branch.steps]
+    inner += [] if step.sub is None else [*step.sub.steps, *step.sub.finally_]
+    for each in inner:
+        yield from within(each)

@@ -1,8 +1,9 @@
 """Configuration: everything that was read from `rules/` and `runbooks/`, checked, as one immutable value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from fireline.domain.autonomy_table import Row
 from fireline.domain.calendars import Calendar
 from fireline.domain.catalog import Catalog
 from fireline.domain.oncall import OnCall
@@ -64,6 +65,7 @@ class Configuration:
     topics: Mapping[str, Topic] = field(default_factory=dict)
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     maintenance: Mapping[str, Silence] = field(default_factory=dict)
+    autonomy: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True)

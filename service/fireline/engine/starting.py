@@ -4,17 +4,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fireline.domain.audit_acts import of_run
-from fireline.domain.autonomy import Allowed, allowed
+from fireline.domain.autonomy import Allowed
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Status
 from fireline.domain.input_values import value_fault
-from fireline.domain.reviews import day_of
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.runbooks import Input as Parameter
 from fireline.domain.running import End, end, new_steps
-from fireline.engine import approvals, stops, values
+from fireline.engine import approvals, permitting, stops, values
 from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 
@@ -91,13 +90,20 @@ def _decided(case: _Case) -> Started:
     against = _unmet(case)
     if against is not None:
         return _not_started(case.wanted, against)
-    history = [run for run in case.tx.runs(limit=200) if run.runbook == case.runbook.name]
-    timeline = "live" if case.incident is None else case.incident.timeline
-    asked, today = case.wanted.mode or case.runbook.mode, day_of(case.now)
-    permitted = allowed(case.runbook, asked, history, timeline=timeline, today=today)
+    permitted = _permitted(case)
     if permitted.mode in (Autonomy.SHADOW, Autonomy.SUGGEST):
         return _only_told(case.wanted, case.runbook, permitted)
     return _make(case, permitted)
+
+
+def _permitted(case: _Case) -> Allowed:
+    book, wanted, configuration = case.runbook, case.wanted, case.configuration
+    try:
+        inputs = _filled(_new(case, Allowed(book.mode, ""), 0), book, configuration).inputs
+    except Unfit:
+        inputs = wanted.inputs  # it will be refused for that; how far it might have gone is told all the same
+    asked = permitting.Asked(book, inputs, case.incident, wanted.person, wanted.mode)
+    return permitting.permitted(case.tx, configuration, asked, case.now)
 
 
 def _again(tx: Transaction, wanted: Wanted) -> Started:
@@ -138,7 +144,7 @@ def _unmet(case: _Case) -> str | None:
 
 
 def _make(case: _Case, permitted: Allowed) -> Started:
-    run = _new(case, permitted)
+    run = _new(case, permitted, case.tx.next_number("run"))
     try:
         run = _filled(run, case.runbook, case.configuration)
     except Unfit as fault:
@@ -158,9 +164,9 @@ def _asked_by(wanted: Wanted) -> str:
     return f"; {wanted.person} asked for it" + (f": {wanted.reason}" if wanted.reason else "") if wanted.person else ""
 
 
-def _new(case: _Case, permitted: Allowed) -> Run:
+def _new(case: _Case, permitted: Allowed, number: int) -> Run:
     return Run(
-        id=case.tx.next_number("run"),
+        id=number,
         runbook=case.runbook.name,
         hash=case.runbook.hash,
         text=case.runbook.text,

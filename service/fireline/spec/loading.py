@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from fireline.domain.autonomy_table import Row
 from fireline.domain.catalog import Catalog, Severity
 from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
 from fireline.domain.topics import Topic
 from fireline.spec import codes
 from fireline.spec.acceptance import settle
+from fireline.spec.autonomy import known_names, read_autonomy
 from fireline.spec.baselines import FOLDER, Baselines
 from fireline.spec.calendars import Calendars, read_calendars
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
@@ -46,8 +48,8 @@ __all__ = [
 ]
 
 CATALOG, ONCALL, SEVERITIES, TOPICS = "catalog.yaml", "oncall.yaml", "severities.yaml", "topics.yaml"
-CALENDARS, MAINTENANCE = "calendars.yaml", "maintenance.yaml"
-_NOT_RULES = frozenset({MAINTENANCE, CALENDARS, CATALOG, ONCALL, SEVERITIES, TOPICS})
+CALENDARS, MAINTENANCE, AUTONOMY = "calendars.yaml", "maintenance.yaml", "autonomy.yaml"
+_NOT_RULES = frozenset({AUTONOMY, MAINTENANCE, CALENDARS, CATALOG, ONCALL, SEVERITIES, TOPICS})
 _SUFFIXES = frozenset({".yaml", ".yml"})
 _NOT_RUNBOOKS = frozenset({"templates"})
 
@@ -112,6 +114,7 @@ def load(
     )
     check(world, findings)
     maintenance = _maintenance(rule_files, world, response, findings)
+    autonomy = _autonomy(rule_files, world, calendars, findings)
     documents = [*rule_files.documents.values(), *runbook_files.documents.values()]
     settle(documents, findings, whole=today is not None and ahead is not None)
     if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
@@ -132,6 +135,7 @@ def load(
         topics=topics,
         calendars=known.calendars or {},
         maintenance=maintenance,
+        autonomy=autonomy,
     )
     return Loaded(configuration, findings.sorted())
 
@@ -287,6 +291,18 @@ def _maintenance(files: _Files, world: World, response: Response, findings: Find
     if found is not None and world.catalog is not None:
         check_maintenance(document, found, [placed.rule for placed in world.rules], world.catalog, findings)
     return found or {}
+
+
+def _autonomy(files: _Files, world: World, calendars: Calendars | None, findings: Findings) -> Sequence[Row]:
+    document = files.get(AUTONOMY)
+    if document is None:
+        return ()
+    findings.form(document)
+    if document.root is None:
+        return ()
+    return read_autonomy(
+        document, calendars, known_names(world.severities, world.catalog, world.runbook_names), findings
+    )
 
 
 def _rules(document: Document, known: Known, findings: Findings) -> list[Placed]:

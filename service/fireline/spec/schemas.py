@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from fireline.spec.autonomy_forms import AutonomyFile
 from fireline.spec.calendar_forms import CalendarsFile
 from fireline.spec.catalog_forms import CatalogFile, SeveritiesFile
 from fireline.spec.oncall_forms import OnCallFile
@@ -16,6 +17,7 @@ from fireline.spec.topic_forms import TopicsFile
 FILES: Mapping[str, type[BaseModel]] = {
     "rules": RulesFile,
     "runbooks": RunbookForm,
+    "autonomy": AutonomyFile,
     "calendars": CalendarsFile,
     "catalog": CatalogFile,
     "maintenance": MaintenanceFile,
