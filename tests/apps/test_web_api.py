@@ -161,7 +161,7 @@ def test_a_person_starts_a_run(web):
 
 def test_runbooks_are_listed(web):
     books = web.request("GET", "/api/runbooks")[2]["runbooks"]
-    assert [book["name"] for book in books] == ["route-back", "route-to-fallback"]
+    assert {"route-back", "route-to-fallback"} <= {book["name"] for book in books}
     assert books[0]["inputs"][0] == {"name": "service", "type": "string", "required": True}
 
 
