@@ -6,7 +6,7 @@ from pathlib import Path
 from fireline.adapters.clock import FakeClock
 from fireline.domain.audit import Keys, changes
 from fireline.domain.audit_checking import Outside, check
-from fireline.domain.incidents import Acknowledge, Attempt, Page, PageStatus, Why
+from fireline.domain.incidents import Acknowledge, Attempt, Page, PageStatus, Resolve, Why
 from tests.engine.runs_world import world
 
 PAGE = Page(
@@ -59,3 +59,22 @@ async def test_a_run_and_the_routes_it_changes_are_put_down(tmp_path: Path) -> N
     [route] = [entry for entry in entries if entry["kind"] == "route.changed"][:1]
     assert (route["actor"], route["via"]) == ("fireline", "run 1")
     assert route["before"]["weights"] == {"primary": 100}
+
+
+def test_an_act_that_was_refused_is_put_down_with_who_asked_for_what_and_why_not(tmp_path: Path) -> None:
+    here = world(tmp_path)
+    here.begin()
+    here.responder.handle(Resolve(1, "ann", "api"))
+    before = here.responder.explain(1)
+    said = here.responder.handle(Acknowledge(1, "ben", "slack", version=1))
+    assert said.refused
+    here.responder.handle(Acknowledge(99, "ben", "slack"))
+    assert here.responder.explain(1) == before, "the timeline is of what was done"
+    with here.store.reading() as tx:
+        entries = [json.loads(entry.body) for entry in tx.audit_chain()]
+        assert check(tx.audit_chain(), Keys.of(()), Outside(tx.audit_head())).damage is None
+    late, unknown = [entry for entry in entries if entry["kind"] == "incident.refused"]
+    assert (late["actor"], late["via"], late["subject"]) == ("ben", "slack", "INC-1")
+    assert late["text"] == said.reason
+    assert late["after"] == {"asked": "Acknowledge"}
+    assert (unknown["subject"], unknown["text"]) == ("INC-99", "INC-99 does not exist")

@@ -34,6 +34,12 @@ def of_decision(
     return Act(now, actor, via, f"incident.{kind}", after.id, text, old, new)
 
 
+def of_refusal(what: Input, incident: int, reason: str, now: float) -> Act:
+    """An act that a person asked for and that changed nothing: what it was, and why not."""
+    actor, via = _who(what)
+    return Act(now, actor, via, "incident.refused", f"INC-{incident}", reason, after={"asked": type(what).__name__})
+
+
 def _who(what: Input | None) -> tuple[str, str]:
     match what:
         case None:

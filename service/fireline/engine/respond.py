@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from fireline.domain.audit_acts import of_decision
+from fireline.domain.audit_acts import of_decision, of_refusal
 from fireline.domain.configuration import Configuration
 from fireline.domain.deciding import Decision, World, decide, forwarded, opens
 from fireline.domain.deciding_storms import LIST
@@ -131,6 +131,8 @@ def _apply(tx: Transaction, what: Input, decision: Decision, before: Incident | 
         tx.save_incident(after)
         tx.append(after.number, decision.entries)
         tx.record(of_decision(what, before, after, decision.entries, now))
+    elif decision.refused and not isinstance(what, SignalArrived):
+        tx.record(of_refusal(what, what.incident, decision.reason, now))
     for key in decision.disarm:
         tx.disarm(key)
     for timer in decision.arm:
