@@ -164,6 +164,18 @@ async def test_a_branch_that_fails_undoes_all_of_them(w):
     assert sorted(action.log[3:]) == ["undo a", "undo c"]
 
 
+@pytest.mark.postgres
+async def test_branches_are_undone_on_postgresql_too(tmp_path, postgres_url):
+    w = world(tmp_path, postgres_url)
+    action = with_actions(w, {"b": Failed("no b")})
+    action.together = 2
+    w.want(book(PARALLEL.replace("JOIN", "all")))
+    run = await w.drive(30)
+    assert run.status is RunStatus.UNDONE
+    assert sorted(action.log) == ["a", "b", "c", "undo a", "undo c"]
+    w.store.close()
+
+
 async def test_any_branch_is_enough_and_what_waits_is_let_go(w):
     action = with_actions(w, {"a": Waiting(50.0, "not yet"), "c": Done({"did": "c"})})
     w.want(book(PARALLEL.replace("JOIN", "any")))
