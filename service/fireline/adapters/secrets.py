@@ -32,7 +32,8 @@ def _forms(value: str) -> set[str]:
     if len(value) < _SHORTEST:
         return set()
     encoded = base64.b64encode(value.encode()).decode()
-    forms = {value, quote(value, safe=""), quote_plus(value), encoded, encoded.rstrip("=")}
+    forms = {value, encoded, encoded.rstrip("=")}
+    forms |= {quoted(value, safe=safe) for quoted in (quote, quote_plus) for safe in ("", "/")}
     forms |= {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1], value.strip()}
     forms |= {line for line in value.splitlines() if len(line.strip()) >= 4 * _SHORTEST}
     return {form for form in forms if len(form) >= _SHORTEST}
