@@ -36,7 +36,7 @@ LONG = os.environ.get("FIRELINE_FAULTS") == "long"
 OUTAGES, PEOPLE, EVERY = (1000, 50, 4.0) if LONG else (64, 16, 3.0)
 BESIDE = 400 if LONG else 112  # more than the four that Slack takes of one room at once
 KILLS = 30 if LONG else 4
-pytestmark = [pytest.mark.slow, pytest.mark.slack, pytest.mark.timeout(900 if LONG else 240)]
+pytestmark = [pytest.mark.slow, pytest.mark.slack, pytest.mark.timeout(2400 if LONG else 600)]
 
 
 @dataclass(frozen=True)
