@@ -20,7 +20,7 @@ STALLS = {
     "the consumer's thread": (signal.SIGPROF, r"nothing was read for 4 s although there is more"),
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Drops:
