@@ -133,7 +133,8 @@ def _apply(tx: Transaction, what: Input, decision: Decision, before: Incident | 
         tx.record(of_decision(what, before, after, decision.entries, now))
     elif decision.refused and not isinstance(what, SignalArrived):
         tx.record(of_refusal(what, what.incident, decision.reason, now))
-    for key in decision.disarm:
+    opened = before is None and after is not None  # nothing of it can be armed yet
+    for key in () if opened else decision.disarm:
         tx.disarm(key)
     for timer in decision.arm:
         tx.arm(timer)
