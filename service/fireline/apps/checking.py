@@ -4,6 +4,7 @@ import gc
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -40,9 +41,12 @@ def run(
     settings = settings_with(rules, runbooks)
     ahead = Ahead(SystemClock().now(), _asked(channels), _configured(settings))
     began = time.perf_counter()
+    allowed, faults = targets.read(settings)
+    listed = None if allowed is None or settings.targets is None else allowed.names()
+    known = replace(plugins(), targets=listed)
     with _uncollected():
-        loaded = load(settings.rules, settings.runbooks, plugins(), today=_today(), ahead=ahead)
-    problems = _of(files, loaded, settings) if files else (*loaded.problems, *targets.read(settings)[1])
+        loaded = load(settings.rules, settings.runbooks, known, today=_today(), ahead=ahead)
+    problems = _of(files, loaded, settings) if files else (*loaded.problems, *faults)
     took = time.perf_counter() - began
     match form:
         case "json":

@@ -8,6 +8,16 @@ PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 """Where an argument of a command takes a parameter: `{unit}`."""
 
 
+USED_BY: Mapping[str, tuple[str, ...]] = {
+    "kafka.publish": ("topic",),
+    "command.run": ("command",),
+    "sql.query": ("database",),
+    "metric.query": ("prometheus",),
+    "wait_for": ("metric", "prometheus"),
+}
+"""Where the options of an action name a target: the last part says what it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A program that may be run. `parameters` are the patterns that values must match in full, by name.

@@ -88,3 +88,5 @@ class Plugins:
     """By kind of event, the fields whose values are always a `number` or a `text`; of others nothing is known."""
     addresses: Mapping[str, tuple[AddressForm, AddressForm]] = field(default_factory=dict)
     """By channel, the form of a person's address and of a room's; one that is not here takes any text."""
+    targets: Mapping[str, frozenset[str]] | None = None
+    """What the targets file lists, by the option that names it; None: the file is not known here."""
