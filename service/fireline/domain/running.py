@@ -43,6 +43,7 @@ from fireline.domain.run_plans import (
     step_of,
     stopped_short,
 )
+from fireline.domain.run_questions import ASKED, DOUBT, doubt, remember
 from fireline.domain.run_undoing import UNDO_ATTEMPTS, backward, begin_undo, next_undo, record_undo, undo_failed
 from fireline.domain.runbooks import (
     Ending,
@@ -88,12 +89,6 @@ __all__ = [
 
 UNKNOWN_ATTEMPTS = 3
 """A step of unknown outcome is tried this often at least (with the same key) before it counts as failed."""
-
-ASKED = "asked"
-"""Where a step's memory keeps when it asked a person; a step without it waits for nobody."""
-
-DOUBT = "doubt"
-"""Marks in a step's memory that the question is whether to repeat a step of unknown outcome."""
 
 
 def new_steps(runbook: Runbook) -> tuple[StepRun, ...]:
@@ -376,13 +371,6 @@ def _failed_within(run: Run, entry: Step, step: StepRun, reason: str, now: float
     return put(run, replace(outer, memory={**outer.memory, UNDOING: why}))
 
 
-def doubt(run: Run, step: str, now: float) -> Run:
-    """The run with a step of unknown outcome waiting for a person's word whether to do it again."""
-    found = step_of(run, step)
-    memory = {**found.memory, ASKED: now, DOUBT: True}
-    return put(run, replace(found, status=StepStatus.WAITING, memory=memory, next_at=found.due_at))
-
-
 def skip(run: Run, step: str, reason: str, now: float) -> Run:
     """The run with a step that is not done, because its `if` does not hold."""
     return put(run, replace(step_of(run, step), status=StepStatus.SKIPPED, error=reason, ended_at=now, next_at=None))
@@ -400,9 +388,3 @@ def abort(run: Run, by: str, reason: str, now: float, *, undo: bool = False) -> 
     if undo and run.status in (RunStatus.RUNNING, RunStatus.UNDOING):
         return replace(stopped, status=RunStatus.UNDOING, reason=text)
     return end(stopped, End(RunStatus.ABORTED, text), now)
-
-
-def remember(run: Run, step: str, memory: Mapping[str, object]) -> Run:
-    """The run with something more for a waiting step to find, to be looked at again at once."""
-    found = step_of(run, step)
-    return put(run, replace(found, memory={**found.memory, **memory}, next_at=None))
