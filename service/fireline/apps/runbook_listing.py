@@ -15,6 +15,7 @@ from fireline.apps.runbook_files import NOT_DONE, file_of, named, read
 from fireline.domain.configuration import Configuration
 from fireline.domain.durations import written
 from fireline.domain.reviews import day_of, due, overdue
+from fireline.domain.runbook_steps import entries
 from fireline.domain.runbooks import Input, OnFailure, Runbook, Step
 
 
@@ -69,7 +70,7 @@ def show(name: str, rules: Path | None, runbooks: Path | None, *, as_json: bool)
     table(("input", "type", "default", "one of"), rows, "It has none.")
     say("")
     say("Steps", "bold")
-    table(("step", "uses", "if", "when it fails", "undone by"), map(_row, book.steps), "It has none.")
+    table(("step", "uses", "if", "when it fails", "undone by"), [_row(*each) for each in entries(book)], "It has none.")
     return 0
 
 
@@ -114,10 +115,10 @@ def _default(parameter: Input) -> str:
     return "must be given" if parameter.default is None else str(parameter.default.source)
 
 
-def _row(step: Step) -> Sequence[object]:
+def _row(name: str, step: Step) -> Sequence[object]:
     undo = "irreversible" if step.irreversible else "-" if step.undo is None else step.undo.uses
     fails = step.on_failure.value if step.on_failure is not OnFailure.STOP else "stop"
-    return step.id, step.uses, step.if_.source if step.if_ is not None else "-", fails, undo
+    return name, step.uses, step.if_.source if step.if_ is not None else "-", fails, undo
 
 
 def _summary(book: Runbook, configuration: Configuration, today: date) -> Mapping[str, object]:
@@ -154,13 +155,13 @@ def _document(book: Runbook) -> Mapping[str, object]:
             "stop_if": None if book.stop_if is None else book.stop_if.source,
             "deadline_seconds": book.deadline,
         },
-        "steps": [_step(step) for step in book.steps],
+        "steps": [_step(*each) for each in entries(book)],
     }
 
 
-def _step(step: Step) -> Mapping[str, object]:
+def _step(name: str, step: Step) -> Mapping[str, object]:
     return {
-        "id": step.id,
+        "id": name,
         "uses": step.uses,
         "with": step.with_.source,
         "if": None if step.if_ is None else step.if_.source,

@@ -5,7 +5,7 @@ of its own (apps/runbook_stage.py): a copy of the routes and of the incident in 
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,15 +23,26 @@ from fireline.apps.runbook_rehearsed import Script, rehearsed
 from fireline.apps.runbook_stage import IN_MEMORY, Stage
 from fireline.apps.runbook_unknowns import Assumptions, lenient, lenient_options
 from fireline.apps.settings import Settings
+from fireline.apps.targets import targets_of
 from fireline.domain.configuration import Configuration
 from fireline.domain.incidents import Incident
 from fireline.domain.routes import Route
 from fireline.domain.runbooks import Autonomy, Run, Runbook
+from fireline.domain.targets import Targets
 from fireline.engine import approvals
 from fireline.engine.ports import Transaction
 from fireline.engine.starting import Unfit, Wanted
 
 TURNS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What a rehearsal takes as it is: the files, what steps act on, and what is assumed."""
+
+    configuration: Configuration
+    targets: Targets
+    script: Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,8 @@ def run(
     script = Script.of(assume, fail)
     with _seen(settings) as (store, note):
         asked = Asked(book, inputs_of(book, given), None, person or system_user(), SystemClock().now())
-        rehearsal = _rehearsed(store, configuration, asked, None if incident is None else number_of(incident), script)
+        around = _Around(configuration, targets_of(settings), script)
+        rehearsal = _rehearsed(store, around, asked, None if incident is None else number_of(incident))
     rehearsal = replace(rehearsal, note=note)
     (tell_json if as_json else tell)(rehearsal)
     stopped = any(guard.passes is False for guard in rehearsal.guards)
@@ -89,21 +101,19 @@ def _seen(settings: Settings) -> Iterator[tuple[DatabaseStore, str]]:
         store.close()
 
 
-def _rehearsed(
-    store: DatabaseStore, configuration: Configuration, asked: Asked, incident: int | None, script: Script
-) -> Rehearsal:
+def _rehearsed(store: DatabaseStore, around: _Around, asked: Asked, incident: int | None) -> Rehearsal:
     with store.reading() as tx:
         asked = replace(asked, incident=None if incident is None else _incident(tx, incident))
         try:
-            drafted = draft(tx, configuration, asked)
+            drafted = draft(tx, around.configuration, asked)
         except Unfit as fault:
             raise Refused(f"{asked.book.name} cannot run: {fault}; say it with --input name=value") from None
-        judged = tuple(guards(tx, configuration, asked, drafted))
+        judged = tuple(guards(tx, around.configuration, asked, drafted))
         routes = tuple(tx.routes())
     assumptions = Assumptions()
     book = lenient(asked.book, assumptions)
-    run = asyncio.run(_played(replace(asked, book=book), configuration, routes, drafted.inputs, script))
-    return Rehearsal(asked.book, judged, run, tuple(script.order), frozenset(assumptions.conditions), "")
+    run = asyncio.run(_played(replace(asked, book=book, inputs=drafted.inputs), around, routes))
+    return Rehearsal(asked.book, judged, run, tuple(around.script.order), frozenset(assumptions.conditions), "")
 
 
 def _incident(tx: Transaction, number: int) -> Incident:
@@ -113,27 +123,22 @@ def _incident(tx: Transaction, number: int) -> Incident:
     return found
 
 
-async def _played(
-    asked: Asked,
-    configuration: Configuration,
-    routes: Sequence[Route],
-    inputs: Mapping[str, object],
-    script: Script,
-) -> Run:
+async def _played(asked: Asked, around: _Around, routes: Sequence[Route]) -> Run:
     book = asked.book
-    current = replace(configuration, runbooks={**configuration.runbooks, book.name: book})
+    current = replace(around.configuration, runbooks={**around.configuration.runbooks, book.name: book})
     kinds = plugins().actions
     stage = Stage(
         current,
-        lambda name, real: rehearsed(real, kinds[name], script),
+        lambda name, real: rehearsed(real, kinds[name], around.script),
         asked.now,
         options={name: lenient_options(kind.options) for name, kind in kinds.items()},
+        targets=around.targets,
     )
     try:
         _copy(stage, routes, asked.incident)
         number = None if asked.incident is None else asked.incident.number
         started = stage.runs.request(
-            Wanted("rehearsal", book.name, number, inputs, person="rehearsal", mode=Autonomy.AUTO)
+            Wanted("rehearsal", book.name, number, asked.inputs, person="rehearsal", mode=Autonomy.AUTO)
         )
         if started.run is None:
             raise Refused(f"{book.name} cannot be rehearsed: {started.reason}")

@@ -49,7 +49,7 @@ def tell(rehearsal: "Rehearsal") -> None:
         say(f"Undone, in this order: {', '.join(undone)}", "magenta")
     say(f"It would end as {run.status.value}: {run.reason}", "green" if run.status.value == "succeeded" else "red")
     if _holds_unknown(rehearsal):
-        say(f"{OPEN}...› is what only a real run knows; --assume step.output=value tries a value, --fail step")
+        say(f"{OPEN}...› is what only a real run knows. --assume step.output=value tries one, --fail step a failure")
 
 
 def _holds_unknown(rehearsal: "Rehearsal") -> bool:

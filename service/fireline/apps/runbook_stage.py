@@ -18,6 +18,7 @@ from fireline.domain.incidents import SignalArrived
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.runbook_tests import TestedIncident
 from fireline.domain.runbooks import Run, Runbook
+from fireline.domain.targets import Targets
 from fireline.engine.outward import Action
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
@@ -42,12 +43,14 @@ class Stage:
         dressed: Callable[[str, Action], Action],
         now: float,
         options: Mapping[str, type[BaseModel]] | None = None,
+        targets: Targets | None = None,
     ) -> None:
         self.clock = FakeClock(now)
         self.store: DatabaseStore = open_store(IN_MEMORY)
         self.settings = Fixed(configuration)
         self.responder = Responder(self.store, self.settings, self.clock, frozenset())
-        real = build_actions(Ports(self.store, self.settings, self.clock, self.responder))
+        ports = Ports(self.store, self.settings, self.clock, self.responder, targets=targets or Targets())
+        real = build_actions(ports)
         self.actions = {name: dressed(name, action) for name, action in real.items()}
         self.options = options or {name: schema.options for name, schema in plugins().actions.items()}
         self.runs = Runs(

@@ -74,6 +74,23 @@ class Lenient:
         return _rendered(self.real.source, values)
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A template of a list; one that is not known has one item, which is not known either."""
+
+    real: Template
+
+    @property
+    def source(self) -> object:
+        """The value as written."""
+        return self.real.source
+
+    def render(self, values: Mapping[str, object]) -> object:
+        """The list."""
+        found = _rendered(self.real.source, values)
+        return [found] if isinstance(found, str) and unknown(found) else found
+
+
 def _rendered(source: object, values: Mapping[str, object]) -> object:
     match source:
         case str():
@@ -180,7 +197,7 @@ def _steps(steps: tuple[Step, ...], assumptions: Assumptions) -> Iterator[Step]:
             with_=Lenient(step.with_),
             if_=None if step.if_ is None else Assumed(step.if_, assumptions.conditions.add),
             undo=None if step.undo is None else replace(step.undo, with_=Lenient(step.undo.with_)),
-            foreach=None if step.foreach is None else replace(step.foreach, items=Lenient(step.foreach.items)),
+            foreach=None if step.foreach is None else replace(step.foreach, items=Listed(step.foreach.items)),
             branches=tuple(Branch(b.name, tuple(_steps(b.steps, assumptions))) for b in step.branches),
             sub=None if step.sub is None else lenient(step.sub, assumptions),
         )
