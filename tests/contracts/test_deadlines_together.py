@@ -23,7 +23,7 @@ from fireline.engine.timers import HANDS, LEASE, Sweeper
 from tests.domain.deciding_world import policy, signal, target, world
 from tests.engine.runs_world import Fixed
 
-COUNT = 24
+COUNT = 12
 WAIT = 300.0
 
 
