@@ -55,13 +55,14 @@ async def test_a_paused_run_begins_nothing_and_goes_on_where_it_was(w):
 
 
 async def test_a_paused_run_still_ends_at_its_deadline(w):
-    with_actions(w, {"a": Waiting(5.0, "not yet")})
-    w.want(book(TWO, "deadline: 1m"))
+    action = with_actions(w, {"a": Waiting(5.0, "not yet")})
+    w.want(book(TWO, f"deadline: 1m\nfinally: [{one('clean', undo=False)}]"))
     await w.runs.run_once()
     w.runs.pause(1, "ann")
     w.clock.advance(61)
     await w.runs.run_once()
     assert w.run().status is RunStatus.FAILED
+    assert action.log == ["a", "clean"], "what comes last is not held back"
 
 
 async def test_an_act_on_a_run_that_has_changed_does_nothing(both):

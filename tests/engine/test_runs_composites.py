@@ -304,6 +304,7 @@ async def test_what_comes_last_is_done_after_an_abort_too_and_a_second_abort_end
     assert w.run().status is RunStatus.FINISHING
     await w.runs.run_once()
     assert action.log == ["a", "clean"]
+    assert "comes last" in w.runs.pause(1, "ann")
     assert w.runs.abort(1, "ann", "really").done
     assert w.run().status is RunStatus.ABORTED
 

@@ -21,6 +21,8 @@ def pause(run: Run, by: str, reason: str, now: float) -> Run | str:
         return f"Run {run.id} is paused already, by {run.paused.by}."
     if run.status is RunStatus.WAITING:
         return f"Run {run.id} has not started yet; reject or abort it."
+    if run.ending is not None:
+        return f"Run {run.id} is at what comes last whatever happens; an abort ends that too."
     return replace(run, paused=Pause(by, now, reason))
 
 

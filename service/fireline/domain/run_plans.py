@@ -141,5 +141,6 @@ def end(run: Run, ending: End, now: float) -> Run:
         run = stopped_short(run, f"interrupted: {ending.reason}", now)
     if begun and any(step.last and step.status is StepStatus.PENDING for step in run.steps):
         last = Ending(ending.status, ending.reason, now + FINALLY_TIME)
+        run = replace(run, paused=None)  # nobody holds back what is to be done whatever happens
         return replace(run, status=RunStatus.FINISHING, reason=ending.reason, ending=last, next_at=None)
     return replace(run, status=ending.status, reason=ending.reason, ended_at=now, next_at=None, paused=None)

@@ -153,11 +153,9 @@ def _succeeded(run: Run, runbook: Runbook) -> End:
 
 
 def _last(run: Run, ending: Ending, runbook: Runbook, now: float) -> tuple[Plan, ...]:
-    """The steps that are done whatever happened; a run that is held for long ends all the same."""
+    """The steps that are done whatever happened; nobody holds them back, and they end in time."""
     if now >= ending.until:
         return (End(ending.status, f"{ending.reason}; the last steps were not finished in time"),)
-    if run.paused is not None:
-        return (Sleep(ending.until, f"paused by {run.paused.by}"),)
     steps = by_id(run)
     failed = [steps[each.id] for each in runbook.finally_ if steps[each.id].status is StepStatus.FAILED]
     reason = "; ".join([ending.reason, *(f"finally {step.id} failed: {step.error}" for step in failed)])
