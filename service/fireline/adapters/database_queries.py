@@ -14,8 +14,6 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from urllib.parse import quote
 
-import psycopg
-from psycopg.rows import dict_row
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -43,6 +41,8 @@ class ReadOnlyQueries(Queries):
         password = self._secrets.secret(query.password) if query.password else None
         if query.password and password is None:
             return NotSent(f"there is no secret {query.password}", final=True)
+        import psycopg
+
         shown = hiding([(query.password, password)] if password else [])
         try:
             async with asyncio.timeout(query.timeout + _CONNECTING):
@@ -58,6 +58,8 @@ def _said(fault: Exception) -> str:
 
 
 def _temporary(fault: Exception) -> bool:
+    import psycopg
+
     if isinstance(fault, psycopg.Error):
         unconnected = isinstance(fault, psycopg.OperationalError) and fault.sqlstate is None
         return unconnected or (fault.sqlstate or "").startswith(_TEMPORARY)
@@ -66,6 +68,9 @@ def _temporary(fault: Exception) -> bool:
 
 # PostgreSQL
 async def _postgres(query: Query, password: str | None) -> Rows:
+    import psycopg
+    from psycopg.rows import dict_row
+
     options = f"-c default_transaction_read_only=on -c statement_timeout={max(1, round(query.timeout * 1000))}"
     connection = await psycopg.AsyncConnection.connect(
         query.url.replace("postgres://", "postgresql://"),
