@@ -2,16 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from fireline.domain.outcomes import Waiting
 from fireline.domain.targets import Targets
 from fireline.engine.clusters import Cluster
-from fireline.engine.driving import Hears
 from fireline.engine.outgoing import Execute, Fetch, Queries
 from fireline.engine.outward import Action, Publisher, StepContext
 from fireline.engine.ports import Clock, Settings, Store
+
+if TYPE_CHECKING:
+    from fireline.engine.journal import Hears  # dear to load: it brings all of deciding
 
 AWAY = 0.5
 """Seconds until an action that found the database away, or busy, looks again."""
@@ -31,7 +34,7 @@ class Ports:
     store: Store
     settings: Settings
     clock: Clock
-    responder: Hears
+    responder: "Hears"
     fetch: Fetch | None = None
     publisher: Publisher | None = None
     execute: Execute | None = None
