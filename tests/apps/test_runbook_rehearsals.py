@@ -132,6 +132,13 @@ def test_guards_say_whether_they_would_let_it_pass_now(house):
     assert "ann" not in said.out.partition("one of ")[2].splitlines()[0]
 
 
+def test_the_stop_switch_is_one_of_the_guards(house):
+    assert house("stop", "--reason", "the fallback is worse", "--as", "ann").code == 0
+    code, document = told(house, "route-back", *SERVICE)
+    assert (code, guard(document, "stop switch")["passes"]) == (1, False)
+    assert "the fallback is worse" in guard(document, "stop switch")["why"]
+
+
 def test_a_guard_that_only_writes_down_stops_it(house):
     path = house.runbooks / "route-back.yaml"
     path.write_text(path.read_text().replace("mode: auto", "mode: suggest"))

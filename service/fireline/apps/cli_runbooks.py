@@ -41,6 +41,17 @@ def show(
     raise typer.Exit(load("runbook_listing").show(name, rules, runbooks, as_json=as_json))
 
 
+@app.command("actions")
+def actions(
+    name: Annotated[
+        str | None, typer.Argument(help="An action, such as route.set; all by default", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what a step may use here, also of other packages, or show one: its options, outputs and an example."""
+    raise typer.Exit(load("action_listing").actions(name, as_json=as_json))
+
+
 @app.command("check")
 def check(
     path: Annotated[
@@ -114,7 +125,7 @@ def rehearse(  # noqa: PLR0917 - typer turns each parameter into an option
 ) -> None:
     """Show what a runbook would do now, step by step, and which guard would stop it. Nothing is done.
 
-    Guards (autonomy, approval, stop_if, lock, budget) are judged on the database as it is, which is only read. The
+    Guards (autonomy, stop switch, lock, budget ...) are judged on the database as it is, which is only read. The
     steps are taken by the engine of real runs, on a copy of the routes in memory; actions say what they would do. What
     only a real run can know is shown as a placeholder, and an `if` that needs one is taken to hold. Try other ways:
 
