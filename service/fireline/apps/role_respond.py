@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from fireline.actions import build_actions
 from fireline.actions.schema import Ports
@@ -19,8 +19,6 @@ from fireline.adapters.kafka import KafkaPublisher
 from fireline.adapters.kubernetes import KubernetesCluster
 from fireline.adapters.processes import Processes
 from fireline.adapters.secrets import EnvironmentSecrets
-from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_client
-from fireline.adapters.slack_interactions import Asked
 from fireline.adapters.wakes import Wakes
 from fireline.apps import lifeline, logs
 from fireline.apps.audit_checkpoints import Checkpoints
@@ -57,6 +55,9 @@ from fireline.engine.runs import Runs
 from fireline.engine.silences import Maintenance
 from fireline.engine.stops import Switch
 from fireline.engine.timers import HANDS, Sweeper
+
+if TYPE_CHECKING:
+    from fireline.adapters.slack import SlackSocket
 
 log = logging.getLogger("fireline.respond")
 
@@ -199,10 +200,12 @@ def _route_lease_due(parts: Parts, timer: Timer) -> None:
         log.warning("the lease of the fallback of %s ended: %s", service, done.route.reason)
 
 
-def _slack(parts: Parts, runs: Runs) -> SlackSocket | None:
+def _slack(parts: Parts, runs: Runs) -> "SlackSocket | None":
     settings = parts.settings
     if settings.slack_bot_token is None or settings.slack_app_token is None:
         return None
+    from fireline.adapters.slack import SlackSocket, person_by_slack_id, slack_client
+    from fireline.adapters.slack_interactions import Asked
 
     switch = Switch(parts.store, parts.files, parts.clock, parts.responder.configured)
 
