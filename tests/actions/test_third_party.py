@@ -1,5 +1,6 @@
 """Actions of other packages: found by entry point, loaded when used, and where a runbook uses a broken one, told."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -135,6 +136,18 @@ def test_the_example_package_keeps_the_contract(beside):
     done = run(beside, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", cwd=beside / "source")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "9 passed" in done.stdout
+
+
+def test_it_is_listed_and_its_page_is_shown(beside):
+    listed = run(beside, "-m", "fireline.apps.cli", "runbook", "actions", "--json")
+    assert listed.returncode == 0, listed.stderr
+    found = {each["name"]: each for each in json.loads(listed.stdout)["actions"]}
+    assert found["acme.maintenance"]["from"] == "acme-fireline 0.1.0"
+    assert found["route.set"]["from"] == "Fireline"
+    assert "shown" in found["acme.maintenance"]["options"]["properties"]
+    assert set(found) == {*SCHEMAS, "acme.maintenance"}
+    shown = run(beside, "-m", "fireline.apps.cli", "runbook", "actions", "acme.maintenance")
+    assert "whether customers see the page" in shown.stdout
 
 
 def test_runbooks_may_use_it_where_it_is_installed_and_are_told_where_not(beside, tmp_path):
