@@ -16,6 +16,7 @@ from fireline.apps.bootstrap import plugins
 from fireline.apps.settings import Settings
 from fireline.spec.documents import plain, read_document
 from fireline.spec.loading import load
+from fireline.spec.targets import read_targets
 from tests.docs.texts import ROOT, Snippet, snippets
 
 YAML = list(snippets("yaml"))
@@ -34,6 +35,7 @@ KINDS = {
     "maintenance": "maintenance",
     "autonomy": "autonomy",
 }
+TARGETS = {"commands", "databases", "prometheus"}
 OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""
 
@@ -113,6 +115,9 @@ def test_a_snippet_is_accepted(snippet: Snippet, tmp_path: Path) -> None:
     data = read(str(snippet), snippet.text)
     if set(data) & OTHER:
         return
+    if set(data) & TARGETS:
+        assert read_targets(str(snippet), snippet.text.encode())[1] == ()
+        return
     raw = {"rules/snippet.yaml": snippet.text} if "rules" in data else {}
     raw |= {"runbooks/snippet.yaml": snippet.text} if "steps" in data else {}
     assert faults(tmp_path, put(files(), data), raw) == []
@@ -130,5 +135,5 @@ def test_settings_named_in_the_documentation_exist() -> None:
         for path in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
         for word in re.findall(r"FIRELINE_[A-Z_]+[A-Z]", path.read_text(encoding="utf-8"))
     }
-    allowed = {"FIRELINE_SECRET", "FIRELINE_FAULTS"}
+    allowed = {"FIRELINE_SECRET", "FIRELINE_FAULTS", "FIRELINE_KEY"}
     assert {pair for pair in named if pair[1] not in known and not pair[1].startswith(tuple(allowed))} == set()
