@@ -80,6 +80,9 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     yield _stop_switch(tx, run, configuration)
     yield _lock(tx, run)
     yield _budget(tx, run, asked)
+    if asked.book.cooldown:
+        against = starting.cooling(tx, run, asked.book, asked.now)
+        yield Guard("cooldown", against is None, against or f"none ended in the last {written(asked.book.cooldown)}")
 
 
 def _incident(incident: Incident | None) -> Guard:

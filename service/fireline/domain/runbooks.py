@@ -159,6 +159,7 @@ class Runbook:
     mode: Autonomy = Autonomy.APPROVE
     lock: Template | None = None
     budget: Budget | None = None
+    cooldown: float = 0.0  # seconds after a run ended in which none begins on the same lock
     stop_if: Condition | None = None
     deadline: float = 14_400.0
     reviewed: str | None = None

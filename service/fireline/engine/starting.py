@@ -256,7 +256,7 @@ def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, catalog: Cata
     if run.lock and not tx.take_lock(run.lock, run.id):
         reason = f"waits for {run.lock}, which run {tx.lock_holder(run.lock)} holds"
         return replace(run, reason=reason, next_at=now + LOCK_RETRY)
-    spent = _over_budget(tx, run, runbook, now)
+    spent = _over_budget(tx, run, runbook, now) or cooling(tx, run, runbook, now)
     if spent is not None:
         tx.release_lock(run.lock, run.id)
         return end(run, End(RunStatus.REFUSED, spent), now)
@@ -278,6 +278,22 @@ def stopped(tx: Transaction, run: Run, runbook: Runbook) -> str | None:
         return f"stop_if holds: {runbook.stop_if.source}" if runbook.stop_if.holds(known) else None
     except EvaluationFault as fault:
         return f"stop_if cannot be told: {fault}"
+
+
+def cooling(tx: Transaction, run: Run, runbook: Runbook, now: float) -> str | None:
+    """Why it is too soon after the last run of the runbook on this lock, None when it is not."""
+    if not runbook.cooldown:
+        return None
+    earlier = (each for each in tx.runs(limit=200) if each.runbook == runbook.name and each.lock == run.lock)
+    ended = [each for each in earlier if each.id != run.id and each.started_at is not None]
+    last = max(ended, key=lambda each: each.ended_at or now, default=None)
+    if last is None or last.ended_at is None or now - last.ended_at >= runbook.cooldown:
+        return None
+    left = runbook.cooldown - (now - last.ended_at)
+    return (
+        f"it cools down: run {last.id} on {run.lock or runbook.name} ended {now - last.ended_at:.0f} s ago, "
+        f"{left:.0f} s are left of its cooldown; a person has to decide"
+    )
 
 
 def _over_budget(tx: Transaction, run: Run, runbook: Runbook, now: float) -> str | None:

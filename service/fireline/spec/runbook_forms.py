@@ -80,6 +80,7 @@ class GuardsForm(Part):
 
     lock: str | None = Field(None, description="a template; one run at a time holds it", min_length=1)
     budget: BudgetForm | None = Field(None, description="beyond it, a run asks a person before it starts")
+    cooldown: Duration = Field(0.0, description="how long after a run ended none begins on the same lock")
     stop_if: str | None = Field(None, description="a CEL condition that stops a run")
 
 

@@ -88,6 +88,7 @@ class _Reader:
             mode=Autonomy(form.start.mode),
             lock=self._template(("guards", "lock"), guards.lock, start) if guards.lock else None,
             budget=Budget(guards.budget.runs, guards.budget.per) if guards.budget else None,
+            cooldown=guards.cooldown,
             stop_if=read_condition(self.document, ("guards", "stop_if"), guards.stop_if, self.findings, stop),
             deadline=form.deadline,
             reviewed=form.reviewed,
