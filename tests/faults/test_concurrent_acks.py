@@ -24,7 +24,7 @@ from tests.faults.escalation_trials import outage, write_house
 LONG = os.environ.get("FIRELINE_FAULTS") == "long"
 PEOPLE = 50
 ROUNDS = 40 if LONG else 3
-pytestmark = pytest.mark.timeout(900 if LONG else 900)
+pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -19,7 +19,7 @@ HOUR = 3600.0
 CASES, WAITS = (100, [float(10 + step) for step in range(25)]) if LONG else (12, [5.0, 6.0, 7.0])
 HELD = 45.0 if LONG else 8.0
 """Seconds for which the clock stays wrong: less than the minute after which a jump that lasts is believed."""
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900 if LONG else 900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=[pytest.mark.postgres, pytest.mark.long])])
