@@ -44,7 +44,7 @@ slos:
 """
 SOUND = {
     "rules": RULES,
-    "autonomy": "autonomy: [{name: a, severity: [outage], share_at_least: 50, record: {wrong: 2, of: 3}, at_most: auto}]\n",
+    "autonomy": "autonomy: [{name: a, severity: [outage], record: {wrong: 2, of: 3}, at_most: auto}]\n",
     "calendars": CALENDARS,
     "runbooks": RUNBOOK,
     "catalog": CATALOG,
