@@ -57,6 +57,7 @@ def w(tmp_path):
 
 def with_actions(w, outcomes=None):
     action = Recorder(outcomes)
+    w.settings.current = replace(w.settings.current, autonomy=())  # nobody has to be asked
     for name in ("route.set", "notify"):
         w.actions[name] = action
         w.options[name] = Anything

@@ -4,7 +4,7 @@ A crash is an exception that nothing catches, before or after a commit, or aroun
 over on the same database. The long campaign (`FIRELINE_FAULTS=long`) takes every boundary, the short one every ninth.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from pydantic import BaseModel
@@ -73,7 +73,7 @@ class Target:
 
 def responder(store, clock, target, at=None, owner="one"):
     crashing = Crashing(store, at)
-    made = World(crashing, clock, Fixed(shipped()), owner=owner)
+    made = World(crashing, clock, Fixed(replace(shipped(), autonomy=())), owner=owner)
     for name in ("route.set", "notify"):
         made.actions[name] = Around(target, crashing)
         made.options[name] = Anything
