@@ -27,7 +27,7 @@ $(TEST_STAMP): $(STAMP) deploy/test-tools.sh
 	@bash deploy/test-tools.sh
 	@touch $@
 
-check: setup  ## Lint, format, types, layers, and the repository's own rules and runbooks, with the tests of the rules
+check: setup  ## Lint, format, types, layers, and the repository's own rules and runbooks, with the tests of both
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -35,6 +35,7 @@ check: setup  ## Lint, format, types, layers, and the repository's own rules and
 	@$(BIN)/fireline check
 	@$(BIN)/fireline test
 	@$(BIN)/fireline test packs
+	@$(BIN)/fireline runbook test --strict
 
 test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
 	@$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 8 --durations 25
