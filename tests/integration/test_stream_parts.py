@@ -324,7 +324,7 @@ def at_once(monkeypatch):
 async def test_windows_that_are_filled_again_are_neither_judged_nor_saved_nor_asked(store, monkeypatch):
     lane = SignalLane(lambda *_: None)
     held = evaluate(store, lane)
-    monkeypatch.setattr(Counting, "watches", lambda self, watches, now: ["an answer"], raising=False)
+    monkeypatch.setattr(Counting, "watches", lambda self, watches, now, behind: ["an answer"], raising=False)
     await held.resume({0: (0, 3)})
     await held.handle(batch(0, 1, topic="fireline.partials"))
     held.judge_due()

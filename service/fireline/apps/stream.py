@@ -35,6 +35,9 @@ from fireline.engine.ports import JudgingClock, Store, Unavailable
 from fireline.engine.watching import Claim
 
 T = TypeVar("T")
+_LOOKS, _PAUSE = 50, 0.2
+"""How often, and seconds apart, a topic that was just made is asked for."""
+
 log = logging.getLogger("fireline.stream")
 
 STALLED = 70
@@ -167,12 +170,23 @@ async def _prepare(options: StreamOptions, names: LogNames) -> tuple[dict[str, s
     """See that all topics exist; the generation of each that is read, and which log is behind it."""
     read = [*_sources(options), PARTIALS]
     await asyncio.to_thread(_ensure, options)
-    logs = await names.names(read)
+    logs = await _logs(names, read)
     if options.generation:
         return dict.fromkeys(read, options.generation), logs
     if UNKNOWN in logs.values() or not all(logs.values()):
         return await asyncio.to_thread(_generations, options, read), logs
     return dict(logs), logs
+
+
+async def _logs(names: LogNames, topics: Sequence[str]) -> Mapping[str, str]:
+    """Which log is behind each topic; a broker may know one that was just made a moment later."""
+    logs = await names.names(topics)
+    for _ in range(_LOOKS):
+        if all(logs.values()):
+            break
+        await asyncio.sleep(_PAUSE)
+        logs = await names.names(topics)
+    return logs
 
 
 def _ensure(options: StreamOptions) -> None:

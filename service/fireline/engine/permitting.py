@@ -65,7 +65,7 @@ def reach(
         options = _options(step, known)
         written = step.with_.source if isinstance(step.with_.source, Mapping) else {}
         if options is None:
-            sure = sure and str(written.get("service")) in same
+            sure = sure and ("service" not in written or str(written["service"]) in same)
             share = None if "to" in written or not sure else share
             continue
         service, to = options.get("service"), options.get("to")
