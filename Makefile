@@ -38,7 +38,7 @@ check: setup  ## Lint, format, types, layers, and the repository's own rules and
 	@$(BIN)/fireline runbook test --strict
 
 test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
-	@$(BIN)/python -m pytest -n 3 --dist load --maxschedchunk 8 --durations 25
+	@$(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 8 --durations 25
 
 bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: about ten minutes)
 	@failed=; for f in benchmarks/bench_*.py benchmarks/profile_stream.py; do \

@@ -1,4 +1,4 @@
-"""Turns: a whole Fireline, its gateway and its traffic take about one core, so no more run at a time than there are."""
+"""Turns: a whole Fireline, its gateway and its traffic take half a core or more, so only so many run at a time."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-AT_A_TIME = 2
+AT_A_TIME = 3
 
 
 @pytest.fixture(autouse=True)
