@@ -35,6 +35,7 @@ class Offsets:
         self.told: list[dict[Place, int | None]] = []
         self.flow: list[bool] = []
         self.commits: dict[Place, int] = {}
+        self.read = False
         self.released = 0
         self._resume = resume or {}
 
@@ -43,7 +44,7 @@ class Offsets:
         return {place: at for place, at in self._resume.items() if place in committed}
 
     def committable(self, place: Place) -> int | None:
-        return self.commits.get(place)
+        return self.commits.get(place) if self.read else None  # sooner, a late joiner would begin behind them
 
     def flowing(self, flows: bool) -> None:
         self.flow.append(flows)
@@ -69,11 +70,14 @@ async def read(connection: Connection, offsets: Offsets, directory: Path, want: 
             enough.set()
 
     async def end() -> None:
-        async with asyncio.timeout(20):
-            await enough.wait()
-        if offsets.commits:
-            await asyncio.sleep(1.3)  # a commit interval
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            async with asyncio.timeout(120):
+                await enough.wait()
+            offsets.read = True
+            if offsets.commits:
+                await asyncio.sleep(2.3)  # more than two commit intervals
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     app = BatchApp("g", connection, offsets, datadir=str(directory))
     app.deliver("agent", [topic], handle)
