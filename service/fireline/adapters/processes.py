@@ -19,6 +19,7 @@ _SECRET = re.compile(r"secret:([A-Za-z][A-Za-z0-9_]{0,99})")
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MERCY = 2.0
 """Seconds from being asked to end (SIGTERM) to being ended (SIGKILL)."""
+_GLANCE = 0.01
 _LAST_WORDS = 2.0
 """Seconds to go on reading what a process outside of the group may still hold open."""
 
@@ -91,21 +92,28 @@ async def _ended(process: asyncio.subprocess.Process, execution: Execution, said
     ]
     try:
         async with asyncio.timeout(execution.timeout):
-            code: int | None = await process.wait()
+            code: int | None = await _exit(process)
     except TimeoutError:
         code = None
         _signal(process, signal.SIGTERM)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _MERCY)
+            await asyncio.wait_for(_exit(process), _MERCY)
     finally:
         _signal(process, signal.SIGKILL)
         if process.returncode is None:  # cancelled: nobody waits for it but us
-            await asyncio.shield(process.wait())
+            await asyncio.shield(_exit(process))
     await asyncio.wait(reading, timeout=_LAST_WORDS)
     for task in reading:
         task.cancel()
     await asyncio.gather(*reading, return_exceptions=True)
     return code
+
+
+async def _exit(process: asyncio.subprocess.Process) -> int:
+    """Its exit code as soon as there is one: asyncio's `wait` also waits for whoever has inherited its pipes."""
+    while process.returncode is None:  # noqa: ASYNC110 - there is no event of the end alone
+        await asyncio.sleep(_GLANCE)
+    return process.returncode
 
 
 async def _feed(process: asyncio.subprocess.Process, content: bytes) -> None:
