@@ -13,6 +13,7 @@ it helped is for a step of its own to verify.
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -154,9 +155,9 @@ class _Move(_OfAlias, Write):
     def saved(self, before: State) -> State:
         return {"version": before.get("version")}
 
+    @abstractmethod
     async def wanted(self, options: MoveOptions, context: StepContext, now: str | None) -> str | Outcome | None:
         """The version to move to; None removes the alias."""
-        raise NotImplementedError
 
     async def read(self, options: object, context: StepContext) -> State | Outcome:
         assert isinstance(options, MoveOptions)

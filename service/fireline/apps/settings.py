@@ -45,13 +45,12 @@ _HINTS = {
     "kafka_protocol": "choose PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
     "kafka_sasl_mechanism": "choose PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512",
     "targets": "give the path of a file in YAML form: docs/reference/targets.md",
-    "kafka_ssl_ca": "give the path of a file in PEM form",
-    "kafka_ssl_cert": "give the path of a file in PEM form",
-    "kafka_ssl_key": "give the path of a file in PEM form",
+    **dict.fromkeys(
+        ("kafka_ssl_ca", "kafka_ssl_cert", "kafka_ssl_key", "email_ca"), "give the path of a file in PEM form"
+    ),
     "email_server": "write host:port, such as smtp.example.com:587",
     "email_from": "write a mail address, such as fireline@example.com or `Fireline <fireline@example.com>`",
     "email_security": "choose starttls, tls or none",
-    "email_ca": "give the path of a file in PEM form",
     "webhook_secret": "write whsec_ and 24 to 64 random bytes in Base64: echo whsec_$(openssl rand -base64 32)",
     "pagerduty_url": "write a URL that starts with https:// or http://",
     "audit_key": "make one with `openssl rand -hex 32`, and keep the old ones behind it when you change it",

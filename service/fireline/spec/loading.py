@@ -119,11 +119,7 @@ def load(
     settle(documents, findings, whole=today is not None and ahead is not None)
     if findings.count() or catalog is None or oncall is None or severities is None or topics is None:
         return Loaded(None, findings.sorted())
-    texts = {
-        **{f"rules/{name}": text for name, text in baselines.texts.items()},
-        **{f"rules/{name}": document.text for name, document in rule_files.documents.items()},
-        **{f"runbooks/{name}": document.text for name, document in runbook_files.documents.items()},
-    }
+    texts = _texts(baselines, rule_files, runbook_files)
     configuration = Configuration(
         rules={placed.rule.name: placed.rule for placed in rules},
         runbooks={placed.runbook.name: placed.runbook for placed in runbooks},
@@ -138,6 +134,15 @@ def load(
         autonomy=autonomy,
     )
     return Loaded(configuration, findings.sorted())
+
+
+def _texts(baselines: Baselines, rule_files: _Files, runbook_files: _Files) -> dict[str, str]:
+    """What was read, by its path from where both directories are."""
+    return {
+        **{f"rules/{name}": text for name, text in baselines.texts.items()},
+        **{f"rules/{name}": document.text for name, document in rule_files.documents.items()},
+        **{f"runbooks/{name}": document.text for name, document in runbook_files.documents.items()},
+    }
 
 
 @dataclass(frozen=True, slots=True)
