@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from time import monotonic, time
+from time import time
 
 import orjson
 import pytest
@@ -99,16 +99,15 @@ def test_broken_files_change_nothing_and_mended_ones_everything(tmp_path: Path, 
         eventually("pages go on", lambda: paged(fireline, "fraud_errors"), 20)
         assert of_rule(fireline, "fireline_files").pages == (), "broken files are told, and wake nobody"
 
-        before, began = length(fireline), monotonic()
+        before = length(fireline)
+        (tmp_path / "rules" / "added.yaml").write_text(ADDED)  # first, while the other is broken: both are one change
         path.write_text(sound.replace("p99 > 800 && n >= 20", "p99 > 801 && n >= 20"))
-        (tmp_path / "rules" / "added.yaml").write_text(ADDED)
         eventually("it is in force in every role", lambda: in_force(fireline, before), 10)
-        assert monotonic() - began < 20
         event(fireline, "added_here")
         eventually("the new rule fires", lambda: fires(fireline, "added"), 15)
         eventually("they are told to be sound", lambda: not of_rule(fireline, "fireline_files").firing, 10)
-        told = fireline.command("changes").stdout
-        assert "added.yaml, rules/fraud.yaml" in told, told
+        told = fireline.command("changes")
+        assert "added.yaml, rules/fraud.yaml" in told.stdout, told
         assert fireline.doctor()[1]["files"]["finding"] != "fault"
 
 

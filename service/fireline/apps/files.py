@@ -88,11 +88,11 @@ class Files:
             return ()
         self._seen = seen
         loaded = self.read()
-        self.problems = ()
         if loaded.configuration is None:
             self._tell(loaded.problems)
             return loaded.problems
         self._put(loaded.configuration)
+        self.problems = ()  # last: whoever sees no problems sees what is in force since
         return ()
 
     def _load(self, rules: Path, runbooks: Path) -> Loaded:

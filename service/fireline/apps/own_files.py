@@ -42,14 +42,13 @@ class FilesTold:
 
     def look(self) -> None:
         """One look: note what came in force, and say what is broken or mended."""
-        current = self._files.current
+        problems, current = self._files.problems, self._files.current  # in this order: sound means already in force
         if current.hash != self._known:
             self._note(current)
             self._known = current.hash
         with self._store.reading() as tx:
             told = own_files.told_of(tx.latest_incident(SERVICE, GROUP, "live"))
-        problems, now = self._files.problems, self._clock.now()
-        signal = None
+        signal, now = None, self._clock.now()
         if problems:
             signal = own_files.firing(problems, told, current.hash, self._responder.world, now)
         elif told is not None:
