@@ -77,6 +77,33 @@ def test_a_file_that_an_editor_replaced_by_one_of_the_same_size_and_time_is_seen
     assert loaded.current.hash != before
 
 
+def test_a_file_that_is_still_being_written_changes_nothing(home):
+    loaded = files(home)
+    before, path = loaded.current.hash, home / "rules" / "fraud.yaml"
+    sound = path.read_text()
+    half = sound[: sound.index("  - name:", sound.index("  - name:") + 1)]
+    assert len(half) < len(sound) / 2
+    for written in ("", half, sound.replace("p99 > 800", "p99 > 900")):
+        path.write_text(written)
+        loaded.look()
+        assert (loaded.current.hash, loaded.problems) == (before, ()), "not two looks the same"
+    loaded.look()
+    assert loaded.current.hash != before
+    assert loaded.current.rules.keys() == files(home).current.rules.keys()
+
+
+def test_an_empty_file_is_a_fault_and_takes_no_rules_away(home):
+    loaded, path = files(home), home / "rules" / "fraud.yaml"
+    before = loaded.current
+    path.write_text("\n")
+    (problem,) = loaded.refresh()
+    assert (problem.message, problem.line) == ("the file is empty", 1)
+    assert loaded.current is before
+    path.write_text("# they come later\n")
+    assert loaded.refresh() == ()
+    assert not [name for name in loaded.current.rules if name.startswith("fraud_latency")]
+
+
 @pytest.mark.parametrize("name", ["rules", "runbooks"])
 def test_a_removed_directory_is_a_broken_change(home, name):
     loaded = files(home)

@@ -298,11 +298,11 @@ def _broker(parts: Parts | Look) -> dict[str, object]:
     return dict(found[0])
 
 
-async def follow_files(files: Files, every: float = 2.0) -> None:
+async def follow_files(files: Files, every: float = 1.0) -> None:
     """Put changed files in force as long as this task lives."""
     while True:
         await asyncio.sleep(every)
         try:
-            await asyncio.to_thread(files.refresh)
+            await asyncio.to_thread(files.look)
         except Exception:
             log.exception("the files could not be read anew; the last good configuration stays in force")

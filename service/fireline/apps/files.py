@@ -44,7 +44,7 @@ class Files:
         self.rules, self.runbooks, self.plugins, self.clock = rules, runbooks, plugins, clock
         self.on_change: list[Callable[[Configuration], None]] = []
         self._kept, self._quiet = kept, quiet
-        self._seen = self.fingerprint()
+        self._seen = self._looked = self.fingerprint()
         self.problems: tuple[Problem, ...] = ()
         loaded = self.read()
         found = loaded.configuration or self._last_good()
@@ -80,6 +80,13 @@ class Files:
                 continue
             digest.update(f"{path}|{stat.st_ino}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}\n".encode())
         return digest.hexdigest()
+
+    def look(self) -> None:
+        """Refresh, unless somebody is still writing: a file that is half saved may be sound, and lack rules."""
+        seen = self.fingerprint()
+        if seen == self._looked:
+            self.refresh()
+        self._looked = seen
 
     def refresh(self) -> tuple[Problem, ...]:
         """Put changed files in force if they are sound; otherwise keep the last good ones and return the faults."""

@@ -48,7 +48,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
             log.warning("signal %s of %s is not told: %s", signal.id, signal.rule, OUTDATED)
 
     def refresh() -> Configuration:
-        parts.files.refresh()
+        parts.files.look()
         return parts.files.current
 
     def formats(configuration: Configuration) -> Mapping[str, Source]:

@@ -49,7 +49,7 @@ _ASK_AGAIN = 0.5
 _KNOCK_AGAIN = 5.0
 """Seconds until a broker that did not let us in is asked again: some lock users out who try too often."""
 _CRASH_WITHIN = 3.0
-_LOOK_FOR_CHANGES = 2.0
+_LOOK_FOR_CHANGES = 1.0
 
 
 @dataclass(frozen=True, slots=True)

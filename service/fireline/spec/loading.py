@@ -87,6 +87,7 @@ def load(
     """
     findings = Findings()
     rule_files, runbook_files = _read_all(rules_dir, findings), _read_all(runbooks_dir, findings, _NOT_RUNBOOKS)
+    _none_empty(rule_files, findings)
     severities, response = _severities(rule_files, findings)
     catalog = _catalog(rule_files, plugins, findings)
     calendars = _calendars(rule_files, findings)
@@ -210,6 +211,13 @@ def _read_all(directory: Path, findings: Findings, without: frozenset[str] = fro
         if path.suffix in _SUFFIXES and not without.intersection(name.parts) and path.is_file():
             documents[name.as_posix()] = _read(path)
     return _Files(directory, documents)
+
+
+def _none_empty(files: _Files, findings: Findings) -> None:
+    """A file that is saved half way is no wish to have no rules, no silences or no limits of what acts by itself."""
+    for name, document in files.documents.items():
+        if name not in {CATALOG, ONCALL} and not document.faults and not document.text.strip():
+            findings.error(document, (), "the file is empty", "write it, or remove it", code=codes.MISSING)
 
 
 def _read(path: Path) -> Document:
