@@ -143,6 +143,27 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Oscillation:
+    """No run begins that would be the `reversals`-th within `per` seconds to take a target back to where it was."""
+
+    reversals: int = 3
+    per: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class BlastRadius:
+    """What one run may touch at most: targets, services, percent of a service's traffic moved off its primary.
+
+    None is no limit. Beyond them it is refused or, where it `asks`, a person is asked before it starts.
+    """
+
+    targets: int | None = None
+    services: int | None = None
+    share: int | None = None
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Runbook:
     """A procedure. `hash` is the content hash that runs are pinned to; `text` the YAML document it was read from.
 
@@ -170,6 +191,8 @@ class Runbook:
     finally_: tuple[Step, ...] = ()
     outputs: Template | None = None
     tests: tuple[RunbookTest, ...] = ()
+    oscillation: Oscillation | None = None  # None: what rules/autonomy.yaml says
+    blast_radius: BlastRadius | None = None
 
 
 class RunStatus(StrEnum):
@@ -266,7 +289,8 @@ class Run:
 
     `key` is the idempotency key of the request that started it; `context` the incident as it was then, for templates;
     `next_at` when a run that waits to start is looked at again; `requested_by` a person, empty when a rule asked;
-    `approved_by` who let it start, where it had to ask; `held` what keeps it from its next act.
+    `approved_by` who let it start, where it had to ask; `held` what keeps it from its next act. `overrules` are guards
+    that whoever asked for it overrules, for `overrule_reason`; `overruled` those that would have refused it, and why.
     """
 
     id: int
@@ -294,6 +318,9 @@ class Run:
     ending: Ending | None = None
     paused: Pause | None = None
     held: str = ""
+    overrules: tuple[str, ...] = ()
+    overrule_reason: str = ""
+    overruled: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def over(self) -> bool:
