@@ -2,7 +2,8 @@
 
 import pytest
 
-from fireline.engine.permitting import reach
+from fireline.engine.foreseeing import foreseen
+from fireline.engine.reaching import reach
 from tests.engine.runs_world import runbook, world
 
 HEAD = """\
@@ -46,4 +47,5 @@ def catalog(tmp_path):
     ],
 )
 def test_only_a_step_that_names_a_service_touches_one(catalog, steps, services):
-    assert reach(runbook(HEAD + steps), {"inputs": {"service": "fraud-scoring"}}, catalog).services == services
+    found = tuple(foreseen(runbook(HEAD + steps), {"inputs": {"service": "fraud-scoring"}}))
+    assert reach(found, catalog).services == services

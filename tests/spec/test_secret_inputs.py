@@ -4,7 +4,7 @@ import pytest
 
 from fireline.domain.runbooks import Input
 from fireline.engine.laying import named
-from fireline.engine.starting import Unfit, resolve
+from fireline.engine.run_inputs import Unfit, resolve
 from fireline.spec.loading import UnreadableRunbook, read_runbook
 from tests.spec.world import PLUGINS
 

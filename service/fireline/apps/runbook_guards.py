@@ -14,9 +14,9 @@ from fireline.domain.incidents import Incident, Status
 from fireline.domain.reviews import day_of, due
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
-from fireline.engine import approvals, permitting, starting, stops, values
+from fireline.engine import approvals, guarding, permitting, starting, stops, values
 from fireline.engine.ports import Transaction
-from fireline.engine.starting import Unfit
+from fireline.engine.run_inputs import Unfit, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def draft(tx: Transaction, configuration: Configuration, asked: Asked) -> Run:
     """The run as a start would make it; not stored. Raises Unfit naming the input or lock that cannot be had."""
     book, context = asked.book, {} if asked.incident is None else values.of_incident(asked.incident)
     known = values.of_start(context, values.of_catalog(configuration.catalog))
-    inputs = starting.resolve(book, asked.inputs, known, trusted=True)
+    inputs = resolve(book, asked.inputs, known, trusted=True)
     wanted = permitting.Asked(book, inputs, asked.incident, asked.person)
     permitted = permitting.permitted(tx, configuration, wanted, asked.now)
     try:
@@ -81,7 +81,7 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     yield _lock(tx, run)
     yield _budget(tx, run, asked)
     if asked.book.cooldown:
-        against = starting.cooling(tx, run, asked.book, asked.now)
+        against = guarding.cooling(tx, run, asked.book, asked.now)
         yield Guard("cooldown", against is None, against or f"none ended in the last {written(asked.book.cooldown)}")
 
 

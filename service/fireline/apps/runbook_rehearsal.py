@@ -31,7 +31,8 @@ from fireline.domain.runbooks import Autonomy, Run, Runbook
 from fireline.domain.targets import Targets
 from fireline.engine import approvals
 from fireline.engine.ports import Transaction
-from fireline.engine.starting import Unfit, Wanted
+from fireline.engine.run_inputs import Unfit
+from fireline.engine.starting import Wanted
 
 TURNS = 2_000
 

@@ -8,7 +8,7 @@ from fireline.domain.calendars import Calendar
 from fireline.domain.catalog import Catalog
 from fireline.domain.oncall import OnCall
 from fireline.domain.rules import Rule
-from fireline.domain.runbooks import Runbook
+from fireline.domain.runbooks import Oscillation, Runbook
 from fireline.domain.silences import Silence
 from fireline.domain.topics import Topic
 
@@ -66,6 +66,7 @@ class Configuration:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
     maintenance: Mapping[str, Silence] = field(default_factory=dict)
     autonomy: Sequence[Row] = ()
+    oscillation: Oscillation = field(default_factory=Oscillation)
 
 
 @dataclass(frozen=True, slots=True)

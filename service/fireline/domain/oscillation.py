@@ -1,9 +1,9 @@
 """Oscillation: runs that take a target back to where other runs took it away from, again and again. Pure.
 
-It is told from the journal alone. A move is what one run did to one target in the end: a run that moves traffic away and
-hands it back has moved nothing, and neither has one that was undone. A move to where an earlier one of the same stretch
-of time had begun is a reversal. So steps in one direction are none, and A -> B -> A -> B are two: the run that would
-make the third is not started.
+It is told from the journal alone. A move is what one run did to one target in the end: a run that moves traffic away
+and hands it back has moved nothing, and neither has one that was undone. A move to where an earlier one of the same
+stretch of time had begun is a reversal. So steps in one direction are none, and A -> B -> A -> B are two: the run that
+would make the third is not started.
 """
 
 import json
@@ -109,7 +109,9 @@ def _move(run: Run, step: StepRun, canonical: Canonical) -> Move | None:
         return None
     if coming.target.startswith("alias") and not isinstance(before, Mapping):
         return None  # it was only read
-    after = coming.after
+    after, route = coming.after, step.output.get("route")
+    if coming.target.startswith("route") and isinstance(route, Mapping):
+        after = _weights(route)  # as much as there was room for
     if not after and "version" in step.output:
         after = _version(step.output["version"])
     found = _before(coming.target, before if isinstance(before, Mapping) else {})

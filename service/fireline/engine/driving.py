@@ -111,7 +111,9 @@ class Driver:
         def admit(tx: Transaction, fresh: Run) -> Run:
             if fresh.status is not RunStatus.WAITING:
                 return fresh
-            admitted = starting.admit(tx, fresh, book, self._clock.now(), self._settings.current.catalog)
+            now, current = self._clock.now(), self._settings.current
+            admitted = starting.admit(tx, fresh, book, now, current)
+            starting.hand_over(tx, admitted, book, current, self._responder.configured, now=now)
             # a lock that is still held is no news: nothing is journaled at each look
             return fresh if _same_wait(fresh, admitted) else admitted
 

@@ -14,7 +14,7 @@ from fireline.domain.incidents import Incident
 from fireline.domain.rules import Signal
 from fireline.domain.runbooks import Autonomy, Runbook
 from fireline.engine import values
-from fireline.engine.starting import Unfit, resolve
+from fireline.engine.run_inputs import Unfit, resolve
 
 _OUTCOMES = {
     Autonomy.AUTO: "runs",

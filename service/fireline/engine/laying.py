@@ -16,7 +16,8 @@ from fireline.domain.runbooks import Foreach, Run, Runbook, Step
 from fireline.domain.running import Rendered, entry_of, step_of
 from fireline.engine import values
 from fireline.engine.ports import Transaction
-from fireline.engine.starting import Unfit, resolve, stopped
+from fireline.engine.run_inputs import Unfit, resolve
+from fireline.engine.starting import stopped
 
 LARGEST = 64 * 1024
 """Characters that the outputs of one step may have as JSON: they are in every later line of the run's journal."""

@@ -7,12 +7,13 @@ from fireline.domain.autonomy import Allowed, allowed, unreviewed, within
 from fireline.domain.autonomy_table import Case, Reach
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
-from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import Incident
 from fireline.domain.reviews import day_of
-from fireline.domain.runbooks import Autonomy, Runbook, Step
+from fireline.domain.runbooks import Autonomy, Runbook
 from fireline.engine import values
+from fireline.engine.foreseeing import foreseen
 from fireline.engine.ports import Transaction
+from fireline.engine.reaching import reach, too_wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,12 @@ def permitted(tx: Transaction, configuration: Configuration, asked: Asked, now: 
     known = {**values.of_start(context, values.of_catalog(configuration.catalog)), "inputs": dict(asked.inputs)}
     history = [run for run in tx.runs(limit=200) if run.runbook == book.name]
     today = day_of(now)
+    found, wide = _reached(asked, known, configuration.catalog)
     case = Case(
         runbook=book.name,
         now=now,
         severity=str(context.get("severity", "")),
-        reach=reach(book, known, configuration.catalog, context),
+        reach=found,
         irreversible=any(each.irreversible for step in (*book.steps, *book.finally_) for each in within(step)),
         overdue=bool(unreviewed(book, today)),
         asked_by="person" if asked.person else "rule",
@@ -45,56 +47,13 @@ def permitted(tx: Transaction, configuration: Configuration, asked: Asked, now: 
     )
     timeline = "live" if incident is None else incident.timeline
     mode = asked.mode or book.mode
-    return allowed(book, mode, history, timeline=timeline, today=today, rows=configuration.autonomy, case=case)
+    said = allowed(book, mode, history, timeline=timeline, today=today, rows=configuration.autonomy, case=case)
+    return said if wide is None or said.mode is not Autonomy.AUTO else Allowed(Autonomy.APPROVE, f"{wide}; {said.line}")
 
 
-def reach(
-    runbook: Runbook, known: Mapping[str, object], catalog: Catalog, context: Mapping[str, object] | None = None
-) -> Reach:
-    """The services that a run touches and the share of traffic that it moves, as far as its templates tell before.
-
-    Of steps that act: those with an `undo`, or that say that there is none.
-    """
-    services: set[str] = {_id(catalog, str(context["service"]))} if context and context.get("service") else set()
-    share: int | None = 0
-    same: dict[str, str] = {}  # what the text of a `service` came to: one that cannot be rendered may be the same
-    sure = True
-    for step in (each for top in (*runbook.steps, *runbook.finally_) for each in within(top)):
-        if step.undo is None and not step.irreversible:
-            continue
-        options = _options(step, known)
-        written = step.with_.source if isinstance(step.with_.source, Mapping) else {}
-        if options is None:
-            sure = sure and ("service" not in written or str(written["service"]) in same)
-            share = None if "to" in written or not sure else share
-            continue
-        service, to = options.get("service"), options.get("to")
-        if isinstance(service, str) and service:
-            same[str(written.get("service"))] = service
-            services.add(_id(catalog, service))
-            share = None if share is None else max(share, _moved(catalog, service, to))
-    return Reach(frozenset(services) if sure else None, share)
-
-
-def _options(step: Step, known: Mapping[str, object]) -> Mapping[str, object] | None:
-    """What the step is to be done with; None when that hangs on what comes before it."""
-    if step.foreach is not None:
-        return None
-    try:
-        found = step.with_.render(known)
-    except EvaluationFault:
-        return None
-    return found if isinstance(found, Mapping) else {}
-
-
-def _id(catalog: Catalog, name: str) -> str:
-    known = catalog.service(name)
-    return known.id if known else name
-
-
-def _moved(catalog: Catalog, service: str, to: object) -> int:
-    known = catalog.service(service)
-    if known is None or not isinstance(to, Mapping):
-        return 0
-    kept = to.get(known.primary, 0)
-    return 100 - kept if isinstance(kept, int) else 100
+def _reached(asked: Asked, known: Mapping[str, object], catalog: Catalog) -> tuple[Reach, str | None]:
+    """The blast radius, and why it is more than the runbook may touch without asking."""
+    steps, limit = tuple(foreseen(asked.runbook, known)), asked.runbook.blast_radius
+    context = {} if asked.incident is None else values.of_incident(asked.incident)
+    found = reach(steps, catalog, context)
+    return found, None if limit is None or not limit.asks else too_wide(steps, found, catalog, limit)

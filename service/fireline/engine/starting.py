@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 
 from fireline.domain.audit_acts import of_run
 from fireline.domain.autonomy import Allowed
-from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
+from fireline.domain.effects import Tell
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Status
-from fireline.domain.input_values import value_fault
+from fireline.domain.oscillation import OSCILLATING
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
-from fireline.domain.runbooks import Input as Parameter
 from fireline.domain.running import End, end, new_steps
-from fireline.engine import approvals, permitting, stops, values
+from fireline.engine import approvals, guarding, permitting, stops, values
 from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
+from fireline.engine.run_inputs import Unfit, resolve
 
 START_PATIENCE = 3600.0
 """Seconds a run waits for somebody to let it start, unless its own deadline is nearer."""
@@ -26,7 +26,10 @@ LOCK_RETRY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A request for a run: by a rule, or by a person for a `reason`. `mode` overrides the runbook's."""
+    """A request for a run: by a rule, or by a person for a `reason`. `mode` overrides the runbook's.
+
+    `overrule` are guards that the person overrules if they refuse it.
+    """
 
     key: str
     runbook: str
@@ -35,6 +38,7 @@ class Wanted:
     person: str = ""
     mode: Autonomy | None = None
     reason: str = ""
+    overrule: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +48,6 @@ class Started:
     run: Run | None
     reason: str
     tell: tuple[Input, ...] = ()
-
-
-class Unfit(Exception):  # noqa: N818 - a state of the request, not a fault of the program
-    """The request cannot be met; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +87,25 @@ def _standing(tx: Transaction, number: int | None) -> Incident | None:
 
 
 def _decided(case: _Case) -> Started:
-    against = _unmet(case)
+    against = _unfounded(case.wanted) or _unmet(case)
     if against is not None:
         return _not_started(case.wanted, against)
     permitted = _permitted(case)
     if permitted.mode in (Autonomy.SHADOW, Autonomy.SUGGEST):
         return _only_told(case.wanted, case.runbook, permitted)
     return _make(case, permitted)
+
+
+def _unfounded(wanted: Wanted) -> str | None:
+    """Why a guard cannot be overruled so: it takes somebody who is named, a reason, and a guard that may be."""
+    if not wanted.overrule:
+        return None
+    unknown = [name for name in wanted.overrule if name not in guarding.OVERRULABLE]
+    if unknown:
+        return f"{unknown[0][:40]!r} is not to be overruled; only {', '.join(guarding.OVERRULABLE)} are"
+    if not wanted.person:
+        return "a guard is overruled by a person, who is named"
+    return None if wanted.reason.strip() else "say why a guard is overruled: the reason is kept"
 
 
 def _permitted(case: _Case) -> Allowed:
@@ -150,14 +162,50 @@ def _make(case: _Case, permitted: Allowed) -> Started:
     except Unfit as fault:
         run = end(run, End(RunStatus.REFUSED, str(fault)), case.now)
     if run.status is RunStatus.WAITING:
-        run = admit(case.tx, _ask(case, run), case.runbook, case.now, case.configuration.catalog)
-    line = f"{run.status.value}: {run.reason or run.allowed_by}{_asked_by(case.wanted)}"
+        run = _let_in(case, run)
+        hand_over(case.tx, run, case.runbook, case.configuration, case.configured, now=case.now)
+    overruled = _overruled(run)
+    line = f"{run.status.value}: {run.reason or run.allowed_by}{overruled}{_asked_by(case.wanted)}"
     case.tx.save_run(run, line)
     if (act := of_run(None, run, line, run.requested_by, case.now)) is not None:
         case.tx.record(act)
-    news = (run.reason or f"allowed by policy: {run.allowed_by}") + _asked_by(case.wanted)
+    news = (run.reason or f"allowed by policy: {run.allowed_by}") + overruled + _asked_by(case.wanted)
     tell = () if run.incident is None else (report(run, news),)
     return Started(run, run.reason or run.status.value, tell)
+
+
+def _let_in(case: _Case, run: Run) -> Run:
+    """The run begun, asking, waiting or refused; nobody is asked about one that would be refused for what it does."""
+    tx, book = case.tx, case.runbook
+    found = guarding.passed(run, guarding.foreseeable(tx, case.configuration, run, book, case.now))
+    if isinstance(found, guarding.Refusal):
+        return _refused(run, found, case.now)
+    return admit(tx, _ask(case, found), book, case.now, case.configuration)
+
+
+def hand_over(
+    tx: Transaction,
+    run: Run,
+    book: Runbook,
+    configuration: Configuration,
+    configured: Callable[[str], bool],
+    *,
+    now: float,
+) -> None:
+    """Tell whoever answers for it of a run that was refused because runs undo each other's work."""
+    if run.status is not RunStatus.REFUSED or not run.reason.startswith(OSCILLATING):
+        return
+    team, incident = approvals.owner_of(run, book.owner), _standing(tx, run.incident)
+    text = f"Run {run.id} of {run.runbook} is not started. {run.reason[:1].upper()}{run.reason[1:]}"
+    for channel, address in approvals.addresses(configuration.catalog, team, incident, configured):
+        key = f"run-{run.id}/{OSCILLATING}/{channel}:{address}"
+        tx.enqueue(Tell(key, run.requested_by, channel, address, text, run.incident), now)
+
+
+def _overruled(run: Run) -> str:
+    """What a person overruled, for people; empty when nothing."""
+    told = "; ".join(f"{guard} ({why})" for guard, why in run.overruled.items())
+    return f"; {run.requested_by} overrules {told}" if told else ""
 
 
 def _asked_by(wanted: Wanted) -> str:
@@ -182,6 +230,8 @@ def _new(case: _Case, permitted: Allowed, number: int) -> Run:
         key=case.wanted.key,
         context=case.context,
         requested_by=case.wanted.person,
+        overrules=case.wanted.overrule,
+        overrule_reason=case.wanted.reason if case.wanted.overrule else "",
     )
 
 
@@ -198,37 +248,6 @@ def _filled(run: Run, runbook: Runbook, configuration: Configuration) -> Run:
         raise Unfit(f"guards.lock: {fault}") from fault
 
 
-def resolve(
-    runbook: Runbook, given: Mapping[str, object], known: Mapping[str, object], *, trusted: bool = False
-) -> dict[str, object]:
-    """The runbook's inputs: given ones, else defaults, which may name earlier inputs. Raises Unfit.
-
-    Only who is `trusted` (a person, another runbook) may name a secret: no event does.
-    """
-    inputs: dict[str, object] = {}
-    for parameter in runbook.inputs:
-        heard = given if trusted or parameter.type != "secret" else {}
-        inputs[parameter.name] = _input(parameter, heard, {**known, "inputs": dict(inputs)})
-    return inputs
-
-
-def _input(parameter: Parameter, given: Mapping[str, object], known: Mapping[str, object]) -> object:
-    name = parameter.name
-    if given.get(name) is not None:
-        value: object = given[name]
-    elif parameter.default is None:
-        raise Unfit(f"input {name} is required and was not given")
-    else:
-        try:
-            value = parameter.default.render(known)
-        except EvaluationFault as fault:
-            raise Unfit(f"the default of input {name}: {fault}") from fault
-    against = value_fault(parameter, value)
-    if against:
-        raise Unfit(f"input {name} {against}")
-    return value
-
-
 def _ask(case: _Case, run: Run) -> Run:
     if run.mode is not Autonomy.APPROVE:
         return run
@@ -242,7 +261,7 @@ def _ask(case: _Case, run: Run) -> Run:
     return replace(run, next_at=until, reason=f"waits for an approval of {team}")
 
 
-def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, catalog: Catalog) -> Run:
+def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, configuration: Configuration) -> Run:
     """The waiting run, let in, refused or still waiting. Not stored; the lock, if taken, is."""
     if run.mode is Autonomy.APPROVE and not run.approved_by:
         late = run.next_at is not None and now >= run.next_at
@@ -250,17 +269,21 @@ def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, catalog: Cata
     against = _over(tx, run) or stopped(tx, run, runbook)
     if against is not None:
         return end(run, End(RunStatus.REFUSED, against), now)
-    stop = stops.against(tx, run, catalog)
+    stop = stops.against(tx, run, configuration.catalog)
     if stop is not None:
         return replace(run, reason=f"held: {stop}", next_at=now + LOCK_RETRY)
     if run.lock and not tx.take_lock(run.lock, run.id):
         reason = f"waits for {run.lock}, which run {tx.lock_holder(run.lock)} holds"
         return replace(run, reason=reason, next_at=now + LOCK_RETRY)
-    spent = _over_budget(tx, run, runbook, now) or cooling(tx, run, runbook, now)
-    if spent is not None:
+    found = guarding.passed(run, guarding.refusals(tx, configuration, run, runbook, now))
+    if isinstance(found, guarding.Refusal):
         tx.release_lock(run.lock, run.id)
-        return end(run, End(RunStatus.REFUSED, spent), now)
-    return replace(run, status=RunStatus.RUNNING, started_at=now, next_at=None, reason="")
+        return _refused(run, found, now)
+    return replace(found, status=RunStatus.RUNNING, started_at=now, next_at=None, reason="")
+
+
+def _refused(run: Run, refusal: guarding.Refusal, now: float) -> Run:
+    return end(run, End(RunStatus.REFUSED, f"{refusal.reason} (--overrule {refusal.guard})"), now)
 
 
 def _over(tx: Transaction, run: Run) -> str | None:
@@ -278,34 +301,6 @@ def stopped(tx: Transaction, run: Run, runbook: Runbook) -> str | None:
         return f"stop_if holds: {runbook.stop_if.source}" if runbook.stop_if.holds(known) else None
     except EvaluationFault as fault:
         return f"stop_if cannot be told: {fault}"
-
-
-def cooling(tx: Transaction, run: Run, runbook: Runbook, now: float) -> str | None:
-    """Why it is too soon after the last run of the runbook on this lock, None when it is not."""
-    if not runbook.cooldown:
-        return None
-    earlier = (each for each in tx.runs(limit=200) if each.runbook == runbook.name and each.lock == run.lock)
-    ended = [each for each in earlier if each.id != run.id and each.started_at is not None]
-    last = max(ended, key=lambda each: each.ended_at or now, default=None)
-    if last is None or last.ended_at is None or now - last.ended_at >= runbook.cooldown:
-        return None
-    left = runbook.cooldown - (now - last.ended_at)
-    return (
-        f"it cools down: run {last.id} on {run.lock or runbook.name} ended {now - last.ended_at:.0f} s ago, "
-        f"{left:.0f} s are left of its cooldown; a person has to decide"
-    )
-
-
-def _over_budget(tx: Transaction, run: Run, runbook: Runbook, now: float) -> str | None:
-    budget = runbook.budget
-    if budget is None:
-        return None
-    count = tx.count_runs(runbook.name, run.lock, now - budget.per)
-    if count < budget.runs:
-        return None
-    return (
-        f"the budget is spent: {count} runs in {budget.per:g} s on {run.lock or runbook.name}; a person has to decide"
-    )
 
 
 def report(run: Run, detail: str) -> RunReported:
