@@ -70,6 +70,11 @@ class RunRows(Rows):
         """Lease a run, or renew one's own lease."""
         return claim_run(self._connection, run, owner, now, lease)
 
+    def run_leased_to(self, run: int) -> str | None:
+        """Who has the lease of a run; its row is locked until the end of the transaction."""
+        holder: str | None = self._row_of(runs, run, column="leased_by")
+        return holder
+
     def count_runs(self, runbook: str, lock: str, since: float) -> int:
         """Runs of the runbook on this lock that started at or after `since`."""
         started = and_(runs.c.runbook == runbook, runs.c.lock == lock, runs.c.started_at >= since)

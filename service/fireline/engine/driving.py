@@ -7,10 +7,12 @@ to its incident in the transaction that stores it, so that the two never disagre
 import asyncio
 import math
 from collections.abc import Callable, Container, Mapping
+from copy import copy
 from dataclasses import replace
 from typing import assert_never
 
 from fireline.domain import running
+from fireline.domain.audit_acts import of_overrule
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.run_places import composite
 from fireline.domain.runbooks import IfUnknown, Run, Runbook, RunStatus, Step, StepStatus
@@ -19,7 +21,7 @@ from fireline.domain.stops import Stop
 from fireline.engine import approvals, starting, stops
 from fireline.engine.approvals import Question
 from fireline.engine.hands import GLANCE, Hands
-from fireline.engine.journal import Hears, Journal
+from fireline.engine.journal import Hears, Journal, Lease
 from fireline.engine.laying import stopped_at
 from fireline.engine.ports import Clock, Settings, Store, Transaction
 from fireline.engine.run_news import told
@@ -27,7 +29,7 @@ from fireline.engine.stepping import Steps
 
 
 class Driver:
-    """Takes runs as far as they go. The caller holds the run's lease meanwhile."""
+    """Takes runs as far as they go, each under its lease: what is not ours any more is not written to."""
 
     def __init__(
         self,
@@ -48,8 +50,13 @@ class Driver:
             store=store, settings=settings, clock=clock, read_runbook=read_runbook, responder=responder
         )
 
-    async def advance(self, number: int) -> tuple[int, float] | None:
-        """The run's version and when to look at it again; None when it is over."""
+    async def advance(self, lease: Lease) -> tuple[int, float] | None:
+        """The run's version and when to look at it again; None when it is over. Raises LeaseLost: it is elsewhere."""
+        ours = copy(self)
+        ours.journal = self.journal.under(lease)
+        return await ours._advance(lease.run)
+
+    async def _advance(self, number: int) -> tuple[int, float] | None:
         hands = Hands()
         try:
             while True:
@@ -114,6 +121,8 @@ class Driver:
             now, current = self._clock.now(), self._settings.current
             admitted = starting.admit(tx, fresh, book, now, current)
             starting.hand_over(tx, admitted, book, current, self._responder.configured, now=now)
+            if (overrule := of_overrule(admitted, now)) is not None:
+                tx.record(overrule)
             # a lock that is still held is no news: nothing is journaled at each look
             return fresh if _same_wait(fresh, admitted) else admitted
 

@@ -5,7 +5,8 @@ A run is pinned to the text of its runbook, which is read from there when the fi
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from fireline.domain.audit_acts import of_run
@@ -24,6 +25,18 @@ Change = Callable[[Transaction, Run], Run]
 
 ATTEMPTS = 8
 """How often a change is made anew when somebody else changed the same rows meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A run that is driven here under a name that no other driving of it ever had."""
+
+    run: int
+    name: str
+
+
+class LeaseLost(StaleVersion):
+    """The run went to somebody else, who may be doing already what is not known here to be done."""
 
 
 class Hears(Protocol):
@@ -56,6 +69,16 @@ class Journal:
         self._read_runbook = read_runbook
         self._responder = responder
         self._books: dict[str, Runbook] = {}
+        self._lease: Lease | None = None
+
+    def under(self, lease: Lease) -> "Journal":
+        """The same, for who drives a run: it reads and writes nothing of it once the lease is somebody else's.
+
+        A clock that jumped, or a process that was stopped for a while, may make two of us think that they drive a run.
+        """
+        fenced = copy(self)
+        fenced._lease = lease
+        return fenced
 
     def book(self, run: Run) -> Runbook:
         """The runbook as it was when the run started, whatever the files say now."""
@@ -96,15 +119,26 @@ class Journal:
         return self.transact(changed)
 
     def transact(self, work: Callable[[Transaction], T]) -> T:
-        """Do something in one transaction, anew when others changed the same rows; raises StaleVersion in the end."""
+        """Do something in one transaction, anew when others changed the same rows; raises StaleVersion in the end.
+
+        Raises LeaseLost, having done nothing, where it is done under a lease that somebody else has by now.
+        """
         for attempt in range(ATTEMPTS):
             try:
                 with self._store.transaction() as tx:
+                    self._hold(tx)
                     return work(tx)
+            except LeaseLost:
+                raise
             except StaleVersion:
                 if attempt == ATTEMPTS - 1:
                     raise
         raise AssertionError("the loop returns or raises")
+
+    def _hold(self, tx: Transaction) -> None:
+        lease = self._lease
+        if lease is not None and (holder := tx.run_leased_to(lease.run)) != lease.name:
+            raise LeaseLost(f"run {lease.run} is driven by {holder or 'nobody'} now, and not by {lease.name}")
 
     def save(self, tx: Transaction, before: Run, after: Run, what: str = "", by: str = "") -> Run:
         """Store a changed run, journaled as `what`, and tell its incident; one that is over gives back its lock.

@@ -228,6 +228,10 @@ class Transaction(Protocol):
         """`Store.claim_run`, in this transaction: a run that is begun here is driven here."""
         ...
 
+    def run_leased_to(self, run: int) -> str | None:
+        """Whose the run is; it goes to nobody else before the end of this transaction."""
+        ...
+
     def count_runs(self, runbook: str, lock: str, since: float) -> int:
         """Runs of the runbook on this lock that started at or after `since`."""
         ...

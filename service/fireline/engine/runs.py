@@ -5,6 +5,7 @@ A run is leased to one responder while it is driven; any other takes over when t
 """
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,7 +19,7 @@ from fireline.domain.runbooks import Run, Runbook, RunStatus, StepStatus
 from fireline.engine import approvals, starting
 from fireline.engine.approvals import Answer, Reply
 from fireline.engine.driving import Driver
-from fireline.engine.journal import Hears
+from fireline.engine.journal import Hears, Lease, LeaseLost
 from fireline.engine.outward import Action
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction, Unavailable
 from fireline.engine.starting import Started, Wanted
@@ -71,6 +72,8 @@ class Runs:
         )
         self._due: dict[int, tuple[int | None, float]] = {}
         self._driving: dict[int, asyncio.Task[None]] = {}
+        self._leases: dict[int, str] = {}  # those that may be ours while nobody here drives the run
+        self._count = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
 
@@ -93,11 +96,19 @@ class Runs:
                 self._responder.handle_in(tx, told)
             run = started.run
             ours = self._loop is not None and run is not None and run.status is RunStatus.RUNNING
-            return started, ours and run is not None and tx.claim_run(run.id, self._owner, now, self._lease)
+            return started, ours and run is not None and self._begin_here(tx, run.id, now)
 
         started, ours = self._driver.journal.transact(work)
         self.wake(begun=started.run.id if ours and started.run is not None else None)
         return started
+
+    def _begin_here(self, tx: Transaction, run: int, now: float) -> bool:
+        self._leases[run] = self._name()
+        return tx.claim_run(run, self._leases[run], now, self._lease)
+
+    def _name(self) -> str:
+        """A name of a lease that no driving of a run had before: what is left of an earlier one is told apart."""
+        return f"{self._owner}/{next(self._count)}"
 
     def approve(
         self,
@@ -282,15 +293,19 @@ class Runs:
 
     async def drive(self, number: int, *, leased: bool = False) -> float | None:
         """Take the run as far as it goes now. When to look again; None when it is over or somebody else drives it."""
-        now = self._clock.now()
-        if not leased and not await asyncio.to_thread(self._store.claim_run, number, self._owner, now, self._lease):
+        now, known = self._clock.now(), self._leases.pop(number, None)
+        lease = Lease(number, known or self._name())
+        sure = leased and known is not None
+        if not sure and not await asyncio.to_thread(self._store.claim_run, number, lease.name, now, self._lease):
             self._due[number] = (None, now + AGAIN)
             return None
         try:
-            async with self._kept(number):
-                later = await self._driver.advance(number)
+            async with self._kept(lease):
+                later = await self._driver.advance(lease)
         finally:
-            await asyncio.to_thread(self._store.release_run, number, self._owner)
+            self._leases[number] = lease.name  # should the database be away now, it is ours still when it is back
+            await asyncio.to_thread(self._store.release_run, number, lease.name)
+            self._leases.pop(number, None)
         if later is None:
             self._due.pop(number, None)
             return None
@@ -298,25 +313,29 @@ class Runs:
         return later[1]
 
     @asynccontextmanager
-    async def _kept(self, number: int) -> AsyncIterator[None]:
-        """Renew the lease while the block lasts; raises StaleVersion when it went to somebody else."""
-        keeper = asyncio.create_task(self._keep(number, asyncio.current_task()))
+    async def _kept(self, lease: Lease) -> AsyncIterator[None]:
+        """Renew the lease while the block lasts; raises LeaseLost when it went to somebody else."""
+        over = asyncio.Event()
+        keeper = asyncio.create_task(self._keep(lease, asyncio.current_task(), over))
         try:
             yield
         except asyncio.CancelledError:
             if keeper.done() and not keeper.cancelled():
-                raise StaleVersion(f"run {number} went to another responder") from None
+                raise LeaseLost(f"run {lease.run} went to another responder") from None
             raise
         finally:
-            keeper.cancel()
+            over.set()  # a renewal that is under way ends before the lease is given back, and does not take it again
             await asyncio.gather(keeper, return_exceptions=True)
 
-    async def _keep(self, number: int, driver: "asyncio.Task[object] | None") -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
+    async def _keep(self, lease: Lease, driver: "asyncio.Task[object] | None", over: asyncio.Event) -> None:
+        while not over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), self._lease / 3)
             with suppress(Unavailable):
+                if over.is_set():
+                    return
                 now = self._clock.now()
-                if not await asyncio.to_thread(self._store.claim_run, number, self._owner, now, self._lease):
+                if not await asyncio.to_thread(self._store.claim_run, lease.run, lease.name, now, self._lease):
                     if driver is not None:
                         driver.cancel()
                     return
