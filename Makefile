@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 TEST_STAMP := $(VENV)/.test-tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench faults fmt lock clean
+.PHONY: help setup run test check compiled bench faults fmt lock clean
 
 help:  ## Say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -37,8 +37,15 @@ check: setup  ## Lint, format, types, layers, and the repository's own rules and
 	@$(BIN)/fireline test packs
 	@$(BIN)/fireline runbook test --strict
 
-test: setup $(TEST_STAMP) check  ## Install what tests need, and pass them all
+# Every test collects and starts processes: what is compiled is kept, whatever the environment says, and made once
+# before several workers would each make it. Tools are fetched while the checks take the other core.
+test: export PYTHONDONTWRITEBYTECODE :=
+test: setup  ## Install what tests need, and pass them all
+	@$(MAKE) --no-print-directory --jobs check compiled $(TEST_STAMP)
 	@$(BIN)/python -m pytest -n 4 --dist load --maxschedchunk 8 --durations 25
+
+compiled: setup
+	@$(BIN)/python -m pytest --collect-only --quiet >/dev/null || true  # what is broken is told by the tests' own run
 
 bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: about ten minutes)
 	@failed=; for f in benchmarks/bench_*.py benchmarks/profile_stream.py; do \
