@@ -141,7 +141,7 @@ def _service(team: str) -> dict[str, object]:
         "what": "Answers trials.",
         "primary": "primary",
         "fallback": "fallback",
-        "targets": {"primary": {"capacity": 100}, "fallback": {"capacity": 100}},
+        "targets": {"primary": {}, "fallback": {}},
         "rollback": "There is nothing to roll back.",
     }
 

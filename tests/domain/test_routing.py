@@ -81,15 +81,9 @@ def test_what_is_no_route_is_refused_with_the_reason(weights, reason):
         change(None, weights)
 
 
-def test_a_target_that_declares_too_little_is_refused():
-    assert "1500" in (routing.preflight(SERVICE, FALLBACK, rate=1500.0) or "")
-    assert routing.preflight(SERVICE, {"fallback": 50, "primary": 50}, rate=1500.0) is None
-    assert routing.preflight(SERVICE, FALLBACK, rate=None) is None
-
-
 def test_an_unhealthy_target_is_refused_but_never_the_way_back():
     assert routing.preflight(SERVICE, FALLBACK, unhealthy={"fallback"}) == "fallback is unhealthy"
-    assert routing.preflight(SERVICE, PRIMARY, rate=9999.0, unhealthy={"primary"}) is None
+    assert routing.preflight(SERVICE, PRIMARY, unhealthy={"primary"}) is None
 
 
 weights = (

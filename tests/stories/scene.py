@@ -19,6 +19,7 @@ from fireline.domain.effects import StartRun, Timer
 from fireline.domain.incidents import Incident, Input, SignalArrived
 from fireline.domain.outcomes import Outcome
 from fireline.domain.rules import Signal
+from fireline.domain.traffic import rules_of
 from fireline.engine.outward import Message
 from fireline.engine.perform import Performer
 from fireline.engine.respond import Responder
@@ -202,7 +203,7 @@ class Scene:
         self.channels = {name: Wire(MemoryChannel(name), self.clock) for name in channels}
         self.publisher = MemoryPublisher()
         self.door = Responder(self.store, self.settings, self.clock, self.channels)  # clicks, CLI, stream worker
-        self.stream = Stream(self.settings.current.rules.values(), self.store, self._hear)
+        self.stream = Stream(rules_of(self.settings.current), self.store, self._hear)
         self.gateways: dict[str, Gateway] = {}
         self.signals: dict[str, Signal] = {}
         self.lives = 0
@@ -216,7 +217,7 @@ class Scene:
     def configure(self, given: object) -> None:
         """Put another configuration in force, as when the files are changed."""
         self.settings.current = configuration(given, self.path / f"config-{self.clock.now()}")
-        self.stream.reload(self.settings.current.rules.values())
+        self.stream.reload(rules_of(self.settings.current))
 
     def _hear(self, signal: Signal) -> None:
         self.door.handle(SignalArrived(signal))

@@ -10,6 +10,7 @@ from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import Ingest, Record, SourceRef
 from fireline.engine.orphans import orphans
 from fireline.engine.ports import Store
+from fireline.engine.traffic import Seen
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 
@@ -31,6 +32,7 @@ class Stream:
         self._offset = 0
         self._used = False
         self._looked = 0.0
+        self._seen = Seen()
 
     def reload(self, rules: Iterable[Rule]) -> None:
         """Go on with other rules, and clear what none of them will ever clear."""
@@ -66,10 +68,11 @@ class Stream:
         self._looked = now
         with self._store.reading() as tx:
             watches = tx.watches(now)
-        answers = self._evaluation.watches(watches, now)
-        if answers:
+        answers = self._seen.heard(self._evaluation.watches(self._seen.asked(watches, now, 0.0), now))
+        if answers or self._seen.known:
             with self._store.transaction() as tx:
                 tx.answer(answers)
+                self._seen.tell(tx, "story", now)
 
     def next_due(self, *, asked: bool) -> float | None:
         """When it has something to do; `asked` while runs wait for answers."""

@@ -2,11 +2,14 @@
 
 `route.get` reads the weights in force, for `undo` and for going back. `route.set` sends traffic elsewhere; anything
 but everything on the primary is a lease, which ends. Preflight refuses targets that the service does not have, that
-are unhealthy, or that declare less capacity than there is traffic. A repetition changes nothing, also when somebody
-else has changed the route meanwhile.
+are unhealthy, or that have no room: the requests that would come, on top of those that this and other services have
+moved there already, against the `capacity` of the catalog. With `over_capacity: fit` as much goes as there is room
+for. When no requests of the service are reported, the traffic moves, and the output `capacity` says so. A repetition
+changes nothing, also when somebody else has changed the route meanwhile.
 """
 
 import asyncio
+from typing import Literal
 
 from pydantic import Field
 
@@ -44,6 +47,9 @@ class SetOptions(Options):
     to: dict[str, int] = Field(min_length=1, description="percent of the traffic by target; sums to 100")
     lease: PositiveDuration | None = Field(None, description="how long a fallback is held; the default of the rules")
     reason: str = Field("", max_length=500, description="why, for people")
+    over_capacity: Literal["refuse", "fit"] = Field(
+        "refuse", description="when more would come than fits: move nothing, or as much as fits"
+    )
 
 
 class RouteGet:
@@ -86,7 +92,7 @@ class RouteSet:
         """Change it, and tell the incident; Failed with preflight's reason."""
         assert isinstance(options, SetOptions)
         if context.dry_run:
-            return Done({"route": dict(options.to), "version": 0})
+            return Done({"route": dict(options.to), "version": 0, "capacity": ""})
         try:
             return await asyncio.to_thread(self._change, options, context)
         except (Unavailable, StaleVersion) as fault:
@@ -99,7 +105,8 @@ class RouteSet:
         if not isinstance(found, Done):
             return found
         there = found.output["route"] == {target: share for target, share in options.to.items() if share}
-        return Done({k: found.output[k] for k in ("route", "version")}) if there else Failed("the route is another")
+        seen = {"route": found.output["route"], "version": found.output["version"], "capacity": ""}
+        return Done(seen) if there else Failed("the route is another")
 
     def _change(self, options: SetOptions, context: StepContext) -> Outcome:
         with self._ports.store.transaction() as tx:
@@ -114,12 +121,14 @@ class RouteSet:
                 incident=context.incident,
                 lease_for=options.lease,
                 key=context.key,
+                fit=options.over_capacity == "fit",
             )
             if isinstance(result, routes.Refused):
                 return Failed(result.reason)
             if result.report is not None:
                 self._ports.responder.handle_in(tx, result.report)
-        return Done({"route": dict(result.route.weights), "version": result.route.version})
+        told = "; ".join(result.notes)
+        return Done({"route": dict(result.route.weights), "version": result.route.version, "capacity": told})
 
 
 _ROUTE = {"route": "percent of the traffic by target", "version": "counts the changes of the route"}
@@ -134,7 +143,7 @@ KINDS = {
     ),
     "route.set": ActionKind(
         options=SetOptions,
-        outputs=_ROUTE,
+        outputs={**_ROUTE, "capacity": "what the targets take of their capacity, or why that was not compared"},
         mutates=True,
         build=RouteSet,
         page=__doc__,

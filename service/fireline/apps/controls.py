@@ -47,7 +47,7 @@ class Controls:
     def start_run(self, name: str, person: str, asked: AskedRun) -> tuple[int | None, str]:
         """Start a run as this person; its number, None where there is none, and the reason either way."""
         key = f"person/{person}/{asked.key or self._parts.clock.token()}"
-        wanted = Wanted(key, name, asked.incident, asked.inputs, person, reason=asked.reason)
+        wanted = Wanted(key, name, asked.incident, asked.inputs, person, reason=asked.reason, overrule=asked.overrule)
         started = self._runs.request(wanted)
         return (None if started.run is None else started.run.id), started.reason
 
@@ -62,7 +62,8 @@ class Controls:
         if done.report is not None:
             parts.responder.handle(done.report)
         what = "now goes to" if done.changed else "goes to, as before,"
-        return Verdict(True, f"{service} {what} {told(done.route.weights)} (version {done.route.version})")
+        said = f"{service} {what} {told(done.route.weights)} (version {done.route.version})"
+        return Verdict(True, "; ".join((said, *done.notes)))
 
 
 def _verdict(reply: Reply) -> Verdict:

@@ -28,6 +28,7 @@ from fireline.apps.stream_worker import Outside, Replaced, Rhythm, Sides, Stalle
 from fireline.domain.configuration import Configuration
 from fireline.domain.events import Source
 from fireline.domain.rules import Signal
+from fireline.domain.traffic import rules_of
 from fireline.domain.windows import Family
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest import LIVE, Ingest
@@ -208,9 +209,8 @@ def _ingest_side(
     partitions: int,
     generations: Mapping[str, str],
 ) -> IngestSide:
-    rules = tuple(flow.configuration.rules.values())
     ingest = Ingest(
-        rules,
+        rules_of(flow.configuration),
         flow.families,
         flow.decode,
         partitions,
@@ -228,7 +228,7 @@ def _evaluate_side(
 ) -> EvaluateSide:
     return EvaluateSide(
         lambda rules: Evaluation(rules, flow.families),
-        flow.configuration.rules.values(),
+        rules_of(flow.configuration),
         lane=lane,
         store=store,
         clock=clock,

@@ -13,6 +13,7 @@ from fireline.adapters.kafka_topics import PARTIALS
 from fireline.apps.stream_counts import Saves
 from fireline.apps.stream_signals import SignalLane
 from fireline.domain.rules import Rule, Signal, State
+from fireline.domain.traffic import RULE as TRAFFIC
 from fireline.engine.evaluate import Evaluation
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.orphans import LIMIT, orphans
@@ -224,8 +225,8 @@ class EvaluateSide:
 
     @property
     def rules(self) -> int:
-        """How many rules are in force."""
-        return len(self._rules)
+        """How many rules of the files are in force."""
+        return sum(rule.name != TRAFFIC for rule in self._rules)
 
     def oldest_checkpoint(self, now: float) -> float:
         """Seconds since the longest unsaved partition was saved, 0.0 when all that was read is saved."""

@@ -13,6 +13,7 @@ from fireline.apps.stream_evaluate import EvaluateSide
 from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
 from fireline.engine.ports import Store
+from fireline.engine.traffic import Seen
 from fireline.engine.watching import Watch
 
 UNKNOWN_LAG = 365 * 86_400.0
@@ -110,9 +111,10 @@ def _known(behind: float) -> float | None:
     return round(behind, 3) if behind < UNKNOWN_LAG else None
 
 
-def tell(store: Store, facts: Mapping[str, object], now: float) -> list[Watch]:
-    """Write a worker's report down; the watches that are open. Raises `Unavailable`."""
+def tell(store: Store, facts: Mapping[str, object], now: float, seen: Seen) -> list[Watch]:
+    """Write a worker's report down, and the requests that it saw; the watches that are open. Raises `Unavailable`."""
     with store.transaction() as tx:
+        seen.tell(tx, str(facts["worker"]), now)
         tx.put_fact(FACT, facts, now)
         tx.put_fact(f"{FACT}:{facts['worker']}", facts, now)
         return list(tx.watches(now))

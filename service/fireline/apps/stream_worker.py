@@ -18,7 +18,9 @@ from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Pulse, Watchdog
 from fireline.domain.configuration import Configuration
 from fireline.domain.events import Source
+from fireline.domain.traffic import rules_of
 from fireline.engine.ports import JudgingClock, StaleVersion, Store, Unavailable
+from fireline.engine.traffic import Seen
 from fireline.engine.watching import WatchAnswer
 
 log = logging.getLogger("fireline.stream")
@@ -91,6 +93,7 @@ class StreamWorker:
         self._known_ends: Mapping[Place, int] = {}
         self._ends_at = 0.0
         self._stands: dict[Place, tuple[int, float]] = {}
+        self._seen = Seen()
         self._told = Report(name, self.ingest, self.evaluate, self._lane, self._clock.now())
         self.evaluate.behind = self.behind
 
@@ -168,10 +171,10 @@ class StreamWorker:
 
     def reload(self, configuration: Configuration, formats: Mapping[str, Source]) -> None:
         """Go on with other rules and other ways to read topics; windows of rules whose hash stays are kept."""
-        rules = tuple(configuration.rules.values())
+        rules = rules_of(configuration)
         self.ingest.ingest.reload(rules, formats)
         self.evaluate.reload(rules)
-        log.info("%d rules in force, configuration %s", len(rules), configuration.hash[:12])
+        log.info("%d rules in force, configuration %s", len(configuration.rules), configuration.hash[:12])
 
     def behind(self, now: float) -> float:
         """By how many seconds this worker lags the logs it reads."""
@@ -241,8 +244,8 @@ class StreamWorker:
             "clock_doubted": round(self._clock.doubted, 1),
             "clock_sure": self._clock.sure,
         }
-        watches = await asyncio.to_thread(tell, self._store, facts, now)
-        answers = self.evaluate.answer(watches) if watches else []
+        watches = await asyncio.to_thread(tell, self._store, facts, now, self._seen)
+        answers = self._seen.heard(self.evaluate.answer(self._seen.asked(watches, now, self.behind(now))))
         if answers:
             await asyncio.to_thread(self._answer, answers)
 

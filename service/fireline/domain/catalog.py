@@ -63,11 +63,15 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Something a service's traffic can go to; `capacity` is requests a second, None when not declared."""
+    """Something a service's traffic can go to; `capacity` is requests a second, None when not declared.
+
+    Targets of the same `pool` are the same machines: they share one capacity.
+    """
 
     name: str
     capacity: float | None = None
     capabilities: tuple[str, ...] = ()
+    pool: str = ""
 
 
 @dataclass(frozen=True, slots=True)

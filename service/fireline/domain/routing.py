@@ -17,24 +17,16 @@ def clean(weights: Mapping[str, int]) -> dict[str, int]:
     return {target: share for target, share in weights.items() if share}
 
 
-def preflight(
-    service: Service, weights: Weights, *, rate: float | None = None, unhealthy: Collection[str] = ()
-) -> str | None:
-    """Why the change must not be made, None when nothing speaks against it.
+def preflight(service: Service, weights: Weights, *, unhealthy: Collection[str] = ()) -> str | None:
+    """Why the change must not be made, None when nothing speaks against it but what `capacity.room` knows.
 
-    `rate` is the service's requests a second where known; `unhealthy` targets are refused, except for the primary:
-    the way back is never barred.
+    `unhealthy` targets are refused, except for the primary: the way back is never barred.
     """
     wrong = _malformed(service, weights)
     if wrong is not None:
         return wrong
-    for target, share in clean(weights).items():
-        if target != service.primary and target in unhealthy:
-            return f"{target} is unhealthy"
-        capacity = next((t.capacity for t in service.targets if t.name == target), None)
-        if target != service.primary and capacity is not None and rate is not None and rate * share / 100 > capacity:
-            return f"{share} % of {rate:g} requests/s is more than {target} declares ({capacity:g} requests/s)"
-    return None
+    away = [target for target in clean(weights) if target != service.primary and target in unhealthy]
+    return f"{away[0]} is unhealthy" if away else None
 
 
 def _malformed(service: Service, weights: Weights) -> str | None:

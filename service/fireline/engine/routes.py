@@ -3,26 +3,31 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fireline.domain import routing
+from fireline.domain import capacity, routing
 from fireline.domain.audit_acts import of_route
-from fireline.domain.catalog import Service
+from fireline.domain.catalog import Catalog, Service
 from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Publish, Timer
 from fireline.domain.incidents import RouteReported
 from fireline.domain.routes import Route, Weights
 from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
+from fireline.engine.traffic import traffic_of
 
 TOPIC = "fireline.routes"
 
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The route as it is now. `report`, if any, is for the incident: the caller hands it to the responder."""
+    """The route as it is now. `report`, if any, is for the incident: the caller hands it to the responder.
+
+    `notes` tell what the targets take of their capacity, and what of it nobody could compare.
+    """
 
     route: Route
     changed: bool
     report: RouteReported | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +59,12 @@ def change_route(
     incident: int | None = None,
     lease_for: float | None = None,
     key: str = "",
+    fit: bool = False,
 ) -> Changed | Refused:
     """Send a service's traffic elsewhere, unless preflight speaks against it.
 
     With a `key` it happens once: a repetition finds the route as it is. `lease_for` in seconds, the configuration's
-    lease when None. `by` is `run:12`, `person:ann` or `lease`.
+    lease when None. `by` is `run:12`, `person:ann` or `lease`. With `fit`, as much goes as the targets have room for.
     """
     known = configuration.catalog.service(service)
     if known is None:
@@ -66,19 +72,47 @@ def change_route(
     old = current(tx, known)
     if key and not tx.first_time(f"route/{key}", now):
         return Changed(old, False)
-    against = routing.preflight(
-        known, weights, rate=_rate(tx, known.id, now), unhealthy=unhealthy_targets(tx, known.id)
-    )
+    against = routing.preflight(known, weights, unhealthy=unhealthy_targets(tx, known.id))
     if against is not None:
-        return Refused(f"{known.id} stays on {told(old.weights)}: {against}")
+        return _refused(old, against)
+    weights, room = _admitted(tx, configuration.catalog, known, old, weights, now=now, fit=fit)
+    if room.against is not None:
+        return _refused(old, room.against)
     seconds = configuration.response.lease if lease_for is None else lease_for
     new = routing.change(old, known, weights, by=by, reason=reason, now=now, lease_for=seconds)
     if new.version == old.version:
         return Changed(old, False)
-    return _save(tx, old, new, incident, now)
+    return _save(tx, old, new, incident, now, notes=room.notes)
 
 
-def _save(tx: Transaction, old: Route, new: Route, incident: int | None, now: float) -> Changed:
+def _refused(route: Route, against: str) -> Refused:
+    return Refused(f"{route.service} stays on {told(route.weights)}: {against}")
+
+
+def _admitted(
+    tx: Transaction, catalog: Catalog, service: Service, old: Route, weights: Weights, *, now: float, fit: bool
+) -> tuple[Weights, capacity.Room]:
+    """The weights that targets have room for. Who shares a pool is asked one after another: each sees what went before.
+
+    Names are held in one order, so that two who need the same never wait for each other.
+    """
+    shared = capacity.places(catalog, service, weights).values()
+    if not shared:
+        return weights, capacity.Room()
+    for name in sorted({place.name for place in shared if len(place.members) > 1}):
+        tx.lock(f"capacity\n{name}")
+    traffic = traffic_of(tx, catalog, old, now)
+    room = capacity.room(catalog, service, weights, traffic)
+    less = capacity.fitting(catalog, service, weights, traffic) if fit and room.against is not None else None
+    if less is None:
+        return weights, room
+    notes = capacity.room(catalog, service, less, traffic).notes
+    return less, capacity.Room(None, (f"no more fits than {told(less)}: {room.against}", *notes))
+
+
+def _save(
+    tx: Transaction, old: Route, new: Route, incident: int | None, now: float, *, notes: tuple[str, ...] = ()
+) -> Changed:
     tx.save_route(new)
     tx.record(of_route(old, new))
     tx.enqueue(Publish(f"route/{new.service}/v{new.version}", TOPIC, new.service, record_of(new)), now)
@@ -87,7 +121,7 @@ def _save(tx: Transaction, old: Route, new: Route, incident: int | None, now: fl
         tx.arm(Timer(lease_timer(new.service), new.lease.until, "route_lease"))
     else:
         tx.disarm(lease_timer(new.service))
-    return Changed(new, True, _report(tx, new, whose))
+    return Changed(new, True, _report(tx, new, whose, notes), notes)
 
 
 def _watched_by(tx: Transaction, incident: int | None) -> int | None:
@@ -96,10 +130,10 @@ def _watched_by(tx: Transaction, incident: int | None) -> int | None:
     return None if found is None or standing_for(tx, found).closed_at is not None else incident
 
 
-def _report(tx: Transaction, route: Route, incident: int | None) -> RouteReported | None:
+def _report(tx: Transaction, route: Route, incident: int | None, notes: tuple[str, ...]) -> RouteReported | None:
     if incident is None or tx.incident(incident) is None:
         return None
-    detail = f"{route.service}: {told(route.weights)} (by {route.by}: {route.reason})"
+    detail = "; ".join((f"{route.service}: {told(route.weights)} (by {route.by}: {route.reason})", *notes))
     until = None if route.lease is None else route.lease.until
     return RouteReported(incident, route.service, route.lease is not None, detail, until=until)
 
@@ -126,15 +160,6 @@ def unhealthy_targets(tx: Transaction, service: str) -> frozenset[str]:
     signals = [a.signal for i in tx.incidents(open_only=True) if i.timeline == "live" for a in i.firing]
     labels = [dict(s.entity) for s in signals if s.service == service]
     return frozenset(found["target"] for found in labels if "target" in found)
-
-
-def _rate(tx: Transaction, service: str, now: float) -> float | None:
-    """Requests a second of the service, where somebody has put down a recent number."""
-    found = tx.fact(f"rate/{service}")
-    if found is None or now - found[1] > 300:
-        return None
-    value = found[0].get("per_second")
-    return float(value) if isinstance(value, (int, float)) else None
 
 
 def record_of(route: Route) -> dict[str, object]:

@@ -57,6 +57,7 @@ def read_catalog(document: Document, plugins: Plugins, findings: Findings) -> En
             message, hint = f"there is no channel `{channel}`", suggestion(channel, plugins.channels)
             findings.error(document, ("channels", index), message, hint, code=codes.UNKNOWN_NAME)
     _check_aliases(document, form.services, findings)
+    _check_pools(document, form.services, findings)
     for name, service in form.services.items():
         _check_service(document, ("services", name), service, form, findings)
     if form.default_team is not None and form.default_team not in form.teams:
@@ -111,7 +112,7 @@ def _service(name: str, form: ServiceForm) -> Service:
         backup=form.backup,
         primary=form.primary,
         fallback=form.fallback,
-        targets=tuple(Target(n, t.capacity, tuple(t.capabilities)) for n, t in form.targets.items()),
+        targets=tuple(Target(n, t.capacity, tuple(t.capabilities), t.pool) for n, t in form.targets.items()),
         rollback=form.rollback,
         depends_on=tuple(form.depends_on),
         impact=form.impact,
@@ -163,6 +164,19 @@ def _check_aliases(document: Document, services: Mapping[str, ServiceForm], find
                 message = f"`{alias}` already stands for the service `{seen[alias]}`"
                 findings.error(document, ("services", name, "aliases", index), message, code=codes.DUPLICATE_NAME)
             seen.setdefault(alias, name)
+
+
+def _check_pools(document: Document, services: Mapping[str, ServiceForm], findings: Findings) -> None:
+    seen: dict[str, tuple[float, str]] = {}
+    for name, service in services.items():
+        for target, form in service.targets.items():
+            if not form.pool or form.capacity is None:
+                continue
+            capacity, where = seen.setdefault(form.pool, (form.capacity, f"{name}/{target}"))
+            if capacity != form.capacity:
+                message = f"pool `{form.pool}` has a capacity of {form.capacity:g} here, and {capacity:g} at `{where}`"
+                hint = "say it once: it holds for all targets of the pool"
+                findings.error(document, ("services", name, "targets", target, "capacity"), message, hint)
 
 
 def _check_service(document: Document, path: Path, service: ServiceForm, form: CatalogFile, findings: Findings) -> None:

@@ -53,6 +53,7 @@ class TargetForm(Part):
 
     capacity: float | None = Field(None, gt=0, description="requests a second")
     capabilities: list[str] = Field(default_factory=list, description="what it can do, for readers")
+    pool: str = Field("", max_length=100, description="targets of one pool, also of other services, share one capacity")
 
 
 class ServiceForm(Part):
