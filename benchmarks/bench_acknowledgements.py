@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from tests.engine.respond_world import eventually
 from tests.integration.in_flight import OUT_OF_ORDER, House, house
 from tests.servers import slack
+from tests.servers.ports import free_port
 from tests.servers.postgres import running_postgres
 
 LIMIT = 1000.0
@@ -38,7 +39,7 @@ PATIENCE = 60.0
 @contextmanager
 def local_slack(home: Path) -> Iterator[slack.LocalSlack]:
     """A local Slack until the block ends."""
-    port = slack.free_port()
+    port = free_port()
     process = slack.run(slack.binary(ROOT), home, port)
     try:
         yield slack.LocalSlack(f"http://127.0.0.1:{port}")

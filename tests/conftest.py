@@ -8,7 +8,7 @@ from hypothesis import settings
 
 settings.register_profile("brief", max_examples=40)
 settings.load_profile("default" if os.environ.get("FIRELINE_FAULTS") == "long" else "brief")
-SERVERS = ("kafka", "kafka_secure", "postgres", "slack")
+SERVERS = ("last_words", "kafka", "kafka_secure", "postgres", "slack")
 pytest_plugins = [
     f"tests.servers.{name}" for name in SERVERS if (Path(__file__).parent / "servers" / f"{name}.py").exists()
 ]

@@ -17,7 +17,7 @@ from fireline.adapters.kafka_logs import Sparing
 from fireline.adapters.kafka_topics import Topic, ensure_topics, topic_generation, topics_of_fireline
 from fireline.domain.outcomes import Done, Failed, RetryLater
 from fireline.engine.ports import Unavailable
-from tests.servers.kafka import free_port
+from tests.servers.ports import free_port
 
 
 async def read_all(connection: Connection, topic: str, partition: int = 0) -> list[tuple[bytes | None, bytes | None]]:

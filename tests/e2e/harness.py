@@ -5,42 +5,59 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import ClassVar
 
 from confluent_kafka import Producer
 
 from fireline.adapters.database import DatabaseStore, open_store
 from fireline.apps.bootstrap import BROKER_FACT
-from fireline.apps.web_health import STREAM_FACT
+from fireline.apps.up import ROLES
+from fireline.apps.web_health import RESPOND_FACT, STREAM_FACT
 from fireline.domain.incidents import Incident
 from fireline.domain.routes import Route
 from fireline.domain.runbooks import Run
+from fireline.engine.ports import Unavailable
+from tests.servers.last_words import remember, tail
+from tests.servers.ports import free_port
 
 PATIENCE = 4.0
 """How many times as long as a test expects is waited: machines are shared, and only what fails takes that long."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+LEAST = 240.0
+"""Seconds that are waited at least."""
 
 
 def eventually(what: str, found: Callable[[], object], seconds: float = 30.0, every: float = 0.1) -> object:
-    """The first truthy answer of `found`; fails naming `what` when there is none in time."""
-    end = time.monotonic() + PATIENCE * seconds
+    """The first truthy answer of `found`; fails naming `what`, and saying how things stand, when there is none in time.
+
+    A server or a database that does not answer yet, and something that is not there yet, are waited for as well.
+    """
+    limit, fault = max(LEAST, PATIENCE * seconds), None
+    end = time.monotonic() + limit
     while time.monotonic() < end:
-        answer = found()
-        if answer:
-            return answer
+        try:
+            answer = found()
+        except (OSError, LookupError, Unavailable) as now:
+            fault = now
+        else:
+            if answer:
+                return answer
         time.sleep(every)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    stand = "\n".join(fireline.standing() for fireline in Fireline.running)
+    raise AssertionError(f"not within {limit:.0f} s: {what} (last fault: {fault!r})\n{stand}")
+
+
+def put(path: Path, text: str) -> None:
+    """Write a file as a whole: nobody ever sees half of it."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.replace(path)
 
 
 def patient(source: Path, target: Path) -> Path:
@@ -57,6 +74,8 @@ def patient(source: Path, target: Path) -> Path:
 
 class Fireline:
     """`fireline up` and a look into its database."""
+
+    running: ClassVar[list["Fireline"]] = []
 
     def __init__(
         self, home: Path, repository: Path, environment: Mapping[str, str] | None = None, settle: str = "4s"
@@ -75,16 +94,20 @@ class Fireline:
             "FIRELINE_WEB_PORT": str(self.port),
             "FIRELINE_RULES": str(rules),
             "FIRELINE_RUNBOOKS": str(patient(repository / "runbooks", home / "patient-runbooks")),
+            "FIRELINE_BLIND_AFTER": "600",  # a slow start is none of what these tests are about
             **(environment or {}),
         }
         if "FIRELINE_DATABASE" in (environment or {}):
             self.database = self.environment["FIRELINE_DATABASE"]
         self.log = home / "up.log"
+        self._began = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self._store: DatabaseStore | None = None
         self._producer: Producer | None = None
 
     def __enter__(self) -> "Fireline":
+        remember(f"the log of {self.home.name}", lambda: tail(self.log))
+        self._began = time.time()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "fireline.apps", "up"],
@@ -94,9 +117,10 @@ class Fireline:
                 start_new_session=True,
             )
         try:
-            eventually("all roles run", lambda: len(self.roles()) == 3, 30)
+            eventually("all roles run", lambda: len(self.roles()) == len(ROLES), 30)
             self._store = open_store(self.database)
-            eventually("the stream worker says that it runs", self.streaming, 45)
+            self.running.append(self)
+            eventually("each role is at work", self.at_work, 60)
         except BaseException:
             self.stop()
             raise
@@ -106,6 +130,8 @@ class Fireline:
         self.stop()
 
     def stop(self) -> None:
+        if self in self.running:
+            self.running.remove(self)
         if self._store is not None:
             self._store.close()
         process = self._process
@@ -113,11 +139,11 @@ class Fireline:
             return
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(25)
+            process.wait(120)
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait(5)
+            process.wait(60)
 
     @property
     def store(self) -> DatabaseStore:
@@ -127,9 +153,20 @@ class Fireline:
     def audited(self) -> str:
         """What `fireline audit verify` says; raises when it finds damage."""
         command = [sys.executable, "-m", "fireline.apps", "audit", "verify"]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def standing(self) -> str:
+        """Incidents, runs, what the roles report and the end of the log, in a few lines: for a failure in CI."""
+        try:
+            known = [f"{i.id} {i.service} {i.severity} {i.status.value}" for i in self.incidents()]
+            known += [f"run {run.id} {run.status.value} {run.reason}" for run in self.runs()]
+            with self.store.reading() as tx:
+                known.append(f"stream: {tx.fact(STREAM_FACT)}")
+        except (Unavailable, AssertionError) as fault:
+            known = [f"the database does not say: {fault}"]
+        return "\n".join([*known, tail(self.log)])
 
     def roles(self) -> dict[str, int]:
         """The running roles and their process ids."""
@@ -147,7 +184,7 @@ class Fireline:
                 words = (entry / "cmdline").read_bytes().split(b"\0")
                 if parent == self._process.pid and b"fireline.apps" in words:
                     found[words[words.index(b"fireline.apps") + 1].decode()] = int(entry.name)
-        return found
+        return {role: found[role] for role in ROLES if role in found}  # one that is just being made has no name yet
 
     def kill(self, role: str) -> int:
         """kill -9 of a role; its process id."""
@@ -155,9 +192,15 @@ class Fireline:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def streaming(self) -> bool:
+    def at_work(self) -> bool:
+        """Whether, since the last start, stream worker and responder have said that they run, and the web answers."""
+        self.roles()  # raises when `fireline up` is over
         with self.store.reading() as tx:
-            return tx.fact(STREAM_FACT) is not None
+            told = [tx.fact(STREAM_FACT), tx.fact(RESPOND_FACT)]
+        if not all(fact is not None and fact[1] >= self._began for fact in told):
+            return False
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=60) as answer:
+            return bool(answer.status == 200)
 
     @property
     def bootstrap(self) -> str:
@@ -174,7 +217,7 @@ class Fireline:
 
     def flush(self) -> None:
         if self._producer is not None:
-            self._producer.flush(10)
+            assert self._producer.flush(120) == 0, "the broker did not take all events"
 
     def runs(self) -> list[Run]:
         with self.store.reading() as tx:
@@ -202,6 +245,7 @@ class Gateway:
         self._log = fireline.home / "gateway.log"
 
     def __enter__(self) -> "Gateway":
+        remember("the log of the gateway", lambda: tail(self._log))
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
         return self
@@ -209,7 +253,7 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         try:
-            self._process.wait(10)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(5)
+            self._process.wait(60)

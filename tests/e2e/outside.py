@@ -14,7 +14,8 @@ from typing import Any
 
 import orjson
 
-from tests.e2e.harness import Fireline, eventually
+from tests.e2e.harness import Fireline, eventually, put
+from tests.servers.last_words import remember
 
 LINE = re.compile(r"^\d\d:\d\d:\d\d \w+ [A-Z]+ ")
 
@@ -23,14 +24,17 @@ class Outside(Fireline):
     """Fireline with a view from outside."""
 
     def command(self, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "fireline.apps", *words],
             env={**self.environment, **environment},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
+        said = f"exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        remember(f"`fireline {' '.join(words)}`", lambda: said)
+        return done
 
     def doctor(self) -> tuple[int, dict[str, dict[str, str]]]:
         """Its exit code and its checks by name."""
@@ -40,7 +44,7 @@ class Outside(Fireline):
 
     def get(self, path: str) -> str:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Accept": "text/html"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return str(answer.read().decode())
 
     def fact(self, name: str) -> dict[str, Any]:
@@ -75,7 +79,7 @@ class Outside(Fireline):
         roles = self.roles()
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
         self._producer = None
         return roles
 
@@ -105,4 +109,4 @@ def only_rules(fireline: Fireline, text: str) -> None:
     (fireline.home / "rules" / "added.yaml").write_text(text)
 
 
-__all__ = ["LINE", "Outside", "eventually", "gone", "one_page_each", "only_rules"]
+__all__ = ["LINE", "Outside", "eventually", "gone", "one_page_each", "only_rules", "put"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.outside import Outside, eventually, only_rules
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 COUNT = 40
 RULES = """\

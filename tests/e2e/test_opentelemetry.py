@@ -12,7 +12,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality
 
 from tests.e2e.outside import Outside, eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 CUMULATIVE = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
@@ -87,7 +87,7 @@ def test_histograms_and_calls_of_opentelemetry_open_incidents_that_say_what_they
         collector.produce("otlp_metrics", request("checkout-host", DELTA, 99))
         collector.produce("otlp_metrics", request("web-fleet", CUMULATIVE, 1000, 1050))
         collector.produce("otlp_spans", spans())
-        assert collector.flush(10) == 0
+        assert collector.flush(120) == 0
 
         def fired() -> dict[tuple[str, str], tuple[int, Any]]:
             signals = [(i.number, a.signal) for i in fireline.incidents() for a in i.signals.values()]

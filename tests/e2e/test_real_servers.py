@@ -8,7 +8,7 @@ from tests.e2e.harness import Fireline, Gateway
 from tests.e2e.test_recovery import check_end_state, recover
 from tests.servers.kafka import ApacheKafka
 
-pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.kafka, pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 
 def test_traffic_recovers_on_postgresql_and_apache_kafka(

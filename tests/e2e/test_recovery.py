@@ -13,7 +13,7 @@ from fireline.domain.runbooks import RunStatus
 from tests.e2e.harness import Fireline, Gateway, eventually
 
 SERVICE = "fraud-scoring"
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def on_fallback(fireline: Fireline) -> bool:
@@ -45,7 +45,13 @@ def circumstances(fireline: Fireline) -> str:
     return "\n".join([f"stream: {stream}", *warnings[-20:], f"gateway: {reported}"])
 
 
+def sending(fireline: Fireline) -> bool:
+    return any(page.status is PageStatus.SENDING for incident in fireline.incidents() for page in incident.pages)
+
+
 def check_end_state(fireline: Fireline) -> None:
+    eventually("the run is over", lambda: [run for run in fireline.runs() if run.over], 60)
+    eventually("its pages have left", lambda: not sending(fireline), 60)
     (incident,) = fireline.incidents()
     assert incident.service == SERVICE
     assert incident.severity in {"outage", "degraded"}  # an outage first; as bad events leave the window, less of one
@@ -54,7 +60,6 @@ def check_end_state(fireline: Fireline) -> None:
     assert incident.pages[0].person in {"ann", "ben", "cleo"}
     assert incident.pages[0].why.schedule == "payments-ml"
     assert incident.pages[0].attempts[0].state == "delivered"
-    assert all(page.status is not PageStatus.SENDING for page in incident.pages)
     (run,) = fireline.runs()
     assert run.status is RunStatus.SUCCEEDED, f"{run.reason}\n{circumstances(fireline)}"
     verify = next(step for step in run.steps if step.id == "verify")

@@ -4,18 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.outside import Outside, eventually
+from tests.e2e.outside import Outside, eventually, put
 from tests.e2e.test_reload import ADDED, event, fires, in_force, length
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def test_an_incident_ends_whose_rule_was_removed(tmp_path: Path, repository: Path):
-    with Outside(tmp_path, repository) as fireline:
+    with Outside(tmp_path, repository, settle="1s") as fireline:
         before, rules = length(fireline), tmp_path / "rules"
-        (rules / "added.yaml").write_text(ADDED.replace("window: 10s", "window: 10m"))
-        severities = rules / "severities.yaml"
-        severities.write_text(severities.read_text().replace("settle: 60s", "settle: 1s"))
+        put(rules / "added.yaml", ADDED.replace("window: 10s", "window: 10m"))
         eventually("the rule is in force", lambda: in_force(fireline, before), 15)
         event(fireline, "added_here")
         eventually("it fires", lambda: fires(fireline, "added"), 15)

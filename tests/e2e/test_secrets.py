@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.outside import Outside, eventually
 from tests.servers.postgres import PostgresServer
 
-pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(1800)]
 
 CANARY = "c4n4ry"
 API_TOKEN = f"api-{CANARY}-token"
@@ -49,7 +49,7 @@ def ask(fireline: Outside, path: str, token: str) -> str:
     request = urllib.request.Request(f"http://127.0.0.1:{fireline.port}{path}")
     request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return str(answer.read().decode())
     except urllib.error.HTTPError as refused:
         with contextlib.closing(refused):

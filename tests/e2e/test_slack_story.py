@@ -10,7 +10,7 @@ from fireline.domain.incidents import PageStatus, Status
 from tests.e2e.harness import Fireline, eventually
 from tests.servers.slack import ANN, APP_TOKEN, BOT_TOKEN, STRANGER, LocalSlack
 
-pytestmark = [pytest.mark.slow, pytest.mark.slack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.slack, pytest.mark.timeout(1800)]
 
 
 def bad_predictions(fireline: Fireline, count: int) -> None:

@@ -27,7 +27,8 @@ from tests.domain.deciding_world import SEVERITIES, policy, target
 from tests.engine.respond_world import Desk, eventually
 from tests.engine.respond_world import running as at_work
 from tests.faults.page_trials import member, people
-from tests.servers.slack import BOT_TOKEN, LocalSlack, binary, end, free_port, run
+from tests.servers.ports import free_port
+from tests.servers.slack import BOT_TOKEN, LocalSlack, binary, end, run
 from tests.servers.slack_proxy import Fault, SlackProxy, limited, running
 
 LONG = os.environ.get("FIRELINE_FAULTS") == "long"

@@ -29,7 +29,8 @@ from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.respond import Responder
 from tests.e2e.outside import Outside, one_page_each
 from tests.faults.page_trials import RULE, TOPIC, member, people, tally, write_rules
-from tests.servers.slack import APP_TOKEN, BOT_TOKEN, LocalSlack, binary, end, free_port, run
+from tests.servers.ports import free_port
+from tests.servers.slack import APP_TOKEN, BOT_TOKEN, LocalSlack, binary, end, run
 from tests.servers.slack_proxy import SlackProxy, running
 
 LONG = os.environ.get("FIRELINE_FAULTS") == "long"

@@ -20,7 +20,7 @@ from fireline.adapters.kafka_topics import Topic, ensure_topics, known_topics, t
 from fireline.apps.replay import replay
 from fireline.domain.outcomes import Done, RetryLater
 from fireline.engine.ports import Unavailable
-from tests.servers.kafka import free_port
+from tests.servers.ports import free_port
 from tests.servers.kafka_secure import KEY_PASSWORD, NOBODY, PASSWORD, USER, Papers, SecureKafka
 
 pytestmark = [

@@ -20,6 +20,7 @@ from fireline.domain.outcomes import Done
 from fireline.engine.outward import Message, MessageRef
 from fireline.engine.ports import Unavailable
 from tests.channels.messages import FixedClock, approval, buttons, card, page
+from tests.servers.ports import free_port
 from tests.servers.slack import (
     ANN,
     APP_TOKEN,
@@ -29,7 +30,6 @@ from tests.servers.slack import (
     LocalSlack,
     binary,
     end,
-    free_port,
     run,
     until,
 )

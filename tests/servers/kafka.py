@@ -17,16 +17,14 @@ from confluent_kafka.admin import AdminClient
 
 from fireline.adapters.embedded_broker import EmbeddedBroker
 from fireline.adapters.kafka_connection import Connection
+from tests.servers.last_words import remember
+from tests.servers.ports import free_port
 
 REPOSITORY = Path(__file__).parent.parent.parent
 JARS = REPOSITORY / ".tools" / "kafka"
 PROPERTIES = REPOSITORY / "deploy" / "kafka" / "server.properties"
-
-
-def free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
+PATIENCE = 300.0
+"""Seconds that a start or an end may take on a machine that has much else to do."""
 
 
 class ApacheKafka:
@@ -63,7 +61,8 @@ class ApacheKafka:
         known = [word for user in users for word in ("--add-scram", user)]
         self._java("kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(self._properties), *known)
 
-    def start(self, within: float = 60.0) -> None:
+    def start(self, within: float = PATIENCE) -> None:
+        remember(f"Kafka at {self.bootstrap}", lambda: self.log()[-3000:])
         with (self.directory / "kafka.log").open("ab") as said:
             self._process = subprocess.Popen(
                 self._command("kafka.Kafka", str(self._properties)), stdout=said, stderr=said, cwd=self.directory
@@ -108,8 +107,8 @@ class ApacheKafka:
     def delete(self, topic: str) -> None:
         """Delete a topic and wait until it is gone."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
-        admin.delete_topics([topic], operation_timeout=10)[topic].result(15)
-        while topic in admin.list_topics(timeout=10).topics:
+        admin.delete_topics([topic], operation_timeout=60)[topic].result(90)
+        while topic in admin.list_topics(timeout=60).topics:
             time.sleep(0.05)
 
     def log(self) -> str:
@@ -126,7 +125,7 @@ class ApacheKafka:
 
     def _wait(self) -> None:
         assert self._process is not None
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
 
     def _java(self, *words: str) -> None:
         done = subprocess.run(self._command(*words), capture_output=True, text=True, cwd=self.directory, check=False)

@@ -12,7 +12,8 @@ import trustme
 from cryptography.hazmat.primitives import serialization as pem
 
 from fireline.adapters.kafka_connection import Connection
-from tests.servers.kafka import JARS, ApacheKafka, free_port
+from tests.servers.kafka import JARS, ApacheKafka
+from tests.servers.ports import free_port
 
 USER, PASSWORD = "fireline", "right-Kafka-pass.word"
 NOBODY = "nobody"

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -10,6 +9,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+
+from tests.servers.ports import free_port
 
 PYTHON = Path(__file__).parents[2] / ".tools" / "mlflow" / "bin" / "python"
 PATIENCE = 240.0
@@ -19,9 +20,7 @@ PATIENCE = 240.0
 class MlflowServer:
     def __init__(self, folder: Path) -> None:
         self._log = folder / "log"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         command = [str(PYTHON), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
@@ -41,7 +40,7 @@ class MlflowServer:
         while time.monotonic() < until:
             assert self._process.poll() is None, self._log.read_text()
             try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=5) as answer:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=60) as answer:
                     if answer.status == 200:
                         return
             except (urllib.error.URLError, OSError):

@@ -8,7 +8,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,7 +17,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-PATIENCE = 60.0
+from tests.servers.ports import free_port
+
+PATIENCE = 300.0
 
 
 class PostgresServer:
@@ -162,7 +163,7 @@ def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
 def running_postgres() -> Iterator[PostgresServer]:
     """A server of one's own, for tests that stop or kill it."""
     folder = Path(tempfile.mkdtemp(prefix="fireline-postgres-"))
-    server = PostgresServer(folder, _free_port())
+    server = PostgresServer(folder, free_port())
     try:
         server.initialise()
         server.start()
@@ -196,13 +197,6 @@ def _own(folder: Path, user: pwd.struct_passwd | None) -> None:
     folder.chmod(0o700)
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _processes_of(data: Path) -> list[int]:

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -17,6 +16,11 @@ from typing import Any
 
 import pytest
 
+from tests.servers.last_words import remember, tail
+from tests.servers.ports import free_port
+
+PATIENCE = 120.0
+"""Seconds that an answer or a change is waited for."""
 PACKAGE = "local-slack-linux-x64@0.1.8"
 ANN, BEN, CLEO, STRANGER = "U0ANN", "U0BEN", "U0CLEO", "U0EVE"
 ROOM = "C0INCIDENTS"
@@ -78,7 +82,7 @@ class LocalSlack:
 
 
 def get(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=10) as answer:
+    with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 
@@ -86,12 +90,12 @@ def get(url: str) -> dict[str, Any]:
 def post(url: str, body: object, headers: dict[str, str] | None = None) -> dict[str, Any]:
     data = json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **(headers or {})})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         found: dict[str, Any] = json.load(answer)
         return found
 
 
-async def until(condition: Any, seconds: float = 60.0) -> Any:
+async def until(condition: Any, seconds: float = PATIENCE) -> Any:
     """What `condition` returns once it is true; it is asked in a thread, as it may block."""
     end = time.monotonic() + seconds
     while True:
@@ -113,13 +117,6 @@ def binary(repository: Path) -> Path:
     return found
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def run(program: Path, folder: Path, port: int, users: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """Start it on `port` with the workspace above, and more users, by id; returns once it answers."""
     config = folder / "slack.json"
@@ -134,7 +131,9 @@ def run(program: Path, folder: Path, port: int, users: Sequence[str] = ()) -> su
             stderr=out,
             start_new_session=True,
         )
-    for _ in range(200):
+    remember(f"the local Slack at port {port}", lambda: tail(folder / "slack.log"))
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
         try:
             get(f"http://127.0.0.1:{port}/_control/log")
             return process
@@ -149,7 +148,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     """End it, by its process group."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=10)
+    process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -63,6 +63,11 @@ log = logging.getLogger("fireline.respond")
 
 RESTART_AFTER = 1.0
 """Seconds until a loop that a fault of ours ended begins again; the others go on meanwhile."""
+LAST_WORK = 5.0
+"""Seconds for what is under way when we are to end."""
+
+Loop = Callable[[asyncio.Event], Coroutine[None, None, None]]
+Loops = Mapping[str, Loop]
 
 
 def run(*, rules: Path | None, runbooks: Path | None) -> int:
@@ -122,19 +127,21 @@ async def _respond(parts: Parts, clock: SteadyClock) -> None:
             socket.start()
             held.push_async_callback(socket.close)
         performer, sweeper = _performer(parts, channels, publisher, runs, owner), _sweeper(parts, owner)
-        loops: Mapping[str, Callable[[asyncio.Event], Coroutine[None, None, None]]] = {
+        loops: Loops = {
             "outbox": performer.run,
             "deadlines": sweeper.run,
             "runs": runs.run,
+            "audit": Checkpoints(parts.store, parts.settings, keys_of(parts.settings), parts.clock).run,
+        }
+        looks: Loops = {
             "files": lambda _: follow_files(parts.files),
             "changes": FilesTold(parts.files, parts.store, parts.responder, clock).run,
             "hand-offs": _handovers(parts).run,
             "maintenance": Maintenance(parts.store, parts.files, parts.clock).run,
-            "audit": Checkpoints(parts.store, parts.settings, keys_of(parts.settings), parts.clock).run,
             "clock": lambda _: follow_witness(parts.store, clock),
             "sight": _lookout(parts, channels, owner, held).run,
         }
-        await _keep_all(loops, stop)
+        await _keep_all(loops, looks, stop)
 
 
 def _lookout(parts: Parts, channels: Mapping[str, Channel], owner: str, held: AsyncExitStack) -> Lookout:
@@ -230,18 +237,20 @@ def _slack(parts: Parts, runs: Runs) -> "SlackSocket | None":
     )
 
 
-async def _keep_all(
-    loops: Mapping[str, Callable[[asyncio.Event], Coroutine[None, None, None]]], stop: asyncio.Event
-) -> None:
-    tasks = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in loops.items()]
+async def _keep_all(loops: Loops, looks: Loops, stop: asyncio.Event) -> None:
+    """Keep all at work until `stop`: then `loops` finish what they have begun, and `looks` have nothing to finish."""
+    working = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in loops.items()]
+    looking = [asyncio.create_task(_keep(name, work, stop), name=name) for name, work in looks.items()]
     await stop.wait()
-    _done, late = await asyncio.wait(tasks, timeout=5.0)
+    for task in looking:
+        task.cancel()
+    _done, late = await asyncio.wait(working, timeout=LAST_WORK)
     for task in late:
         task.cancel()
-    await asyncio.gather(*late, return_exceptions=True)
+    await asyncio.gather(*looking, *late, return_exceptions=True)
 
 
-async def _keep(name: str, work: Callable[[asyncio.Event], Coroutine[None, None, None]], stop: asyncio.Event) -> None:
+async def _keep(name: str, work: Loop, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await work(stop)
