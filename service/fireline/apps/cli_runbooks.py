@@ -180,14 +180,22 @@ def run(  # noqa: PLR0917 - typer turns each parameter into an option
         str | None, typer.Option("--as", help="Who you are in the catalog; your system user name otherwise")
     ] = None,
     key: Annotated[str, typer.Option(help="For scripts: the same key starts one run, however often it is given")] = "",
+    overrule: Annotated[
+        list[str] | None,
+        typer.Option(help="A guard to overrule: budget, cooldown, oscillation or blast_radius; may be repeated"),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end, line by line")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a run: by the same guards as one that a rule asks for, with you as its requester.
 
-    `start.when` does not hold a person back; autonomy, approval, stop_if, lock and budget do, and who asked for a run
-    may not approve it. `fireline runbook rehearse` shows beforehand what it would do and what would stop it. A
-    responder (`fireline respond`, or `fireline up`) takes its steps; `fireline runs` shows, pauses and aborts it.
+    `start.when` does not hold a person back; autonomy, approval, stop_if, lock and the other guards do, and who asked
+    for a run may not approve it. A guard that refuses may be overruled, by its name and for a reason, which the run,
+    the incident and the audit keep: `--overrule cooldown --reason "the fallback is mended" --as ann`. Nothing overrules
+    the lock, stop_if, the stop switch, or an approval.
+
+    `fireline runbook rehearse` shows beforehand what it would do and what would stop it. A responder (`fireline
+    respond`, or `fireline up`) takes its steps; `fireline runs` shows, pauses and aborts it.
 
     Exits 0 when it has begun or waits (with --wait: when it succeeded), 1 when not.
     """
@@ -199,6 +207,7 @@ def run(  # noqa: PLR0917 - typer turns each parameter into an option
             reason=reason,
             person=person,
             key=key,
+            overrule=overrule or [],
             wait=wait,
             as_json=as_json,
         )

@@ -26,12 +26,13 @@ class OnRun:
 
 @dataclass(frozen=True, slots=True)
 class AskedRun:
-    """A run that a person wants. A request with the same `key` starts none again."""
+    """A run that a person wants. A request with the same `key` starts none again; `overrule` are guards."""
 
     inputs: Mapping[str, object] = field(default_factory=dict)
     incident: int | None = None
     reason: str = ""
     key: str = ""
+    overrule: tuple[str, ...] = ()
 
 
 class RunControls(Protocol):

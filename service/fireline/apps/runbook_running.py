@@ -31,6 +31,7 @@ def run(
     reason: str,
     person: str | None,
     key: str,
+    overrule: Sequence[str],
     wait: bool,
     as_json: bool,
 ) -> int:
@@ -41,7 +42,8 @@ def run(
     number = None if incident is None else number_of(incident)
     if number is not None:
         _find_incident(parts, number)
-    started, told = Controls(parts).start_run(name, who, AskedRun(inputs_of(book, given), number, reason, key))
+    asked = AskedRun(inputs_of(book, given), number, reason, key, tuple(overrule))
+    started, told = Controls(parts).start_run(name, who, asked)
     if started is None:
         raise Refused(f"{name} is not started: {told}")
     found = _follow(parts, started, quiet=as_json) if wait else _find(parts, started)

@@ -45,6 +45,8 @@ def show(number: int, as_json: bool) -> int:
     if run.held and not run.over:
         say(run.held, "yellow")
     say(f"inputs {pairs(run.inputs)}; mode {run.mode.value}; {run.allowed_by}")
+    for guard, why in run.overruled.items():
+        say(f"{run.requested_by} overruled {guard}, for {run.overrule_reason!r}: {why}", "yellow")
     rows = [
         (
             s.id,
@@ -136,6 +138,7 @@ def document(run: Run) -> dict[str, object]:
         "ended_at": run.ended_at,
         "reason": run.reason,
         "held": run.held,
+        "overruled": dict(run.overruled),
     }
 
 

@@ -57,11 +57,15 @@ class Filled(BaseModel):
 
 
 class Wanted(_Body):
-    """A run: its inputs, the incident it is for (`INC-7`), and a key under which it is started once only."""
+    """A run: its inputs, the incident it is for (`INC-7`), and a key under which it is started once only.
+
+    `overrule`: guards that are overruled for the reason that is given, such as `cooldown`.
+    """
 
     inputs: dict[str, Any] = Field(default_factory=dict, max_length=100)
     incident: str | None = Field(default=None, max_length=20)
     key: str = Field(default="", max_length=200)
+    overrule: list[str] = Field(default_factory=list, max_length=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class RunDesk:
         if name not in books:
             raise Problem(404, f"there is no runbook {name[:100]!r}; {suggestion(name, books)}")
         incident = None if body.incident is None else self.incident(body.incident).number
-        asked = AskedRun(body.inputs, incident, body.reason, body.key)
+        asked = AskedRun(body.inputs, incident, body.reason, body.key, tuple(body.overrule))
         number, reason = self.controls.start_run(name, self.known(body.person), asked)
         if number is None:
             raise Problem(409, reason)

@@ -84,6 +84,14 @@ def of_run(before: Run | None, after: Run, what: str, by: str, now: float) -> Ac
     return Act(now, actor, via, f"run.{'answered' if by and before else kind}", f"run:{after.id}", what, was, then)
 
 
+def of_overrule(run: Run, now: float) -> Act | None:
+    """That a person overruled guards so that a run began; None when nobody did."""
+    if not run.overruled or run.started_at is None:
+        return None
+    text = f"{', '.join(run.overruled)} overruled: {run.overrule_reason}"
+    return Act(now, run.requested_by, "by hand", "run.overruled", f"run:{run.id}", text, after=dict(run.overruled))
+
+
 def _run(run: Run) -> dict[str, object]:
     """What the chain keeps of a run; its journal has the rest."""
     return {

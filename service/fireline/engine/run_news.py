@@ -28,7 +28,7 @@ def news(before: Run, after: Run) -> str:
         if before.over:
             return after.reason
         if after.status is RunStatus.RUNNING:
-            return f"allowed by policy: {after.allowed_by}"
+            return f"allowed by policy: {after.allowed_by}{overruled(after)}"
         return after.reason + _MEANWHILE.get(after.status, "")
     if after.paused != before.paused:
         return "goes on" if after.paused is None else f"paused by {after.paused.by}" + _because(after.paused.reason)
@@ -36,6 +36,12 @@ def news(before: Run, after: Run) -> str:
         return after.held or "goes on: nothing holds it any more"
     known = {step.id: step.status for step in before.steps}
     return "; ".join(line for new in after.steps if known.get(new.id) is not new.status and (line := _news_of(new)))
+
+
+def overruled(run: Run) -> str:
+    """What a person overruled so that the run began, and why; empty when nothing."""
+    told = "; ".join(f"{guard} ({why})" for guard, why in run.overruled.items())
+    return f"; {run.requested_by} overrules {told}: {run.overrule_reason}" if told else ""
 
 
 def _because(reason: str) -> str:

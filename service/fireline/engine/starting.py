@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from fireline.domain.audit_acts import of_run
+from fireline.domain.audit_acts import of_overrule, of_run
 from fireline.domain.autonomy import Allowed
 from fireline.domain.configuration import Configuration
 from fireline.domain.effects import Tell
@@ -16,6 +16,7 @@ from fireline.engine import approvals, guarding, permitting, stops, values
 from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
+from fireline.engine.run_news import overruled
 
 START_PATIENCE = 3600.0
 """Seconds a run waits for somebody to let it start, unless its own deadline is nearer."""
@@ -164,12 +165,14 @@ def _make(case: _Case, permitted: Allowed) -> Started:
     if run.status is RunStatus.WAITING:
         run = _let_in(case, run)
         hand_over(case.tx, run, case.runbook, case.configuration, case.configured, now=case.now)
-    overruled = _overruled(run)
-    line = f"{run.status.value}: {run.reason or run.allowed_by}{overruled}{_asked_by(case.wanted)}"
+    if (overrule := of_overrule(run, case.now)) is not None:
+        case.tx.record(overrule)
+    told = overruled(run)
+    line = f"{run.status.value}: {run.reason or run.allowed_by}{told}{_asked_by(case.wanted)}"
     case.tx.save_run(run, line)
     if (act := of_run(None, run, line, run.requested_by, case.now)) is not None:
         case.tx.record(act)
-    news = (run.reason or f"allowed by policy: {run.allowed_by}") + overruled + _asked_by(case.wanted)
+    news = (run.reason or f"allowed by policy: {run.allowed_by}") + told + _asked_by(case.wanted)
     tell = () if run.incident is None else (report(run, news),)
     return Started(run, run.reason or run.status.value, tell)
 
@@ -200,12 +203,6 @@ def hand_over(
     for channel, address in approvals.addresses(configuration.catalog, team, incident, configured):
         key = f"run-{run.id}/{OSCILLATING}/{channel}:{address}"
         tx.enqueue(Tell(key, run.requested_by, channel, address, text, run.incident), now)
-
-
-def _overruled(run: Run) -> str:
-    """What a person overruled, for people; empty when nothing."""
-    told = "; ".join(f"{guard} ({why})" for guard, why in run.overruled.items())
-    return f"; {run.requested_by} overrules {told}" if told else ""
 
 
 def _asked_by(wanted: Wanted) -> str:

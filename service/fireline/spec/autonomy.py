@@ -1,10 +1,11 @@
 """The autonomy table: from `autonomy.yaml` to rows; and rows that can never apply."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from fireline.domain.autonomy_table import Record, Row, covers
 from fireline.domain.catalog import Severity
-from fireline.domain.runbooks import Autonomy
+from fireline.domain.runbooks import Autonomy, Oscillation
 from fireline.spec import codes
 from fireline.spec.autonomy_forms import AutonomyFile, RowForm
 from fireline.spec.calendars import Calendars, hours_of
@@ -14,21 +15,29 @@ from fireline.spec.findings import Findings, suggestion
 from fireline.spec.reading import read_model
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What the file says: its rows, in their order, and when runs undo each other's work too often."""
+
+    rows: Sequence[Row] = ()
+    oscillation: Oscillation = field(default_factory=Oscillation)
+
+
 def read_autonomy(
     document: Document,
     calendars: Calendars | None,
     names: Mapping[str, Collection[str] | None],
     findings: Findings,
-) -> Sequence[Row]:
-    """The rows, in their order. `names` are those that `severity`, `service` and `runbook` may be; None: not known."""
+) -> Table:
+    """The table. `names` are those that `severity`, `service` and `runbook` may be; None: not known."""
     form = read_model(document, AutonomyFile, findings)
     if form is None:
-        return ()
+        return Table()
     rows = [_row(document, index, part, calendars, findings) for index, part in enumerate(form.autonomy)]
     for index, part in enumerate(form.autonomy):
         _check_names(document, index, part, names, findings)
     _check_order(document, rows, findings)
-    return rows
+    return Table(rows, Oscillation(form.oscillation.reversals, form.oscillation.per))
 
 
 def known_names(
@@ -71,12 +80,12 @@ def _check_names(
     names: Mapping[str, Collection[str] | None],
     findings: Findings,
 ) -> None:
-    for field, known in names.items():
-        for place, name in enumerate(getattr(form, field)):
+    for word, known in names.items():
+        for place, name in enumerate(getattr(form, word)):
             if known is not None and name not in known:
-                path: Path = ("autonomy", index, field, place)
+                path: Path = ("autonomy", index, word, place)
                 findings.error(
-                    document, path, f"there is no {field} `{name}`", suggestion(name, known), code=codes.UNKNOWN_NAME
+                    document, path, f"there is no {word} `{name}`", suggestion(name, known), code=codes.UNKNOWN_NAME
                 )
 
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from fireline.spec.guard_forms import OscillationForm
 from fireline.spec.reading import Name, Part
 
 
@@ -41,3 +42,6 @@ class AutonomyFile(Part):
     """The table: the first row that applies says how far a runbook may go; without one, as far as it asks."""
 
     autonomy: list[RowForm] = Field(description="rows, the first that applies counts", min_length=1)
+    oscillation: OscillationForm = Field(
+        OscillationForm(), description="when runs that undo each other's work are stopped; a runbook may say its own"
+    )

@@ -14,6 +14,7 @@ from fireline.spec.catalog import Entries as CatalogEntries
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.durations import written
 from fireline.spec.findings import Findings, suggestion
+from fireline.spec.guard_checks import check_blast_radius
 from fireline.spec.reachability import Ahead, House, check_reachability
 from fireline.spec.rule_limits import any_of, check_entities, check_inputs
 from fireline.spec.rule_pairs import check_pairs
@@ -166,6 +167,7 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
     if world.names is not None:
         for part in ("steps", "finally"):
             _check_rule_names(document, (part,), document.node((part,)), world.names, findings)
+    check_blast_radius(placed, world.catalog, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
 
 

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from fireline.domain.autonomy_table import Row
 from fireline.domain.catalog import Catalog, Severity
 from fireline.domain.configuration import Configuration, Problem, Response
 from fireline.domain.oncall import OnCall
 from fireline.domain.topics import Topic
 from fireline.spec import codes
 from fireline.spec.acceptance import settle
-from fireline.spec.autonomy import known_names, read_autonomy
+from fireline.spec.autonomy import Table, known_names, read_autonomy
 from fireline.spec.baselines import FOLDER, Baselines
 from fireline.spec.calendars import Calendars, read_calendars
 from fireline.spec.catalog import DEFAULT_SEVERITIES, Entries, read_catalog, read_severities
@@ -132,7 +131,8 @@ def load(
         topics=topics,
         calendars=known.calendars or {},
         maintenance=maintenance,
-        autonomy=autonomy,
+        autonomy=autonomy.rows,
+        oscillation=autonomy.oscillation,
     )
     return Loaded(configuration, findings.sorted())
 
@@ -306,13 +306,13 @@ def _maintenance(files: _Files, world: World, response: Response, findings: Find
     return found or {}
 
 
-def _autonomy(files: _Files, world: World, calendars: Calendars | None, findings: Findings) -> Sequence[Row]:
+def _autonomy(files: _Files, world: World, calendars: Calendars | None, findings: Findings) -> Table:
     document = files.get(AUTONOMY)
     if document is None:
-        return ()
+        return Table()
     findings.form(document)
     if document.root is None:
-        return ()
+        return Table()
     return read_autonomy(
         document, calendars, known_names(world.severities, world.catalog, world.runbook_names), findings
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from fireline.spec.durations import Duration, PositiveDuration, seconds
+from fireline.spec.guard_forms import GuardsForm
 from fireline.spec.reading import Identifier, Name, Part
 
 InputType = Literal[
@@ -66,22 +67,6 @@ class StartForm(Part):
     mode: Literal["shadow", "suggest", "approve", "auto"] = Field(
         "approve", description="how far it may go alone; policy may allow less"
     )
-
-
-class BudgetForm(Part):
-    """At most so many runs in a time, on one lock."""
-
-    runs: int = Field(ge=1, le=1_000, description="a number of runs")
-    per: PositiveDuration = Field(description="a duration, such as 1h")
-
-
-class GuardsForm(Part):
-    """What must hold before and while a run acts."""
-
-    lock: str | None = Field(None, description="a template; one run at a time holds it", min_length=1)
-    budget: BudgetForm | None = Field(None, description="beyond it, a run asks a person before it starts")
-    cooldown: Duration = Field(0.0, description="how long after a run ended none begins on the same lock")
-    stop_if: str | None = Field(None, description="a CEL condition that stops a run")
 
 
 class RetryForm(Part):

@@ -4,11 +4,12 @@ import hashlib
 from dataclasses import dataclass, field
 
 from fireline.domain.configuration import Problem
-from fireline.domain.runbooks import Autonomy, Budget, Runbook
+from fireline.domain.runbooks import Autonomy, BlastRadius, Budget, Oscillation, Runbook
 from fireline.spec import codes
 from fireline.spec.documents import Document, Path
 from fireline.spec.expressions import read_condition, read_template
 from fireline.spec.findings import Findings
+from fireline.spec.guard_forms import BlastRadiusForm
 from fireline.spec.names import GUARDS, START, Tree, leaves
 from fireline.spec.plugins import Plugins
 from fireline.spec.reading import read_model
@@ -74,6 +75,7 @@ class _Reader:
 
     def read(self) -> tuple[Runbook, frozenset[str]]:
         form, guards = self.form, self.form.guards
+        swings = guards.oscillation
         known = leaves(form.inputs)
         start: Tree = {**START, "inputs": known}
         stop: Tree = {**GUARDS, **START, "inputs": known}
@@ -97,6 +99,8 @@ class _Reader:
             hash=hashlib.sha256(self.document.text.encode()).hexdigest(),
             text=self.document.text,
             finally_=last,
+            oscillation=None if swings is None else Oscillation(swings.reversals, swings.per),
+            blast_radius=_blast_radius(guards.blast_radius),
             outputs=self._template(("outputs",), dict(form.outputs), reader.outputs_tree()) if form.outputs else None,
         )
         return runbook, self._names(runbook)
@@ -107,3 +111,9 @@ class _Reader:
     def _names(self, runbook: Runbook) -> frozenset[str]:
         templates = [each.default for each in runbook.inputs] + [step.with_ for step in runbook.steps]
         return frozenset().union(*(t.variables for t in templates if isinstance(t, JinjaTemplate)))
+
+
+def _blast_radius(form: BlastRadiusForm | None) -> BlastRadius | None:
+    if form is None:
+        return None
+    return BlastRadius(form.targets, form.services, form.share, asks=form.if_more == "ask")
