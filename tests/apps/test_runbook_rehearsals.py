@@ -16,6 +16,7 @@ steps:
   - id: look
     uses: http.get
     with: {url: "https://deploy.example/{{ inputs.service }}?deep={{ inputs.deep }}"}
+    outputs: {json: mapping}
   - id: ask
     uses: approval
     with: {ask: "Release {{ steps.look.json.release }} of {{ inputs.service }}?", of: owner}
@@ -130,6 +131,48 @@ def test_guards_say_whether_they_would_let_it_pass_now(house):
     ):
         assert expected in said.out
     assert "ann" not in said.out.partition("one of ")[2].splitlines()[0]
+
+
+def test_every_guard_is_shown_with_what_it_says_now_the_newest_too(house):
+    of = (*SERVICE, "--incident", house.incident().id)
+    path = house.runbooks / "route-to-fallback.yaml"
+    text = path.read_text()
+    limit = (
+        "  cooldown: 5m\n  blast_radius: {targets: 3, services: 1, share: 50}\n  oscillation: {reversals: 2, per: 2h}\n"
+    )
+    path.write_text(text.replace("guards:\n", "guards:\n" + limit, 1))
+    code, document = told(house, "route-to-fallback", *of)
+    assert [each["guard"] for each in document["guards"]] == [
+        "incident",
+        "start.when",
+        "review",
+        "autonomy",
+        "approval",
+        "stop_if",
+        "stop switch",
+        "lock",
+        "budget",
+        "cooldown",
+        "oscillation",
+        "blast radius",
+    ]
+    assert (code, document["status"]) == (1, "succeeded"), "what it would do is shown whatever stands in its way"
+    assert guard(document, "cooldown") == {"guard": "cooldown", "passes": True, "why": "none ended in the last 5m"}
+    assert guard(document, "oscillation") == {
+        "guard": "oscillation",
+        "passes": True,
+        "why": "route of fraud-scoring was moved back 0 times in 2h; the run that would make it 2 is refused",
+    }
+    assert guard(document, "blast radius") == {
+        "guard": "blast radius",
+        "passes": False,
+        "why": "its blast radius is too large: 100 % of a service's traffic off its primary, at most 50 %",
+    }
+    path.write_text(text)
+    _, document = told(house, "route-to-fallback", *of)
+    assert guard(document, "cooldown")["why"] == "not set"
+    said = "not limited: targets 1, services 1, share off a primary 100 %"
+    assert guard(document, "blast radius") == {"guard": "blast radius", "passes": True, "why": said}
 
 
 def test_the_stop_switch_is_one_of_the_guards(house):

@@ -11,10 +11,11 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.durations import written
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.incidents import Incident, Status
+from fireline.domain.oscillation import reversals
 from fireline.domain.reviews import day_of, due
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
-from fireline.engine import approvals, guarding, permitting, starting, stops, values
+from fireline.engine import approvals, guarding, permitting, reaching, starting, stops, values
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
 
@@ -80,9 +81,9 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     yield _stop_switch(tx, run, configuration)
     yield _lock(tx, run)
     yield _budget(tx, run, asked)
-    if asked.book.cooldown:
-        against = guarding.cooling(tx, run, asked.book, asked.now)
-        yield Guard("cooldown", against is None, against or f"none ended in the last {written(asked.book.cooldown)}")
+    yield _cooldown(tx, run, asked)
+    yield _oscillation(tx, run, asked, configuration)
+    yield _blast_radius(run, asked.book, configuration)
 
 
 def _incident(incident: Incident | None) -> Guard:
@@ -160,3 +161,32 @@ def _budget(tx: Transaction, run: Run, asked: Asked) -> Guard:
     count = tx.count_runs(asked.book.name, run.lock, asked.now - budget.per)
     said = f"{count} of {budget.runs} runs in {written(budget.per)} on {run.lock or asked.book.name}"
     return Guard("budget", count < budget.runs, said)
+
+
+def _cooldown(tx: Transaction, run: Run, asked: Asked) -> Guard:
+    if not asked.book.cooldown:
+        return Guard("cooldown", True, "not set")
+    against = guarding.cooling(tx, run, asked.book, asked.now)
+    return Guard("cooldown", against is None, against or f"none ended in the last {written(asked.book.cooldown)}")
+
+
+def _oscillation(tx: Transaction, run: Run, asked: Asked, configuration: Configuration) -> Guard:
+    against = guarding.oscillating(tx, configuration, run, asked.book, asked.now)
+    if against is not None:
+        return Guard("oscillation", False, against)
+    limit = guarding.limit_of(asked.book, configuration)
+    found = {c.target: moves for c, moves in guarding.moved(tx, configuration, run, asked.book, asked.now)}
+    told = "; ".join(f"{target} was moved back {len(reversals(moves))} times" for target, moves in found.items())
+    at = f"in {written(limit.per)}; the run that would make it {limit.reversals} is refused"
+    return Guard("oscillation", True, f"{told} {at}" if told else "it moves nothing that is known to go to and fro")
+
+
+def _blast_radius(run: Run, book: Runbook, configuration: Configuration) -> Guard:
+    limit = book.blast_radius
+    told = reaching.told(run, book, configuration.catalog)
+    if limit is None:
+        return Guard("blast radius", True, f"not limited: {told}")
+    against = reaching.width(run, book, configuration.catalog, limit)
+    if against is None:
+        return Guard("blast radius", True, told)
+    return Guard("blast radius", None if limit.asks else False, against)

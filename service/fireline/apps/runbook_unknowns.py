@@ -187,6 +187,7 @@ def lenient(book: Runbook, assumptions: Assumptions) -> Runbook:
         lock=None,
         budget=None,
         stop_if=None,
+        blast_radius=None,
     )
 
 

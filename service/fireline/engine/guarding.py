@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from fireline.domain.configuration import Configuration
-from fireline.domain.oscillation import Coming, coming_of, history, moves_of, swinging
+from fireline.domain.oscillation import Coming, Move, coming_of, history, moves_of, swinging
 from fireline.domain.runbooks import Oscillation, Run, Runbook
 from fireline.engine.foreseeing import Foreseen
 from fireline.engine.ports import Transaction
@@ -102,17 +102,21 @@ def limit_of(book: Runbook, configuration: Configuration) -> Oscillation:
 
 def oscillating(tx: Transaction, configuration: Configuration, run: Run, book: Runbook, now: float) -> str | None:
     """Why the run would take a target back once too often, None when it would not."""
-    catalog = configuration.catalog
-    steps = tuple(each for each in planned(run, book, catalog) if each.acts)
+    limit = limit_of(book, configuration)
+    found = (swinging(moves, coming, limit) for coming, moves in moved(tx, configuration, run, book, now))
+    return next((why for why in found if why is not None), None)
+
+
+def moved(
+    tx: Transaction, configuration: Configuration, run: Run, book: Runbook, now: float
+) -> list[tuple[Coming, tuple[Move, ...]]]:
+    """What the run would do to each target, and what runs did to that in the time that counts."""
+    steps = tuple(each for each in planned(run, book, configuration.catalog) if each.acts)
     if not steps:
-        return None
-    limit, canonical = limit_of(book, configuration), Canonical(catalog)
+        return []
+    since, canonical = now - limit_of(book, configuration).per, Canonical(configuration.catalog)
     runs = [each for each in tx.runs(limit=LOOKED_AT) if each.id != run.id and each.started_at is not None]
-    for coming in _coming(steps, run, runs, canonical):
-        moves = history(runs, coming.target, now - limit.per, canonical)
-        if (why := swinging(moves, coming, limit)) is not None:
-            return why
-    return None
+    return [(each, history(runs, each.target, since, canonical)) for each in _coming(steps, run, runs, canonical)]
 
 
 def _coming(steps: tuple[Foreseen, ...], run: Run, runs: list[Run], canonical: Canonical) -> list[Coming]:

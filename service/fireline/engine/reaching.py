@@ -79,6 +79,15 @@ class Touched:
         return len(self.things) + self.unnamed
 
 
+def told(run: Run, book: Runbook, catalog: Catalog) -> str:
+    """What the run would touch, in figures, for people."""
+    steps = planned(run, book, catalog)
+    found, far = touched(steps, Canonical(catalog)), reach(steps, catalog, run.context)
+    services = "unknown" if far.services is None else str(len(far.services))
+    share = "unknown" if far.share is None else f"{far.share} %"
+    return f"targets {found.count}, services {services}, share off a primary {share}"
+
+
 def touched(steps: Sequence[Foreseen], canonical: Canonical) -> Touched:
     """The targets of steps that act. A step that names none is one of its own, and so is each item of a list."""
     things: set[str] = set()
