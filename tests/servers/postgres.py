@@ -4,6 +4,7 @@ PostgreSQL refuses to run as root, so then it runs as the system user `postgres`
 """
 
 import contextlib
+import itertools
 import os
 import pwd
 import shutil
@@ -30,7 +31,7 @@ class PostgresServer:
         self.port = port
         self._user = _server_user()
         self._process: subprocess.Popen[bytes] | None = None
-        self._databases = 0
+        self._databases = itertools.count(1)
 
     @property
     def pid(self) -> int:
@@ -104,12 +105,11 @@ class PostgresServer:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
-        self._databases += 1
-        name = f"test_{self._databases}"
+    def new_database(self, template: str = "template1") -> str:
+        """The URL of an empty database, or of a copy of another that nobody uses."""
+        name = f"test_{next(self._databases)}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def drop_database(self, url: str) -> None:
