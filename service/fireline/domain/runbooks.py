@@ -193,6 +193,7 @@ class Runbook:
     tests: tuple[RunbookTest, ...] = ()
     oscillation: Oscillation | None = None  # None: what rules/autonomy.yaml says
     blast_radius: BlastRadius | None = None
+    needs_incident: bool = False  # it is not started without one
 
 
 class RunStatus(StrEnum):

@@ -19,6 +19,8 @@ def resolve(
 
     Only who is `trusted` (a person, another runbook) may name a secret: no event does.
     """
+    if runbook.needs_incident and not known.get("incident"):
+        raise Unfit(f"{runbook.name} is for an incident, and none was named")
     inputs: dict[str, object] = {}
     for parameter in runbook.inputs:
         heard = given if trusted or parameter.type != "secret" else {}
@@ -36,6 +38,8 @@ def _input(parameter: Parameter, given: Mapping[str, object], known: Mapping[str
         try:
             value = parameter.default.render(known)
         except EvaluationFault as fault:
+            if not known.get("incident") and "incident." in str(parameter.default.source):
+                raise Unfit(f"input {name} is required without an incident: its default comes from one") from fault
             raise Unfit(f"the default of input {name}: {fault}") from fault
     against = value_fault(parameter, value)
     if against:

@@ -67,6 +67,7 @@ class StartForm(Part):
     mode: Literal["shadow", "suggest", "approve", "auto"] = Field(
         "approve", description="how far it may go alone; policy may allow less"
     )
+    needs_incident: bool = Field(False, description="whether it makes sense for an incident only")
 
 
 class RetryForm(Part):

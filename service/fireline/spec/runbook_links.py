@@ -112,6 +112,10 @@ class _Linker:
         if inner is None:
             return step
         self._check_options(placed, path, inner.runbook)
+        if inner.runbook.needs_incident and not placed.runbook.needs_incident:
+            message = f"`{inner.runbook.name}` needs an incident, and this runbook does not say that it does"
+            hint = "say `start: {needs_incident: true}`"
+            self.findings.warning(placed.document, (*path, "with", "runbook"), message, hint, code=codes.MISSING)
         return replace(step, sub=self.link(inner, around))
 
     def _found(self, placed: PlacedRunbook, path: Path, around: tuple[str, ...]) -> PlacedRunbook | None:

@@ -10,12 +10,14 @@ from fireline.spec.documents import Document, Path
 from fireline.spec.expressions import read_condition, read_template
 from fireline.spec.findings import Findings
 from fireline.spec.guard_forms import BlastRadiusForm
-from fireline.spec.names import GUARDS, START, Tree, leaves
+from fireline.spec.names import START, Tree, leaves
 from fireline.spec.plugins import Plugins
 from fireline.spec.reading import read_model
 from fireline.spec.runbook_forms import RunbookForm
+from fireline.spec.runbook_incident import check_incident
 from fireline.spec.runbook_inputs import read_inputs
 from fireline.spec.runbook_steps import Outlines, StepReader
+from fireline.spec.stop_conditions import read_stop_if
 from fireline.spec.templates import JinjaTemplate
 
 
@@ -78,7 +80,7 @@ class _Reader:
         swings = guards.oscillation
         known = leaves(form.inputs)
         start: Tree = {**START, "inputs": known}
-        stop: Tree = {**GUARDS, **START, "inputs": known}
+        check_incident(self.document, form, self.findings)
         reader = StepReader(self.document, form, self.plugins, self.findings, self.outlines)
         steps, last = reader.read()
         runbook = Runbook(
@@ -88,10 +90,11 @@ class _Reader:
             inputs=read_inputs(self.document, form.inputs, self.findings),
             start_when=read_condition(self.document, ("start", "when"), form.start.when, self.findings, start),
             mode=Autonomy(form.start.mode),
+            needs_incident=form.start.needs_incident,
             lock=self._template(("guards", "lock"), guards.lock, start) if guards.lock else None,
             budget=Budget(guards.budget.runs, guards.budget.per) if guards.budget else None,
             cooldown=guards.cooldown,
-            stop_if=read_condition(self.document, ("guards", "stop_if"), guards.stop_if, self.findings, stop),
+            stop_if=read_stop_if(self.document, guards.stop_if, form.inputs, self.findings),
             deadline=form.deadline,
             reviewed=form.reviewed,
             review_every=form.review_every,

@@ -198,6 +198,12 @@ def _compile(value: object, names: set[str]) -> _Filled:
     return _Constant(value)
 
 
+def expressions(text: str) -> Iterator[nodes.Node]:
+    """The expressions of a text, as they were parsed; raises `SyntaxFault`."""
+    if any(mark in text for mark in ("{{", "{%", "{#")):
+        yield from (part for part in _parts(text) if not isinstance(part, str))
+
+
 def _compile_text(text: str, names: set[str]) -> _Filled:
     filled, found = _compiled(text)
     names |= found
