@@ -23,6 +23,7 @@ _FILES = {
     "metric": ("metric.query",),
     "wait_for": ("wait_for",),
     "ask": ("ask",),
+    "incident_get": ("incident.get",),
     "incident": (
         "incident.note",
         "incident.severity",

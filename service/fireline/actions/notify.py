@@ -1,8 +1,8 @@
 """notify: a line in the thread of the incident, in the rooms of a team.
 
-`notify` says `text` in the rooms of team `to` (`owner` is the team that answers for the incident), on the channels
-that are configured. A run without an incident has no thread, so nobody is told and the output `told` is empty: telling
-people never fails a run.
+`notify` says `text` in the rooms of team `to` (`owner` is the team that answers for the incident; `incident` is every
+room that the incident is told in, those of its policy among them), on the channels that are configured. A run without
+an incident has no thread, so nobody is told and the output `told` is empty: telling people never fails a run.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class NotifyOptions(Options):
     """What to say, and to whom."""
 
     text: str = Field(min_length=1, max_length=3000, description="the line")
-    to: str = Field("owner", min_length=1, description="a team, or `owner`")
+    to: str = Field("owner", min_length=1, description="a team, `owner` or `incident`")
 
 
 class Notify:
@@ -55,9 +55,11 @@ class Notify:
         with self._store.transaction() as tx:
             incident = tx.incident(number)
             owner = "" if incident is None else incident.owner
-            team = teams.get(owner if options.to == "owner" else options.to)
-            known = {} if team is None else team.channels
-            rooms = [(channel, room) for channel, room in known.items() if room and self._responder.configured(channel)]
+            team = teams.get(owner if options.to in ("owner", "incident") else options.to)
+            known = () if team is None else tuple(team.channels.items())
+            others = incident.rooms if incident is not None and options.to == "incident" else ()
+            listed = dict.fromkeys((*known, *others))
+            rooms = [(channel, room) for channel, room in listed if room and self._responder.configured(channel)]
             for channel, room in rooms:
                 key = f"{context.key}/say/{channel}:{room}"
                 tx.enqueue(Say(key, number, channel, room, options.text), context.now)

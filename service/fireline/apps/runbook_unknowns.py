@@ -201,4 +201,5 @@ def _steps(steps: tuple[Step, ...], assumptions: Assumptions) -> Iterator[Step]:
             foreach=None if step.foreach is None else replace(step.foreach, items=Listed(step.foreach.items)),
             branches=tuple(Branch(b.name, tuple(_steps(b.steps, assumptions))) for b in step.branches),
             sub=None if step.sub is None else lenient(step.sub, assumptions),
+            outputs={},  # types are of what a real run gives
         )

@@ -72,7 +72,8 @@ def change_route(
     old = current(tx, known)
     if key and not tx.first_time(f"route/{key}", now):
         return Changed(old, False)
-    against = routing.preflight(known, weights, unhealthy=unhealthy_targets(tx, known.id))
+    ill = {name for name in unhealthy_targets(tx, known.id) if weights.get(name, 0) > old.weights.get(name, 0)}
+    against = routing.preflight(known, weights, unhealthy=ill)  # less of it in stages is no way to an ill target
     if against is not None:
         return _refused(old, against)
     weights, room = _admitted(tx, configuration.catalog, known, old, weights, now=now, fit=fit)
