@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -16,7 +17,11 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.kafka import Outgoing, Producer
 from fireline.adapters.kafka_connection import Connection
 from fireline.engine.ports import Unavailable
+from tests.e2e.harness import put
+from tests.servers.last_words import remember, tail
 
+PATIENCE = 240.0
+"""Seconds that are waited for what should happen."""
 PROGRAM = Path(__file__).with_name("stream_process.py")
 
 
@@ -33,7 +38,11 @@ class Streams:
         self.set_rules(rules)
 
     def set_rules(self, rules: Mapping[str, float]) -> None:
-        self._rules.write_text(json.dumps(dict(rules)))
+        put(self._rules, json.dumps(dict(rules)))
+
+    def set_ahead(self, seconds: float) -> None:
+        """By how much the wall clock of the workers' machine is wrong."""
+        put(self.ahead, str(seconds))
 
     def start(self, chunk: int = 512, broken: Path | None = None) -> subprocess.Popen[bytes]:
         options = {
@@ -49,6 +58,7 @@ class Streams:
             "ahead": str(self.ahead),
         }
         with self._log(len(self._processes)).open("ab") as said:
+            remember(f"worker {len(self._processes)}", partial(tail, Path(said.name)))
             process = subprocess.Popen(
                 [sys.executable, str(PROGRAM), json.dumps(options)], stdout=said, stderr=said, cwd=self._directory
             )
@@ -58,9 +68,9 @@ class Streams:
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """As a crash does: no last word."""
         os.kill(process.pid, signal.SIGKILL)
-        process.wait(10)
+        process.wait(60)
 
-    def end(self, process: subprocess.Popen[bytes], within: float = 15.0) -> int:
+    def end(self, process: subprocess.Popen[bytes], within: float = PATIENCE) -> int:
         """As a supervisor does; the exit code."""
         process.terminate()
         return process.wait(within)
@@ -69,13 +79,14 @@ class Streams:
         for process in self._processes:
             if process.poll() is None:
                 process.kill()
-                process.wait(10)
+                process.wait(60)
 
     def signals(self) -> list[dict[str, object]]:
         """All signals that were handled, by whichever worker, in order."""
         if not self._signals.exists():
             return []
-        return [json.loads(line) for line in self._signals.read_text().splitlines()]
+        whole = self._signals.read_text().rpartition("\n")[0]  # the last line may still be written
+        return [json.loads(line) for line in whole.splitlines()]
 
     def fired(self) -> dict[str, object]:
         """The count with which each rule fired; one that fired with two different ones twice shows the last."""
@@ -90,12 +101,24 @@ class Streams:
     def store(self) -> "Closing":
         return Closing(open_store(self.database))
 
-    async def until(self, what: Callable[[], object], within: float = 60.0) -> None:
+    async def until(self, what: Callable[[], object], within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
-        while not await asyncio.to_thread(what):
+        while not await asyncio.to_thread(self._holds, what):
             if time.monotonic() > deadline:
-                raise AssertionError(f"did not happen within {within:.0f} s\n{self.said()}")
+                raise AssertionError(f"did not happen within {within:.0f} s\n{self._standing()}\n{self.said()}")
             await asyncio.sleep(0.05)
+
+    def _holds(self, what: Callable[[], object]) -> object:
+        try:
+            return what()
+        except Unavailable:  # a database that is busy now
+            return False
+
+    def _standing(self) -> str:
+        try:
+            return f"fired: {self.fired()}; the worker says {self.fact()}"
+        except Unavailable as fault:
+            return str(fault)
 
     async def ready(self, process: subprocess.Popen[bytes]) -> None:
         """Wait until the worker has its partitions."""
@@ -120,7 +143,7 @@ class Streams:
 
     async def _insist(self, producer: Producer, records: Sequence[Outgoing]) -> None:
         """Partitions of a topic that was just made are known a little later; nothing was sent then."""
-        for _ in range(50):
+        for _ in range(1000):
             try:
                 await producer.send(records)
             except Unavailable as fault:
@@ -138,7 +161,7 @@ class Streams:
         try:
             consumer.assign([TopicPartition(topic, p) for p in range(partitions)])
             found: list[object] = []
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(PATIENCE):
                 while len(found) < count:
                     found += [r for rs in (await consumer.getmany(timeout_ms=200)).values() for r in rs]
             return found

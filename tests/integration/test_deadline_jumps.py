@@ -8,7 +8,7 @@ import pytest
 from fireline.adapters.clock_steady import SteadyClock
 from fireline.apps.witnesses import follow_witness
 from fireline.engine.timers import Sweeper
-from tests.engine.respond_world import Desk
+from tests.engine.respond_world import Desk, eventually
 
 T = 1_763_683_200.0
 HOUR = 3600.0
@@ -76,19 +76,21 @@ async def test_a_jump_back_that_lasts_delays_a_deadline_to_twice_its_time_at_mos
 
 async def test_the_stream_workers_time_speaks_against_a_jump(respond):
     respond.wall += HOUR
+    asked: list[float] = []
+    witness = respond.clock.witness
+    respond.clock.witness = lambda at: (witness(at), asked.append(at))
     looking = asyncio.create_task(follow_witness(respond.desk.store.store, respond.clock, every=0.002))
     try:
         for _ in range(20):
             await respond.passes(10)
             with respond.desk.store.store.transaction() as tx:
-                tx.put_fact("stream", {"clock_sure": True}, respond.clock.now() - 1)
-            await asyncio.sleep(0.05)
+                tx.put_fact("stream", {"clock_sure": True}, told := respond.clock.now() - 1)
+            await eventually(lambda told=told: asked[-1:] == [told])
         assert respond.asked() == 1
         assert respond.clock.sure
         with respond.desk.store.store.transaction() as tx:
             tx.put_fact("stream", {"clock_sure": True}, respond.wall)
-        await asyncio.sleep(0.2)
-        assert respond.clock.now() == respond.wall, "and for it, when its records say so"
+        await eventually(lambda: respond.clock.now() == respond.wall)  # and for it, when its records say so
     finally:
         looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):

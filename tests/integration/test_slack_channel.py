@@ -29,7 +29,7 @@ def clock() -> FixedClock:
 
 @pytest_asyncio.fixture
 async def slack(proxy: SlackProxy, clock: FixedClock) -> AsyncIterator[Slack]:
-    channel = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api, timeout=1.0), clock)
+    channel = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api, timeout=60.0), clock)
     yield channel
     await channel.close()
 
@@ -119,7 +119,7 @@ async def test_a_broken_slack_is_tried_again(slack: Slack, proxy: SlackProxy, st
 
 
 async def test_nobody_there_is_tried_again(clock: FixedClock) -> None:
-    away = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url="http://127.0.0.1:9/api/", timeout=1.0), clock)
+    away = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url="http://127.0.0.1:9/api/", timeout=60.0), clock)
     outcome = await away.deliver(card())
     await away.close()
     assert isinstance(outcome, RetryLater)
@@ -130,15 +130,18 @@ async def test_nobody_there_is_tried_again(clock: FixedClock) -> None:
     "fault",
     [
         Fault(accepted=True, drop=True),
-        Fault(accepted=True, seconds=1.5),
+        Fault(accepted=True, seconds=600.0),
         Fault(status=504),
         Fault(error="fatal_error"),
     ],
     ids=["dropped after it was accepted", "hangs", "gateway time-out", "failed half-way"],
 )
-async def test_nobody_knows_whether_it_arrived(slack: Slack, proxy: SlackProxy, fault: Fault) -> None:
+async def test_nobody_knows_whether_it_arrived(proxy: SlackProxy, clock: FixedClock, fault: Fault) -> None:
     proxy.next("chat.postMessage", fault)
+    patience = 2.0 if fault.seconds else 60.0
+    slack = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api, timeout=patience), clock)
     outcome = await slack.deliver(card())
+    await slack.close()
     assert isinstance(outcome, Failed)
     assert outcome.unknown
     assert proxy.count("chat.postMessage") == 1, "whether it is sent twice is decided elsewhere"

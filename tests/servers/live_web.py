@@ -135,7 +135,7 @@ class LiveWeb:
 
     def request(self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None):
         """(status, headers in lower case, JSON or text)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
             given = {"Content-Type": "application/json", **(headers or {})}
@@ -160,7 +160,7 @@ class LiveWeb:
             for one in incidents:
                 tx.save_incident(one)
 
-    def eventually(self, question: Callable[[], bool], within: float = 60.0) -> None:
+    def eventually(self, question: Callable[[], bool], within: float = 120.0) -> None:
         """Wait until it holds."""
         end = time.monotonic() + within
         while not question():
@@ -181,13 +181,13 @@ def live_web(directory, token: str | None = None, **options: object):
     thread.start()
     web = LiveWeb(f"http://127.0.0.1:{port}", port, store, responder, controls, held, thread)
     try:
-        web.eventually(lambda: bool(servers) and servers[0].started, 10.0)
+        web.eventually(lambda: bool(servers) and servers[0].started)
         web.server = servers[0]
         yield web
     finally:
         app.state.changes.close()
         servers[0].should_exit = True
-        thread.join(10.0)
+        thread.join(120.0)
         sock.close()
         store.close()
         assert not thread.is_alive()
