@@ -2,7 +2,7 @@
 
 from fireline.domain.catalog import Catalog, Service, Severity, Team
 from fireline.engine import values
-from fireline.spec.names import CATALOG, GUARDS, INCIDENT, RUN, START, unknown_names
+from fireline.spec.names import CATALOG, INCIDENT, RUN, START, unknown_names
 
 
 def test_names_of_the_catalog_are_those_the_engine_gives() -> None:
@@ -22,7 +22,7 @@ def test_names_of_start_are_those_the_engine_gives() -> None:
 
 
 def test_computed_parts_are_taken_on_trust_and_what_follows_is_checked() -> None:
-    tree = {"catalog": CATALOG, "run": RUN, **GUARDS}
+    tree = {"catalog": CATALOG, "run": RUN, "incidents_open": None}
     assert unknown_names(["catalog.services.*.fallback", "run.id", "run.*", "incidents_open"], tree) == []
     (unknown,) = unknown_names(["catalog.services.*.falback"], tree)
     assert unknown.hint == "did you mean `catalog.services[...].fallback`?"

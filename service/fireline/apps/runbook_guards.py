@@ -3,6 +3,7 @@
 It only reads. The order is that in which a real start meets them (engine/starting.py).
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,9 +16,10 @@ from fireline.domain.oscillation import reversals
 from fireline.domain.reviews import day_of, due
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
-from fireline.engine import approvals, guarding, permitting, reaching, starting, stops, values
+from fireline.engine import approvals, guarding, permitting, reaching, starting, stop_conditions, stops, values
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
+from fireline.spec.conditions import CelCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     yield _review(asked)
     yield _autonomy(run)
     yield _approval(run, asked.book, configuration)
-    yield _stop_if(tx, run, asked.book)
+    yield _stop_if(tx, run, asked, configuration)
     yield _stop_switch(tx, run, configuration)
     yield _lock(tx, run)
     yield _budget(tx, run, asked)
@@ -132,12 +134,24 @@ def _approval(run: Run, book: Runbook, configuration: Configuration) -> Guard:
     return Guard("approval", None, f"one of {', '.join(people) or 'nobody'} has to let it start within {patience}")
 
 
-def _stop_if(tx: Transaction, run: Run, book: Runbook) -> Guard:
-    if book.stop_if is None:
+def _stop_if(tx: Transaction, run: Run, asked: Asked, configuration: Configuration) -> Guard:
+    if asked.book.stop_if is None:
         return Guard("stop_if", True, "not set")
-    against = starting.stopped(tx, run, book)
-    counts = ", ".join(f"{name} {count}" for name, count in values.of_guards(tx).items() if name in book.stop_if.source)
-    return Guard("stop_if", against is None, against or f"`{book.stop_if.source}` does not hold ({counts})")
+    condition = asked.book.stop_if
+    against = stop_conditions.stopped(tx, run, asked.book, configuration, asked.now)
+    known = stop_conditions.known(tx, run, configuration, condition.variables, asked.now)
+    names = condition.names if isinstance(condition, CelCondition) else condition.variables
+    told = ", ".join(f"{name} {value}" for name in sorted(names) if (value := _at(known, name)) is not None)
+    said = f"`{condition.source}` does not hold" + (f" ({told})" if told else "")
+    return Guard("stop_if", against is None, against or said)
+
+
+def _at(values: Mapping[str, object], name: str) -> str | None:
+    """The value of a dotted name, for people; None where it is no single one."""
+    found: object = values
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return None if isinstance(found, (Mapping, list)) or found is None else json.dumps(found, default=str)
 
 
 def _stop_switch(tx: Transaction, run: Run, configuration: Configuration) -> Guard:

@@ -199,7 +199,7 @@ class Driver:
 
     def _stopped(self, run: Run, book: Runbook, step: str) -> str | None:
         with self._store.reading() as tx:
-            return stopped_at(tx, run, book, step)
+            return stopped_at(tx, run, book, step, configuration=self._settings.current, now=self._clock.now())
 
     async def _doubted(self, run: Run, book: Runbook, todo: Do) -> bool:
         """A step that may have been done already, and may not just be repeated. False when it is to be repeated."""
@@ -317,7 +317,7 @@ class Driver:
         entry = entry_of(book, todo.step)
         if composite(entry) or self._steps.holds(run, entry, todo.step) is not True:
             return None
-        if stopped_at(tx, run, book, todo.step) is not None:
+        if stopped_at(tx, run, book, todo.step, configuration=self._settings.current, now=now) is not None:
             return None
         rendered = self._steps.rendered(run, entry, todo.step)
         if isinstance(rendered, Failed) or self._stop(tx, run, book, todo, rendered) is not None:

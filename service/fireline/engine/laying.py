@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
+from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.input_values import kind_fault
 from fireline.domain.outcomes import Done, Failed
@@ -17,7 +18,7 @@ from fireline.domain.running import Rendered, entry_of, step_of
 from fireline.engine import values
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
-from fireline.engine.starting import stopped
+from fireline.engine.stop_conditions import stopped
 
 LARGEST = 64 * 1024
 """Characters that the outputs of one step may have as JSON: they are in every later line of the run's journal."""
@@ -81,15 +82,17 @@ def locks_of(run: Run) -> tuple[str, ...]:
     return tuple(lock for lock in (run.lock, *inner) if isinstance(lock, str) and lock)
 
 
-def stopped_at(tx: Transaction, run: Run, runbook: Runbook, step: str) -> str | None:
+def stopped_at(
+    tx: Transaction, run: Run, runbook: Runbook, step: str, *, configuration: Configuration, now: float
+) -> str | None:
     """Why a stop condition says no before a step: that of the run's runbook, or of those that run within it."""
-    against = stopped(tx, run, runbook)
+    against = stopped(tx, run, runbook, configuration, now)
     around = scope_of(step).rstrip("/")
     while against is None and around:
         inner = entry_of(runbook, around).sub
         inputs = _mapping(step_of(run, around).rendered.get("inputs"))
         if inner is not None:
-            against = stopped(tx, replace(run, inputs=inputs), inner)
+            against = stopped(tx, replace(run, inputs=inputs), inner, configuration, now)
         around = scope_of(around).rstrip("/")
     return against
 

@@ -17,6 +17,7 @@ from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
 from fireline.engine.run_news import overruled
+from fireline.engine.stop_conditions import stopped
 
 START_PATIENCE = 3600.0
 """Seconds a run waits for somebody to let it start, unless its own deadline is nearer."""
@@ -263,7 +264,7 @@ def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, configuration
     if run.mode is Autonomy.APPROVE and not run.approved_by:
         late = run.next_at is not None and now >= run.next_at
         return end(run, End(RunStatus.REFUSED, "nobody approved it in time"), now) if late else run
-    against = _over(tx, run) or stopped(tx, run, runbook)
+    against = _over(tx, run) or stopped(tx, run, runbook, configuration, now)
     if against is not None:
         return end(run, End(RunStatus.REFUSED, against), now)
     stop = stops.against(tx, run, configuration.catalog)
@@ -287,17 +288,6 @@ def _over(tx: Transaction, run: Run) -> str | None:
     incident = _standing(tx, run.incident)
     resolved = incident is not None and incident.status is Status.RESOLVED
     return "the incident was resolved before it could start" if resolved else None
-
-
-def stopped(tx: Transaction, run: Run, runbook: Runbook) -> str | None:
-    """Why `guards.stop_if` says no now, None when it does not. A condition that cannot be told says no."""
-    if runbook.stop_if is None:
-        return None
-    known = {**values.of_start(run.context, {}), **values.of_guards(tx), "inputs": dict(run.inputs)}
-    try:
-        return f"stop_if holds: {runbook.stop_if.source}" if runbook.stop_if.holds(known) else None
-    except EvaluationFault as fault:
-        return f"stop_if cannot be told: {fault}"
 
 
 def report(run: Run, detail: str) -> RunReported:

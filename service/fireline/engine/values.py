@@ -8,7 +8,6 @@ from fireline.domain.incidents import Attached, Incident
 from fireline.domain.run_places import ITEMS, item_of, parent_item, scope_of
 from fireline.domain.run_plans import step_of
 from fireline.domain.runbooks import Run, StepRun
-from fireline.engine.ports import Transaction
 
 
 def of_catalog(catalog: Catalog) -> dict[str, object]:
@@ -111,13 +110,4 @@ def of_start(incident: Mapping[str, object], catalog: Mapping[str, object]) -> d
         "inputs": {},
         **{name: incident.get(name, "") for name in ("severity", "service", "rule", "owner", "title", "timeline")},
         "labels": incident.get("labels", {}),
-    }
-
-
-def of_guards(tx: Transaction) -> dict[str, object]:
-    """What `stop_if` may name: how much is going on."""
-    return {
-        "fallbacks_active": sum(1 for route in tx.routes() if route.lease is not None),
-        "runs_active": len(tx.runs(active_only=True)),
-        "incidents_open": len(tx.incidents(open_only=True)),
     }

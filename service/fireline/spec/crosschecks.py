@@ -20,6 +20,7 @@ from fireline.spec.rule_limits import any_of, check_entities, check_inputs
 from fireline.spec.rule_pairs import check_pairs
 from fireline.spec.rules import Placed
 from fireline.spec.runbooks import PlacedRunbook
+from fireline.spec.stop_conditions import check_stop_if
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,8 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
     if world.names is not None:
         for part in ("steps", "finally"):
             _check_rule_names(document, (part,), document.node((part,)), world.names, findings)
+        measures = {each.rule.name: [measure.name for measure in each.rule.measures] for each in world.rules}
+        check_stop_if(document, runbook, measures, world.names, findings)
     check_blast_radius(placed, world.catalog, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
 

@@ -42,7 +42,6 @@ START: Tree = {
     "catalog": CATALOG,
     **dict.fromkeys(("severity", "service", "rule", "owner", "title", "timeline", "labels")),
 }
-GUARDS: Tree = dict.fromkeys(("fallbacks_active", "runs_active", "incidents_open"))
 
 
 @dataclass(frozen=True, slots=True)
