@@ -52,6 +52,18 @@ def test_show(house):
     told = json.loads(house("runbook", "show", "route-to-fallback", "--json").out)
     assert told["file"] == str(house.runbooks / "route-to-fallback.yaml")
     assert told["guards"]["budget"] == {"runs": 3, "per_seconds": 3600.0}
+    assert (told["guards"]["oscillation"], told["guards"]["blast_radius"]) == (None, None)
+    path = house.runbooks / "route-to-fallback.yaml"
+    own = (
+        "guards:\n  oscillation: {reversals: 2, per: 2h}\n  blast_radius: {services: 1, if_more: ask}\n  cooldown: 5m\n"
+    )
+    path.write_text(path.read_text().replace("guards:\n", own, 1))
+    told = json.loads(house("runbook", "show", "route-to-fallback", "--json").out)
+    assert told["guards"]["oscillation"] == {"reversals": 2, "per": 7200.0}
+    assert told["guards"]["blast_radius"] == {"targets": None, "services": 1, "share": None, "asks": True}
+    said = house("runbook", "show", "route-to-fallback").out
+    for expected in ("at most 1 times a target is taken back in 2h", "at most 1 services; beyond, it asks", "5m"):
+        assert expected in said
     assert [step["id"] for step in told["steps"]][:3] == ["before", "reroute", "verify"]
     assert told["steps"][1]["undo"]["uses"] == "route.set"
 

@@ -65,6 +65,31 @@ def test_a_runbook_whose_review_ran_out_asks_before_it_starts(house):
     assert "route-back: its review of 2020-01-01 is overdue" in house("doctor").out
 
 
+def test_a_guard_that_refuses_is_overruled_by_its_name_for_a_reason(house):
+    path = house.runbooks / "route-back.yaml"
+    path.write_text(path.read_text().replace("budget: {runs: 5, per: 1h}", "budget: {runs: 1, per: 1h}"))
+    start(house)
+    house("runs", "abort", "1", "--as", "ben")
+    incident = house.incident()
+    code, refused = start(house, "--incident", incident.id)
+    assert (code, refused["status"]) == (1, "refused")
+    assert refused["reason"].endswith("a person has to decide (--overrule budget)")
+    assert "say why a guard is overruled" in start(house, "--overrule", "budget")[1]
+    why = ("--reason", "the first was aborted")
+    wrong = start(house, "--overrule", "lock", *why)
+    assert wrong[0] == 1
+    assert "'lock' is not to be overruled; only budget, cooldown, oscillation, blast_radius are" in wrong[1]
+    code, document = start(house, "--overrule", "budget", "--incident", incident.id, *why)
+    assert (code, document["status"]) == (0, "running")
+    assert set(document["overruled"]) == {"budget"}
+    shown = house("runs", "show", str(document["id"])).out
+    assert "ann overruled budget, for 'the first was aborted': the budget is spent: 1 runs in 3600 s" in shown
+    with house.store.reading() as tx:
+        (line,) = [entry.text for entry in tx.timeline(incident.number) if "overrules" in entry.text]
+    assert "ann overrules budget (the budget is spent" in line
+    assert "run.overruled" in house("audit", "ls", "--json").out
+
+
 def test_a_run_that_cannot_be_is_refused_with_the_reason(house):
     said = house("runbook", "run", "route-back", "--as", "ann")
     assert said.code == 1

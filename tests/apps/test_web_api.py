@@ -149,6 +149,9 @@ def test_a_person_starts_a_run(web):
     assert web.controls.asked == [
         ("start", "route-to-fallback", "ann", AskedRun({"service": "fraud-scoring"}, 1, "because", "k1"))
     ]
+    over = {**body, "overrule": ["cooldown"]}
+    assert web.request("POST", "/api/runbooks/route-to-fallback/run", over)[0] == 200
+    assert web.controls.asked[-1][-1].overrule == ("cooldown",)
     web.controls.verdict = Verdict(False, "its incident is over")
     status, _, answer = web.request("POST", "/api/runbooks/route-to-fallback/run", body)
     assert (status, answer["detail"]) == (409, "its incident is over")

@@ -465,6 +465,15 @@ def test_a_failed_run_pages_when_nobody_is_on_it(scene: Scene) -> None:
     assert decision.incident.runs["1"].status == "undo_failed"
 
 
+def test_a_run_that_was_refused_pages_when_runs_undo_each_other_and_nobody_is_on_it(scene: Scene) -> None:
+    scene.fires()
+    scene.says(RouteReported(7, "fraud-scoring", on_fallback=True, detail=""))
+    scene.clears()
+    assert not of(scene.says(RunReported(7, 1, "reroute", "refused", "the budget is spent: 3 runs")), SendPage)
+    decision = scene.says(RunReported(7, 2, "reroute", "refused", "oscillating: route of fraud-scoring was moved back"))
+    assert of(decision, SendPage)
+
+
 def test_an_incident_is_not_over_before_its_run_is(scene: Scene) -> None:
     scene.fires()
     scene.says(RunReported(7, 1, "reroute", "running", "step verify"))

@@ -1,6 +1,7 @@
 """The work behind `fireline runbook ls`, `show` and `check`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.durations import written
 from fireline.domain.reviews import day_of, due, overdue
 from fireline.domain.runbook_steps import entries
-from fireline.domain.runbooks import Input, OnFailure, Runbook, Step
+from fireline.domain.runbooks import BlastRadius, Input, OnFailure, Runbook, Step
+from fireline.engine.guarding import limit_of
 
 
 def ls(rules: Path | None, runbooks: Path | None, *, as_json: bool) -> int:
@@ -106,9 +108,21 @@ def _facts(book: Runbook, configuration: Configuration, today: date) -> Iterator
     yield "may go alone", f"{book.mode.value}{when}; policy may allow less"
     yield "lock", str(book.lock.source) if book.lock is not None else "none: several runs may act at once"
     yield "budget", f"{book.budget.runs} runs in {written(book.budget.per)}" if book.budget is not None else "none"
+    yield "cooldown", written(book.cooldown) if book.cooldown else "none"
+    swings = limit_of(book, configuration)
+    yield "oscillation", f"at most {swings.reversals - 1} times a target is taken back in {written(swings.per)}"
+    yield "blast radius", _blast_radius(book.blast_radius)
     yield "stops if", book.stop_if.source if book.stop_if is not None else "nothing"
     yield "deadline", written(book.deadline)
     yield "review", f"{book.reviewed or 'never'}, {_review(book, today)}"
+
+
+def _blast_radius(limit: BlastRadius | None) -> str:
+    if limit is None:
+        return "not limited"
+    parts = (("targets", limit.targets), ("services", limit.services), ("% off a primary", limit.share))
+    told = ", ".join(f"{most} {name}" for name, most in parts if most is not None)
+    return f"at most {told}; beyond, it {'asks' if limit.asks else 'is refused'}"
 
 
 def _default(parameter: Input) -> str:
@@ -152,6 +166,9 @@ def _document(book: Runbook) -> Mapping[str, object]:
         "guards": {
             "lock": None if book.lock is None else book.lock.source,
             "budget": None if book.budget is None else {"runs": book.budget.runs, "per_seconds": book.budget.per},
+            "cooldown_seconds": book.cooldown,
+            "oscillation": None if book.oscillation is None else asdict(book.oscillation),
+            "blast_radius": None if book.blast_radius is None else asdict(book.blast_radius),
             "stop_if": None if book.stop_if is None else book.stop_if.source,
             "deadline_seconds": book.deadline,
         },

@@ -20,6 +20,7 @@ from fireline.domain.incidents import (
     RunReported,
     Status,
 )
+from fireline.domain.oscillation import OSCILLATING
 from fireline.domain.runbooks import RunStatus
 
 _BAD = frozenset({RunStatus.FAILED.value, RunStatus.UNDO_FAILED.value})
@@ -103,14 +104,17 @@ def _refused(draft: Draft, page: Page, report: DeliveryReported) -> None:
 
 
 def run_reported(incident: Incident, report: RunReported, world: World, now: float) -> Decision:
-    """A run of the incident changed. One that failed pages the owner where nobody is on it or being asked."""
+    """A run of the incident changed. One that failed, or that was refused because runs undo each other's work, pages
+    the owner where nobody is on it or being asked.
+    """
     draft = Draft(incident, incident, world, now)
     ref = RunRef(report.run, report.runbook, report.status)
     draft.change(runs={**incident.runs, str(report.run): ref})
     tail = f": {report.detail}" if report.detail else ""
     data = {"run": report.run, "status": report.status}
     draft.note("run", f"Run {report.run} of {report.runbook} {report.status}{tail}", data=data)
-    if report.status in _BAD and idle(incident) and incident.status is not Status.RESOLVED:
+    bad = report.status in _BAD or report.detail.startswith(OSCILLATING)
+    if bad and idle(incident) and incident.status is not Status.RESOLVED:
         draft.note("stale", f"Run {report.run} of {report.runbook} {report.status}, and nobody is on it: paging")
         start(draft)
     due_at = incident.settle_due_at
