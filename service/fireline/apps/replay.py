@@ -4,6 +4,7 @@ They are judged on a timeline of their own, on which time passes by the events.
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,7 +29,7 @@ _ATTEMPTS = 5
 _EMBEDDED_BYTES = 1_500_000
 """What the embedded broker is fed before what was sent is read: it forgets the oldest beyond 5 MB a partition."""
 _PATIENCE = 60.0
-"""Seconds to wait for the stream worker to read what was sent."""
+"""Seconds to wait for the stream worker while it reads nothing of what was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +115,28 @@ def _due(done: Replayed, events: Sequence[Recorded], speed: float) -> float:
 
 
 async def _until_read(parts: Parts) -> None:
-    """Wait until the stream worker says, after now, that it has read everything; raises `Unavailable` if not."""
-    since = parts.clock.now()
+    """Wait until the stream worker says, after now, that it has read everything; raises `Unavailable` if it stops.
 
-    def read() -> bool:
-        with parts.store.reading() as tx:
-            fact = tx.fact(STREAM_FACT)
-        as_of = fact[0].get("lag_as_of") if fact is not None else None
-        return isinstance(as_of, float) and as_of > since and fact is not None and fact[0].get("lag") == 0
-
-    while not await asyncio.to_thread(read):
-        if parts.clock.now() - since > _PATIENCE:
-            raise Unavailable(f"the stream worker did not read what was sent within {_PATIENCE:.0f} s")
+    A long recording takes long: patience is over when the worker has come no nearer to the end for a while.
+    """
+    since = moved = parts.clock.now()
+    least = math.inf
+    while left := await asyncio.to_thread(_left, parts, since):
+        now = parts.clock.now()
+        if left < least:
+            least, moved = left, now
+        elif now - moved > _PATIENCE:
+            raise Unavailable(f"the stream worker did not read what was sent: nothing more of it for {_PATIENCE:.0f} s")
         await asyncio.sleep(0.1)
+
+
+def _left(parts: Parts, since: float) -> float:
+    """How many records the worker says, later than `since`, that it has not read; infinite when it says nothing."""
+    with parts.store.reading() as tx:
+        fact = tx.fact(STREAM_FACT)
+    told = {} if fact is None else fact[0]
+    as_of, lag = told.get("lag_as_of"), told.get("lag")
+    return float(lag) if isinstance(as_of, float) and as_of > since and isinstance(lag, int | float) else math.inf
 
 
 async def _send(producer: Producer, topic: str, events: Sequence[Recorded], timeline: str) -> None:
