@@ -61,7 +61,7 @@ async def test_what_may_work_later_is_tried_again_and_what_may_have_happened_say
 
 async def test_reading_again_is_never_in_doubt():
     outcome, request = await perform(MaybeSent("time-out"), GetOptions(url="https://api.example"), HttpGet)
-    assert outcome == Failed("time-out")
+    assert outcome == RetryLater(1.0, "time-out")
     assert request.method == "GET"
     assert request.headers == {}
 

@@ -10,9 +10,9 @@ step goes on asking (with GET) `every` so long until `until` holds, a condition 
 `poll.url` is another address, or a JSON path to one in the first answer, and credentials only go to the first origin.
 
 `http.request` sends the step's idempotency key as `Idempotency-Key` unless the step sets one. What was surely not done
-(no connection, 408, 425, 429, 503 with `Retry-After`) is tried again as the step's `retry` says, and so is any 5xx of
-GET, PUT and DELETE. Another 5xx of POST and PATCH, and a time-out after sending, leave in doubt whether it was done:
-`if_unknown` decides. Any other status outside `expect_status` fails.
+(no connection, 408, 425, 429, 503 with `Retry-After`) is tried again as the step's `retry` says, and so are any 5xx of
+GET, PUT and DELETE, and `http.get` without an answer. Another 5xx of POST and PATCH, and a time-out after sending,
+leave in doubt whether it was done: `if_unknown` decides. Any other status outside `expect_status` fails.
 """
 
 import json
@@ -212,8 +212,10 @@ def _outcome(options: GetOptions, answer: Response | NotSent | MaybeSent) -> Out
             return Failed(reason)
         case NotSent(reason=reason):
             return RetryLater(1.0, reason)
+        case MaybeSent(reason=reason) if isinstance(options, RequestOptions):
+            return Failed(reason, unknown=True)
         case MaybeSent(reason=reason):
-            return Failed(reason, unknown=isinstance(options, RequestOptions))
+            return RetryLater(1.0, reason)
         case Response():
             return _judged(options, answer)
 
