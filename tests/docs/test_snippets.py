@@ -34,6 +34,7 @@ KINDS = {
     "calendars": "calendars",
     "maintenance": "maintenance",
     "autonomy": "autonomy",
+    "oscillation": "autonomy",
 }
 TARGETS = {"commands", "databases", "prometheus"}
 OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}

@@ -30,6 +30,7 @@ autonomy:
   - {name: fares-badly, record: {wrong: 2, of: 3}, at_most: approve}
   - {name: much-at-night, outside: business, share_at_least: 50, severity: [degraded, notice], at_most: approve}
   - {name: all-else, at_most: auto}
+oscillation: {reversals: 3, per: 1h}
 """,
     "maintenance": """\
 maintenance:
@@ -92,6 +93,7 @@ start: {when: "severity == 'outage'", mode: auto}
 guards:
   lock: "service:{{ inputs.service }}"
   budget: {runs: 3, per: 1h}
+  blast_radius: {services: 1}
   stop_if: "fallbacks_active > 5"
 steps:
   - id: before
