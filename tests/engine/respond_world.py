@@ -177,7 +177,7 @@ async def running(*workers):
         assert not [task for task in tasks if task.done()], "a loop ended by itself"
     finally:
         stop.set()
-        await asyncio.wait_for(asyncio.gather(*tasks), 20)
+        await asyncio.wait_for(asyncio.gather(*tasks), 120)
 
 
 async def eventually(holds: Callable[[], bool], within: float = 60.0) -> None:

@@ -21,9 +21,10 @@ from fireline.apps.files import Files
 from fireline.domain.incidents import Incident, SignalArrived
 from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.respond import Responder
+from tests.servers.last_words import remember, tail
 
 REAL = [sys.executable, "-m", "fireline.apps", "respond"]
-PATIENCE = 90.0
+PATIENCE = 300.0
 """Seconds until a deadline that has passed must have been heard, on a machine that others use as well."""
 
 
@@ -90,6 +91,7 @@ class Trial:
             "FIRELINE_RUNBOOKS": str(self.folder / "runbooks"),
             "FIRELINE_STATE_DIR": str(self.folder / "state"),
         }
+        remember("the log of the responders", lambda: tail(self.folder / "respond.log"))
         with (self.folder / "respond.log").open("ab") as log:
             self.processes += [subprocess.Popen(self.program, env=told, stdout=log, stderr=log) for _ in range(count)]
 
@@ -97,7 +99,7 @@ class Trial:
         """kill -9 of the oldest responders."""
         for process in self.processes[:count]:
             process.kill()
-            process.wait(30)
+            process.wait(60)
         del self.processes[:count]
         self._gone = time.time() if not self.processes else None
 

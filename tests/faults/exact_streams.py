@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from fireline.adapters.kafka import Outgoing, Producer
 from fireline.adapters.kafka_connection import Connection
 from fireline.adapters.kafka_topics import PARTIALS, topic_generation
 from fireline.engine.ports import Unavailable
+from tests.servers.last_words import remember, tail
 
 REPOSITORY = Path(__file__).parents[2]
 PARTITIONS = 4
 KILLED = -signal.SIGKILL
+PATIENCE = 240.0
+"""Seconds that are waited for what should happen."""
 
 
 class ExactStreams:
@@ -50,6 +54,7 @@ class ExactStreams:
         }
         command = [sys.executable, "-m", "tests.faults.exact_process", json.dumps(options)]
         with self._log(len(self.workers)).open("ab") as said:
+            remember(f"worker {len(self.workers)}", partial(tail, Path(said.name)))
             process = subprocess.Popen(command, stdout=said, stderr=said, cwd=REPOSITORY)
         self.workers.append(process)
         return process
@@ -60,7 +65,7 @@ class ExactStreams:
     def stopped(self, process: subprocess.Popen[bytes]) -> bool:
         return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
-    async def end(self, process: subprocess.Popen[bytes], within: float = 30.0) -> int:
+    async def end(self, process: subprocess.Popen[bytes], within: float = PATIENCE) -> int:
         process.terminate()
         return await asyncio.to_thread(process.wait, within)
 
@@ -68,7 +73,7 @@ class ExactStreams:
         for process in self.workers:
             if process.poll() is None:
                 process.kill()
-                await asyncio.to_thread(process.wait, 10)
+                await asyncio.to_thread(process.wait, 60)
         await self._producer.close()
         self.store.close()
 
@@ -91,11 +96,12 @@ class ExactStreams:
             for place, service in enumerate(services)
             for n in range(count)
         ]
-        for _ in range(100):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
                 await self._producer.send(records)
-            except Unavailable as fault:
-                if "not known yet" not in str(fault):
+            except Unavailable as fault:  # until a worker has made the topics
+                if "not known yet" not in str(fault) or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.1)
             else:
@@ -128,15 +134,15 @@ class ExactStreams:
         with self.store.reading() as tx:
             return [dict(value) for _, (value, _) in sorted(tx.facts("told:").items())]
 
-    async def until(self, what: Callable[[], object], why: str, within: float = 90.0) -> None:
+    async def until(self, what: Callable[[], object], why: str, within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
-        while not await asyncio.to_thread(what):
+        while not await asyncio.to_thread(_holds, what):
             if time.monotonic() > deadline:
                 logs = "\n".join(self._log(n).read_text()[-3000:] for n in range(len(self.workers)))
                 raise AssertionError(f"{why}: not within {within:.0f} s\n{logs}")
             await asyncio.sleep(0.1)
 
-    async def all_counted(self, within: float = 45.0) -> None:
+    async def all_counted(self, within: float = PATIENCE) -> None:
         """Every event is in a window once, and stays so over more checkpoints."""
         await self.until(lambda: self.counted() == self.fed or self._over(), "all is counted", within)
         await asyncio.sleep(1.5)
@@ -144,6 +150,13 @@ class ExactStreams:
 
     def _over(self) -> bool:
         return any(count > self.fed[service] for service, count in self.counted().items())
+
+
+def _holds(what: Callable[[], object]) -> object:
+    try:
+        return what()
+    except Unavailable:  # a database that is busy now
+        return False
 
 
 def lost_and_double(fed: Counter[str], counted: Counter[str]) -> tuple[int, int]:

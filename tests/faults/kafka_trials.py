@@ -17,6 +17,8 @@ from tests.servers.kafka import ApacheKafka
 
 MANY = 400
 BLIND_AFTER = 4.0
+PATIENCE = 240.0
+"""Seconds that are waited for what should happen."""
 TOPIC = "fireline.metrics"
 RULES = f"""
 rules:
@@ -111,7 +113,7 @@ class Sender:
         self._producer.poll(0)
 
     def flush(self) -> int:
-        return int(self._producer.flush(60))
+        return int(self._producer.flush(180))
 
 
 class Trials:
@@ -130,7 +132,7 @@ class Trials:
             found = tx.latest_incident(service, "", "live")
         return None if found is None else found.severity
 
-    def first_event(self, within: float = 60.0) -> float:
+    def first_event(self, within: float = PATIENCE) -> float:
         """Seconds until an event that is put now, and again, is judged."""
         self._number += 1
         service = f"probe-{self._number}"
@@ -159,7 +161,7 @@ class Trials:
         self._published()
         return took
 
-    def _counted(self, service: str, within: float = 30.0) -> None:
+    def _counted(self, service: str, within: float = PATIENCE) -> None:
         deadline = time.monotonic() + within
         while self.heard(service) is None:
             assert time.monotonic() < deadline, f"events of {service} are missing\n{self.said()}"
@@ -167,7 +169,7 @@ class Trials:
         time.sleep(0.5)
         assert self.heard(service) == "notice", f"events of {service} were counted twice\n{self.said()}"
 
-    def _published(self, within: float = 30.0) -> None:
+    def _published(self, within: float = PATIENCE) -> None:
         """What is to be told on Kafka waited in the outbox, and leaves it."""
         deadline, waiting = time.monotonic() + within, 1
         while waiting:
@@ -176,7 +178,7 @@ class Trials:
             with self.fireline.store.reading() as tx:
                 waiting = tx.backlog()
 
-    def blindness(self, within: float = 30.0) -> Incident:
+    def blindness(self, within: float = PATIENCE) -> Incident:
         """Fireline's incident about itself, once it is over."""
         deadline = time.monotonic() + within
         while True:

@@ -13,7 +13,7 @@ from fireline.adapters.database import open_store
 from fireline.domain.effects import StartRun
 from tests.engine.runs_world import Fixed, World, shipped
 
-QUICK = {"stable_for": "0s", "every": "100ms", "verify_within": "30s"}
+QUICK = {"stable_for": "0s", "every": "100ms", "verify_within": "300s"}
 
 
 async def drive(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.exact_process import POINTS
-from tests.faults.exact_streams import KILLED, ExactStreams, check_stories, lost_and_double
+from tests.faults.exact_streams import KILLED, PATIENCE, ExactStreams, check_stories, lost_and_double
 
 LONG = os.environ.get("FIRELINE_FAULTS") == "long"
 SHORT = ("between partials of one send", "after a signal is told")
@@ -49,9 +49,9 @@ async def strike(streams: ExactStreams, point: str, services: list[str]) -> floa
     if point in TAKING_OVER:
         await streams.until(lambda: streams.counted().total() > 0 or first.poll() is not None, "a checkpoint")
         first.kill()
-        first.wait(10)
+        first.wait(60)
         first = streams.start(point, HITS.get(point, 1))
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + PATIENCE
     while first.poll() is None and time.monotonic() < deadline:
         await streams.feed(services, 1)
         await asyncio.sleep(0.1)

@@ -18,7 +18,7 @@ BLIND_AFTER = 4.0
 SECONDS = 30.0 if LONG else 9.0
 PAGED = RULES.replace('severity: {notice: {when: "n >= 1"}}', 'severity: {outage: {when: "n >= 1"}}')
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Away:

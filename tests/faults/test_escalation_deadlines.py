@@ -21,7 +21,7 @@ CASES, WAITS = (200, [float(5 + 4 * step) for step in range(50)]) if LONG else (
 DOWN = (0.0, 5.0, 60.0, 0.0, 5.0, 0.0) if LONG else (3.0, 0.0)
 EVERY = 15.0 if LONG else 6.0
 RESPONDERS = 2 if LONG else 1
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200 if LONG else 900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

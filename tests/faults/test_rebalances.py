@@ -22,7 +22,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from fireline.adapters.kafka_topics import PARTIALS
 from fireline.engine.partials import decode
-from tests.faults.exact_streams import PARTITIONS, ExactStreams, check_stories, during, lost_and_double
+from tests.faults.exact_streams import PARTITIONS, PATIENCE, ExactStreams, check_stories, during, lost_and_double
 
 LONG = os.environ.get("FIRELINE_FAULTS") == "long"
 SERVICES = [f"s{n}" for n in range(8)]
@@ -94,7 +94,12 @@ async def shared(streams: ExactStreams) -> None:
         held = [streams.holds(worker) for worker in streams.workers if worker.poll() is None]
         return sum(held) == PARTITIONS and min(held) > 0
 
-    await streams.until(done, "the partitions are shared", within=90)
+    await streams.until(done, "the partitions are shared")
+
+
+def swung(streams: ExactStreams) -> set[str]:
+    """The services of which it was told that their gauge is high."""
+    return {line["service"] for line in streams.told() if line["rule"] == "swings"}
 
 
 async def campaign(streams: ExactStreams, cycles: int, most: int) -> list[Change]:
@@ -117,10 +122,11 @@ async def campaign(streams: ExactStreams, cycles: int, most: int) -> list[Change
             for worker in leaving:
                 streams.signal(worker, signal.SIGKILL if killed else signal.SIGTERM)
             for worker in leaving:
-                assert await asyncio.to_thread(worker.wait, 40) == (-signal.SIGKILL if killed else 0)
+                assert await asyncio.to_thread(worker.wait, PATIENCE) == (-signal.SIGKILL if killed else 0)
             await shared(streams)
             changes.append(Change("killed" if killed else "left", began, time.time()))
             await asyncio.sleep(1.0)
+        await streams.until(lambda: swung(streams) == set(SERVICES), "every gauge was high once")
 
     await during(all_of_it, Load(streams))
     return changes
@@ -171,9 +177,9 @@ if LONG:
 
         async def all_of_it() -> None:
             sleeper = streams.start(point, hits, stops=True)
-            await streams.until(lambda: streams.stopped(sleeper), "it is stopped", within=60)
+            await streams.until(lambda: streams.stopped(sleeper), "it is stopped")
             other = streams.start()
-            await streams.until(lambda: streams.holds(other) == PARTITIONS, "the other takes over", within=60)
+            await streams.until(lambda: streams.holds(other) == PARTITIONS, "the other takes over")
             before = len(streams.told())
             await streams.until(lambda: len(streams.told()) > before + 2, "the other goes on")
             streams.signal(sleeper, signal.SIGCONT)
@@ -201,11 +207,11 @@ if LONG:
             first = streams.start(instance="the-one", name="the-one")
             await shared(streams)
             second = streams.start(instance="the-one", name="the-one")
-            await streams.until(lambda: first.poll() is not None or second.poll() is not None, "one ends", within=60)
+            await streams.until(lambda: first.poll() is not None or second.poll() is not None, "one ends")
             gone, left = (first, second) if first.poll() is not None else (second, first)
             assert gone.poll() == STALLED
             assert "If two workers run as 'the-one'" in streams.said(gone)
-            await streams.until(lambda: streams.holds(left) == PARTITIONS, "the other has all", within=60)
+            await streams.until(lambda: streams.holds(left) == PARTITIONS, "the other has all")
 
         try:
             await during(all_of_it, Load(streams))

@@ -20,7 +20,7 @@ STALLS = {
     "the consumer's thread": (signal.SIGPROF, r"nothing was read for 4 s although there is more"),
 }
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 class Drops:
@@ -56,14 +56,14 @@ def test_a_worker_that_is_made_to_stall(tmp_path: Path, repository: Path, how: s
         sender.flush()
         eventually("events are read", lambda: fireline.fact("stream")["events"] > 0)
         first = fireline.roles()["stream"]
-        os.kill(first, number)
         began = time.monotonic()
+        os.kill(first, number)
         sender.put("counted", "whole", MANY - MANY // 2)
         sender.flush()
         said = eventually("it is ended", lambda: fireline.lines("CRITICAL", "ending with exit code 70"), 60)
         took = time.monotonic() - began
         assert re.search(why, str(said)), said
-        assert PATIENCE - 1 <= took < PATIENCE * 2 + 30, f"after {took:.1f} s"
+        assert took >= PATIENCE - 1, f"after {took:.1f} s"
         eventually("it is started again", lambda: fireline.lines("stream ended with exit code 70"), 30)
         eventually("all events are counted", lambda: severity(fireline, "whole"), 40)
         time.sleep(0.5)
