@@ -15,13 +15,14 @@ from operator import attrgetter, itemgetter
 
 from fireline.domain.events import Kind, Malformed, Row, Source
 from fireline.domain.rules import Rule
-from fireline.domain.windows import Family, Fields, pane_of
+from fireline.domain.windows import Family, pane_of
 from fireline.engine.admission import Admission, Refusal
 from fireline.engine.carrying import cells_under
+from fireline.engine.ingest_columns import RUN, SEVERAL, Drawn, Folding
 from fireline.engine.ingest_lateness import STRETCH, Aged, Mark, aged_live, aged_recorded
 from fireline.engine.ingest_order import Span, in_order, in_turn
 from fireline.engine.ingest_plans import EVERYWHERE, Lane, Plan, Target, lanes_of
-from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, runs_of, together
+from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, Rows, Undecoded, runs_of, together
 from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
 
 __all__ = ["LIVE", "DeadLetter", "Ingest", "Ingested", "Record", "SourceRef"]
@@ -132,9 +133,9 @@ class Ingest:
         Records that are not live may name the recording they belong to in a header: each has a timeline of its own.
         """
         form = self._formats.get(source.topic, self._decode)
-        rows = form.rows([record.value for record in records])
         if source.timeline == LIVE:
-            return self._batch(source, records, rows, unit)
+            return self._batch(source, records, Undecoded(form, records), unit)
+        rows = form.rows([record.value for record in records])
         runs = runs_of(records, source.timeline)
         named = [(replace(source, timeline=name), run) for name, run in runs]
         return self._let_go(
@@ -179,13 +180,11 @@ class Ingest:
             self._peaks.pop(held, None)
         return together(parts)
 
-    def _batch(
-        self, source: SourceRef, records: Sequence[Arrived], rows: Sequence[Row | None], unit: float
-    ) -> Ingested:
+    def _batch(self, source: SourceRef, records: Sequence[Arrived], rows: Rows, unit: float) -> Ingested:
         batch = _Batch(source, self._newest.get(source, 0.0), unit)
         seen, again = self._seen(source, records)
         for start, group in self._by_chunk(records, seen):
-            self._advance(batch, start, records[group], rows[group])
+            self._advance(batch, start, records, rows, group)
         chunk = self._chunks.get(source)
         if again and chunk is not None:
             self._emit(batch, chunk, list(chunk.cells))
@@ -217,12 +216,12 @@ class Ingest:
             return 0, False
         return bisect_left(records, chunk.next, key=_offset), True
 
-    def _by_chunk(self, records: Sequence[Arrived], at: int) -> Iterator[tuple[int, slice]]:
+    def _by_chunk(self, records: Sequence[Arrived], at: int) -> Iterator[tuple[int, range]]:
         """The start of each chunk and which of the records are its, from place `at` on; some offsets may be missing."""
         while at < len(records):
             start = records[at].offset - records[at].offset % self._size
             end = bisect_left(records, start + self._size, at, key=_offset)
-            yield start, slice(at, end)
+            yield start, range(at, end)
             at = end
 
     def _refusals(self, records: Sequence[Arrived], unit: float) -> Sequence[Refusal]:
@@ -233,8 +232,8 @@ class Ingest:
                 lane.forget()
         return self._admission.report(self._rules, now)
 
-    def _advance(self, batch: _Batch, start: int, records: Sequence[Arrived], rows: Sequence[Row | None]) -> None:
-        """Take records of one chunk: collect by label set, fold, and send what they touched."""
+    def _advance(self, batch: _Batch, start: int, records: Sequence[Arrived], rows: Rows, group: range) -> None:
+        """Take the records of one chunk: collect by label set, fold, and send what they touched."""
         chunk = self._chunks.get(batch.source)
         if chunk is None or chunk.start != start:
             if chunk is not None and chunk.raised:
@@ -242,17 +241,19 @@ class Ingest:
             chunk = self._chunks[batch.source] = _Chunk(start, start)
         touched: dict[_Key, None] = {}
         before = batch.newest
-        self._collect(batch, self._rows(batch, chunk, records, rows))
+        for begin in group[::RUN]:
+            run = slice(begin, min(begin + RUN, group.stop))
+            self._collect(batch, self._rows(batch, chunk, records[run], rows[run]))
         chunk.raised = chunk.raised or batch.newest > before
         for plan in batch.touched:
-            waiting, plan.rows = plan.rows, []
+            drawn = plan.take()
             for name in plan.refused:
-                self._admission.refuse(name, len(waiting))
-            self._fold_plan(chunk, plan, waiting, touched)
+                self._admission.refuse(name, len(drawn.times))
+            self._fold_plan(chunk, plan, drawn, touched)
         batch.touched.clear()
-        chunk.next = records[-1].offset + 1
+        chunk.next = records[group[-1]].offset + 1
         for (target, pane), late in batch.late.items():
-            self._add(chunk, target, pane, Cell(0, late, 0.0, (None,) * len(target.rule.measures)), touched)
+            self._add(chunk, target, pane, Cell(0, late, 0.0, (None,) * len(target.shapes)), touched)
         batch.late.clear()
         self._emit(batch, chunk, list(touched))
 
@@ -267,23 +268,27 @@ class Ingest:
                 kind = row[0]
                 lane = self._lanes.get(kind)
                 if lane is not None:
-                    names, empty, quick = lane.names, lane.empty, lane.quick
+                    key, quick = lane.direct, lane.quick
             if lane is None:
                 continue
             fields = row[2]
             try:
-                plan = quick[tuple(map(fields.get, names, empty))]
+                plan = quick[key(fields)]
             except (KeyError, TypeError):
+                key = lane.padded  # where one event lacks a name, others will
                 plan = lane.plan(fields)
             waiting = plan.rows
-            if not waiting:
+            if not waiting and plan.drawn is None:
                 touched.append(plan)
             waiting.append(row)
+        for plan in touched:
+            if len(plan.rows) >= SEVERAL:
+                plan.draw()
 
     def _rows(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], quick: Sequence[Row | None]) -> list[Row]:
         """The events of the records that count; the others are dead letters."""
         found = list(quick)
-        if None in found:
+        if not all(found):  # a row is never empty; looking for None would compare it with each
             source = self._formats.get(batch.source.topic, self._decode)
             records = list(records)
             slow = [(at, self._slow(batch, source, records[at])) for at, row in enumerate(found) if row is None]
@@ -342,36 +347,16 @@ class Ingest:
         for target in lane.plan(fields).targets if lane is not None else ():
             batch.late[target, pane_of(at + age, target.rule.pane)] += 1
 
-    def _fold_plan(self, chunk: _Chunk, plan: Plan, rows: list[Row], touched: dict[_Key, None]) -> None:
-        times = [row[1] for row in rows]
-        fields: list[Fields] = [row[2] for row in rows]
-        first, last = min(times), max(times)
+    def _fold_plan(self, chunk: _Chunk, plan: Plan, drawn: Drawn, touched: dict[_Key, None]) -> None:
+        """Add what came of a plan's events to the chunk, target by target and pane by pane."""
+        folding = Folding(drawn, self.faults)
         for target in plan.targets:
-            size = target.rule.pane
-            pane = pane_of(first, size)
-            if pane == pane_of(last, size):
-                self._add(chunk, target, pane, self._fold(plan.kind, target, fields, times, last), touched)
-                continue
-            by_pane: dict[int, list[int]] = {}
-            for place, at in enumerate(times):
-                by_pane.setdefault(pane_of(at, size), []).append(place)
-            for pane, places in by_pane.items():
-                own = [times[p] for p in places]
-                cell = self._fold(plan.kind, target, [fields[p] for p in places], own, max(own))
-                self._add(chunk, target, pane, cell, touched)
-
-    def _fold(
-        self, kind: Kind, target: Target, fields: Sequence[Fields], times: Sequence[float], newest: float
-    ) -> Cell:
-        families, measures = self._measured[target.rule.name], target.rule.measures
-        states: list[object] = [None] * len(measures)
-        for place in target.measures:
-            family, measure = families[place], measures[place]
-            try:
-                states[place] = family.fold(family.column(kind, fields, measure), times, measure.options)
-            except Exception:  # a family is a plugin: its fault must cost its own value, not the stream
-                self.faults[measure.agg] += 1
-        return Cell(len(times), 0, newest, tuple(states)) if target.counts else Cell(0, 0, 0.0, tuple(states))
+            for pane in folding.panes(target.rule.pane):
+                states: list[object] = [None] * len(target.shapes)
+                for place in target.measures:
+                    states[place] = folding.state(target.shapes[place], pane)
+                count, newest = (len(pane.times), pane.newest) if target.counts else (0, 0.0)
+                self._add(chunk, target, pane.number, Cell(count, 0, newest, tuple(states)), touched)
 
     def _add(self, chunk: _Chunk, target: Target, pane: int, cell: Cell, touched: dict[_Key, None]) -> None:
         key = (target.rule.name, target.entity, pane)

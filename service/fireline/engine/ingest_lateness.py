@@ -32,14 +32,14 @@ def aged_live(records: Sequence[Arrived], rows: Sequence[Row], unit: float, late
     Most batches have none, which the earliest and the latest of all show; and whoever is not by the records of the
     whole batch is not by its own: only the others are looked at.
     """
-    stamps = list(map(_timestamp, records))
+    stamps, times = list(map(_timestamp, records)), list(map(_at, rows))
     oldest, newest = min(stamps) * unit, max(stamps) * unit
-    if max(map(_at, rows)) - oldest <= early and newest - min(map(_at, rows)) <= late:
+    if max(times) - oldest <= early and newest - min(times) <= late:
         return []
     low, high = newest - late, oldest + early
-    doubtful = [at for at, row in enumerate(rows) if not low <= row[1] <= high]
-    ages = [(at, stamps[at] * unit - rows[at][1]) for at in doubtful]
-    return [(at, age) for at, age in ages if not -early <= age <= late]
+    doubtful = [place for place, at in enumerate(times) if not low <= at <= high]
+    ages = [(place, stamps[place] * unit - times[place]) for place in doubtful]
+    return [(place, age) for place, age in ages if not -early <= age <= late]
 
 
 def aged_recorded(mark: Mark, records: Sequence[Arrived], rows: Sequence[Row], late: float, size: int) -> Aged:

@@ -4,14 +4,16 @@ A plan lists the targets of its events: for every rule matched, the entity and t
 are collected per plan and folded as columns, so the cost of a batch follows its label sets, not its events.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from zlib import crc32
 
 from fireline.domain.events import Kind, Row, field_of, text_of
 from fireline.domain.rules import Rule
-from fireline.domain.windows import Family
+from fireline.domain.windows import Family, Fields
 from fireline.engine.admission import Admission
+from fireline.engine.ingest_columns import Drawn, Shape, shapes_of
 from fireline.engine.matching import Index, Stream, index_rules
 from fireline.engine.partials import Values
 
@@ -25,24 +27,45 @@ _REMEMBERED = 50_000
 class Target:
     """Events for one entity of one rule, and the places of the measures they feed.
 
-    `counts`: whether they are samples of the rule, and break its silence.
+    `shapes` are those of all the rule's measures. `counts`: whether the events are samples of the rule, and break its
+    silence.
     """
 
     rule: Rule
     entity: Values
     partition: int
     measures: tuple[int, ...]
+    shapes: tuple[Shape, ...]
     counts: bool = True
 
 
 @dataclass(slots=True)
 class Plan:
-    """The targets of one label set, the rules that refuse its entity, and the rows waiting to be folded."""
+    """The targets of one label set, the rules that refuse its entity, and the events waiting to be folded.
+
+    Those of `rows` came last; of those before them is left what was `drawn`.
+    """
 
     kind: Kind
     targets: tuple[Target, ...]
     refused: tuple[str, ...] = ()
     rows: list[Row] = field(default_factory=list)
+    drawn: Drawn | None = None
+
+    def draw(self) -> None:
+        """Take from the rows what the targets' measures read, and let go of them."""
+        if self.drawn is None:
+            self.drawn = Drawn([target.shapes[place] for target in self.targets for place in target.measures])
+        self.drawn.add(self.kind, self.rows)
+        self.rows = []
+
+    def take(self) -> Drawn:
+        """All that waits, which then waits no more; call it when something does."""
+        if self.rows:
+            self.draw()
+        assert self.drawn is not None
+        taken, self.drawn = self.drawn, None
+        return taken
 
 
 def partition_of(rule: str, entity: Sequence[str], partitions: int) -> int:
@@ -50,13 +73,26 @@ def partition_of(rule: str, entity: Sequence[str], partitions: int) -> int:
     return crc32("\x1f".join((rule, *entity)).encode(errors="surrogatepass")) % partitions
 
 
+Key = Callable[[Fields], tuple[object, ...]]
+"""What tells the label set of an event by its fields. Raises KeyError, and no other, for fields that are missing."""
+
+
 class Lane:
     """The plans of one kind of event."""
 
-    def __init__(self, kind: Kind, index: Index, admission: Admission, partitions: int) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        index: Index,
+        admission: Admission,
+        partitions: int,
+        shapes: Mapping[str, tuple[Shape, ...]],
+    ) -> None:
         self.kind = kind
         self.names = index.names
-        self.empty = ("",) * len(self.names)
+        self.padded: Key = _padded(self.names)
+        # twice as fast, where no name is missing; of less than two names it gives no tuple
+        self.direct: Key = itemgetter(*self.names) if len(self.names) > 1 else self.padded
         self.plans: dict[tuple[object, ...], Plan] = {}
         # where raw values may be looked up: not when a name reaches into nested objects
         self.quick: dict[tuple[object, ...], Plan] = {} if any("." in name for name in self.names) else self.plans
@@ -66,6 +102,7 @@ class Lane:
         self._index = index
         self._admission = admission
         self._partitions = partitions
+        self._shapes = shapes
 
     def forget(self) -> None:
         """Forget all plans: what they were made of has changed."""
@@ -107,11 +144,20 @@ class Lane:
         rule = streams[0].rule
         partition = EVERYWHERE if values is None else partition_of(rule.name, values, self._partitions)
         measures = sorted({place for stream in streams for place in stream.measures})
-        return Target(rule, values, partition, tuple(measures), any(stream.counts for stream in streams))
+        counts = any(stream.counts for stream in streams)
+        return Target(rule, values, partition, tuple(measures), self._shapes[rule.name], counts)
+
+
+def _padded(names: Sequence[str]) -> Key:
+    """The raw values of these fields of an event; the empty text for what is missing."""
+    empty = ("",) * len(names)
+    return lambda fields: tuple(map(fields.get, names, empty))
 
 
 def lanes_of(
     rules: Iterable[Rule], families: Mapping[str, Family], admission: Admission, partitions: int
 ) -> dict[Kind, Lane]:
     """A lane for every kind that any rule reads."""
-    return {kind: Lane(kind, index, admission, partitions) for kind, index in index_rules(rules, families).items()}
+    rules = list(rules)
+    shapes, indexes = shapes_of(rules, families), index_rules(rules, families)
+    return {kind: Lane(kind, index, admission, partitions, shapes) for kind, index in indexes.items()}

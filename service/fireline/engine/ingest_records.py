@@ -7,6 +7,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple, Protocol
 
+from fireline.domain.events import Row, Source
 from fireline.engine.admission import Refusal
 from fireline.engine.partials import LIVE
 
@@ -58,6 +59,26 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]] = ()
+
+
+class Rows(Protocol):
+    """What `Source.rows` gave, or will give, of records in the same places."""
+
+    def __getitem__(self, run: slice, /) -> Sequence[Row | None]:
+        """Those of a run of records."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Undecoded:
+    """Rows of records that are decoded when they are asked for."""
+
+    form: Source
+    records: Sequence[Arrived]
+
+    def __getitem__(self, run: slice, /) -> Sequence[Row | None]:
+        """The rows of a run of records."""
+        return self.form.rows([record.value for record in self.records[run]])
 
 
 @dataclass(frozen=True, slots=True)
