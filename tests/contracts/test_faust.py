@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Consumer, TopicPartition
 from faust.transport.consumer import Consumer as BaseConsumer
@@ -116,16 +116,17 @@ def test_one_carrier_holds_all_records_of_a_topic_and_has_the_last_offset():
     apart = [record("u", 0, 1)]
     polled = {TP("t", 0): one, TP("u", 0): apart, TP("t", 1): [], TP("t", 2): other}
     (tp, carrier), (second, of_second) = BatchScheduling({"v": "agent"}).iterate(polled)
-    assert (tp, carrier.offset, carrier.value) == (TP("t", 2), 4, [one, other])
-    assert (second, of_second.offset, of_second.value) == (TP("u", 0), 1, [apart])
-    assert Batch("t", 0, carrier.value[0]).end == 10
+    assert (tp, carrier.offset, carrier.value) == (TP("t", 2), 4, [Batch("t", 0, one), Batch("t", 2, other)])
+    assert (second, of_second.offset, of_second.value) == (TP("u", 0), 1, [Batch("u", 0, apart)])
+    assert carrier.value[0].end == 10
 
 
 def test_topics_of_one_agent_are_carried_together():
     one, other, apart = [record("t", 0, 7)], [record("u", 1, 3)], [record("v", 0, 1)]
     polled = {TP("t", 0): one, TP("v", 0): apart, TP("u", 1): other}
     (tp, carrier), (second, _) = BatchScheduling({"t": "events", "u": "events", "v": "partials"}).iterate(polled)
-    assert (tp, carrier.topic, carrier.offset, carrier.value) == (TP("u", 1), "u", 3, [one, other])
+    assert (tp, carrier.topic, carrier.offset) == (TP("u", 1), "u", 3)
+    assert carrier.value == [Batch("t", 0, one), Batch("u", 1, other)]
     assert second == TP("v", 0)
 
 
@@ -153,12 +154,22 @@ def test_the_driver_fixes_a_long_wait_and_the_fetcher_takes_it_from_the_consumer
     assert "fetch_max_wait_ms" in inspect.signature(Fetcher.__init__).parameters
 
 
+def test_the_fetcher_keeps_what_was_fetched_by_partition_and_makes_its_records_when_they_are_taken():
+    """So that its records can be taken as they were read, without the object that it wraps each in."""
+    assert "self._records = collections.OrderedDict()" in inspect.getsource(Fetcher.__init__)
+    assert "self._records[tp] = FetchResult(" in inspect.getsource(Fetcher._proc_fetch_request)
+    assert "partition_records=partition_records" in inspect.getsource(Fetcher._proc_fetch_request)
+    assert "self._consumer_record(tp, record)" in inspect.getsource(PartitionRecords._unpack_records)
+    assert inspect.isgeneratorfunction(PartitionRecords._unpack_records)
+
+
 async def test_many_records_come_as_few_batches_and_what_we_say_is_committed(embedded_broker, embedded, tmp_path):
     embedded_broker.create(["t"])
     await fill(embedded, "t", 3000)
     offsets = Offsets()
     offsets.commits = {("t", 0): 2048}  # neither what was read nor what was acknowledged
     batches = await read(embedded, offsets, tmp_path, 3000)
+    assert not any(isinstance(r, ConsumerRecord) for b in batches for r in b.records)
     assert [r.value for b in batches for r in b.records] == [b"%d" % i for i in range(3000)]
     assert len(batches) < 30
     assert offsets.told[0][("t", 0)] is None

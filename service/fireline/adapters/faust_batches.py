@@ -8,14 +8,15 @@ remembers. Every fact about Faust's inside that this file stands on has a test i
 """
 
 import asyncio
-import dataclasses
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import faust
 from aiokafka import AIOKafkaConsumer
+from aiokafka.structs import ConsumerRecord
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from faust.types.transports import SchedulingStrategyT, TransportT
@@ -38,7 +39,7 @@ Place = tuple[str, int]
 
 
 class Record(Protocol):
-    """One record as aiokafka read it; `timestamp` in milliseconds since the epoch."""
+    """One record as aiokafka's reader made it; `timestamp` in milliseconds since the epoch."""
 
     offset: int
     timestamp: int
@@ -97,8 +98,30 @@ class BatchScheduling(SchedulingStrategyT):
             if found:
                 agents.setdefault(self._agents.get(tp.topic, tp.topic), []).append(tp)
         for tps in agents.values():
-            value = [records[tp] for tp in tps]
-            yield tps[-1], dataclasses.replace(value[-1][-1], key=None, value=value, headers=())
+            yield tps[-1], _carrier([Batch(tp.topic, tp.partition, records[tp]) for tp in tps])
+
+
+def _carrier(batches: Sequence[Batch]) -> ConsumerRecord[Any, Any]:
+    """A record that has the place and the time of the last one, and all batches for its value."""
+    at, last = batches[-1], batches[-1].records[-1]
+    return ConsumerRecord(at.topic, at.partition, last.offset, last.timestamp, 0, None, batches, None, -1, -1, ())
+
+
+class _AsRead(OrderedDict[Any, Any]):
+    """What was fetched, by partition, whose records come as the client's reader made them.
+
+    Making another object of each, with the topic and the sizes, takes the client longer than reading it.
+    """
+
+    def __setitem__(self, tp: Any, fetched: Any) -> None:
+        unpacking = getattr(fetched, "_partition_records", None)  # a fetch that failed has none
+        if unpacking is not None:
+            unpacking._consumer_record = _as_read
+        super().__setitem__(tp, fetched)
+
+
+def _as_read(tp: Any, record: Any) -> Any:
+    return record
 
 
 class _Schema(faust.Schema[Any, Any]):
@@ -130,6 +153,8 @@ class _Thread(AIOKafkaConsumerThread):
         It answers a fetch with what one send of a producer brought, often a single record, however far a reader is
         behind; each poll then costs as much as one of thousands, and a slow machine never catches up.
         """
+        if not isinstance(consumer._fetcher._records, _AsRead):
+            consumer._fetcher._records = _AsRead(consumer._fetcher._records)
         fetch = super()._fetch_records
         polled = dict(await fetch(consumer, active_partitions, timeout, max_records))
         began = _CLOCK.now()
@@ -251,8 +276,7 @@ class BatchApp(faust.App):
             async for event in stream.events():
                 if event.message.generation_id != self.consumer_generation_id:
                     continue  # fetched before a rebalance that sought elsewhere
-                polled: list[list[Any]] = event.message.value
-                await handle([Batch(records[0].topic, records[0].partition, records) for records in polled])
+                await handle(event.message.value)
 
         self.agent(self.topic(*topics, schema=_Schema()), name=name)(agent)
 
