@@ -352,6 +352,7 @@ async def test_an_approval_nobody_gives_is_what_it_says(w):
         "approved": False,
         "by": "",
         "reason": "nobody answered within 1800 s",
+        "timed_out": True,
         "summary": "rejected: nobody answered within 1800 s",
     }
     assert "Too late" in w.runs.approve(1, "ask", "ann", True)

@@ -75,7 +75,9 @@ class VerifyOptions(Options):
 
 class ApprovalOptions(Options):
     ask: str
-    of: str = "owner"
+    of: str | list[str] = "owner"
+    count: int = 1
+    four_eyes: bool = True
 
 
 OF_VALUES = ("balance", "cost_per", "distinct", "entropy", "stddev")

@@ -16,6 +16,7 @@ from fireline.domain.effects import Tell
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.running import ASKED
 from fireline.engine import approvals
+from fireline.engine.approvers import owner_of
 from fireline.engine.forms import FORM, filled
 from fireline.engine.outward import StepContext
 from fireline.engine.ports import StaleVersion, Unavailable
@@ -123,7 +124,7 @@ class Ask:
         with self._store.transaction() as tx:
             run = tx.run(context.run)
             book = None if run is None else self._settings.current.runbooks.get(run.runbook)
-            owner = "" if run is None else approvals.owner_of(run, "" if book is None else book.owner)
+            owner = "" if run is None else owner_of(run, "" if book is None else book.owner)
             team = owner if options.of == "owner" else options.of
             incident = None if context.incident is None else tx.incident(context.incident)
             for channel, address in approvals.addresses(catalog, team, incident, self._responder.configured):

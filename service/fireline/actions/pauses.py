@@ -1,19 +1,23 @@
 """approval and wait: steps that let a person, or time, decide.
 
-`approval` asks the people of team `of` (`owner` is the team that answers for the incident) and goes on when one of them
-approved or rejected; its output `approved` is for the `if` of later steps. Nobody answering within `timeout` means what
-`on_timeout` says. `wait` lets the time `for` pass. Both survive a restart: what they wait for is in the run.
+`approval` asks those whom `of` names (`owner` is the team that answers for the incident) and goes on when `count` of
+them have approved, or one has rejected; its output `approved` is for the `if` of later steps. Too few answering within
+`timeout` means what `on_timeout` says, and `timed_out` is for a branch of its own. `wait` lets the time `for` pass.
+Both survive a restart: what they wait for is in the run.
 """
 
 import asyncio
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.domain.approving import KEPT, Asking, OnTimeout, escalated, read
+from fireline.domain.approving import Approval as Terms
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.running import ASKED
 from fireline.engine import approvals
+from fireline.engine.approvers import owner_of
 from fireline.engine.outward import StepContext
 from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.spec.durations import PositiveDuration
@@ -33,17 +37,51 @@ with: {for: 30s}
 GRACE = 5.0
 
 
+_Silence = Literal["refuse", "reject", "continue", "approve", "fail", "escalate"]
+_SAME = {"reject": OnTimeout.REFUSE, "approve": OnTimeout.CONTINUE}
+
+
 class ApprovalOptions(Options):
-    """The question, who may answer it, and what silence means."""
+    """The question, who may answer it, how many it takes, and what silence means."""
 
     ask: str = Field(min_length=1, max_length=2000, description="the question")
-    of: str = Field("owner", min_length=1, description="a team, or `owner`")
+    of: str | list[str] = Field(
+        "owner",
+        min_length=1,
+        max_length=20,
+        description="who may approve: `owner`, `team:NAME`, `person:NAME`, `schedule:NAME` (who is on call), "
+        "`role:commander`, or a list of them; a name alone is a team",
+    )
+    count: int = Field(1, ge=1, le=20, description="how many people have to approve")
+    four_eyes: bool = Field(True, description="whether who asked for the run may not be the only one that approves")
     timeout: PositiveDuration = Field(1800.0, description="how long to wait for an answer")
-    on_timeout: Literal["reject", "approve", "fail"] = Field("reject", description="what silence means")
+    on_timeout: _Silence = Field(
+        "refuse",
+        description="what silence means: `refuse`, `continue` as though approved, `fail` the step, or `escalate`, "
+        "which asks `escalate_to` too, pages the incident's next level, and is refused when that time is over as well. "
+        "`reject` is the same as `refuse`, `approve` as `continue`",
+    )
+    escalate_to: str | list[str] = Field([], max_length=20, description="who may approve too, once it is escalated")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if (self.on_timeout == "escalate") != bool(self.escalate_to):
+            raise ValueError("`on_timeout: escalate` and `escalate_to` belong together")
+        return self
+
+    def terms(self) -> Terms:
+        """As it is decided on."""
+        silence = _SAME.get(self.on_timeout) or OnTimeout(self.on_timeout)
+        of, more = _listed(self.of), _listed(self.escalate_to)
+        return Terms(of, self.count, self.four_eyes, self.timeout, silence, more)
 
     def patience(self) -> float:
         """Seconds the step may rightly take."""
-        return self.timeout + GRACE
+        return self.timeout * (2 if self.on_timeout == "escalate" else 1) + GRACE
+
+
+def _listed(of: str | list[str]) -> tuple[str, ...]:
+    return (of,) if isinstance(of, str) else tuple(of)
 
 
 class WaitOptions(Options):
@@ -75,43 +113,51 @@ class Approval:
         if answer is not None:
             return _said(bool(answer.get("approved")), str(answer.get("by", "")), str(answer.get("reason", "")))
         asked = context.memory.get(ASKED)
-        if isinstance(asked, (int, float)):
-            return _waiting(options, context, float(asked))
+        asking = read(context.memory.get(KEPT))
+        if asking is None and isinstance(asked, (int, float)):
+            asking = Asking(options.terms(), float(asked) + options.timeout)
+        if asking is not None and context.now < asking.until:
+            return Waiting(asking.until - context.now, "waits for an answer", context.memory)
+        wider = None if asking is None else escalated(asking, context.now, float("inf"))
+        if asking is not None and wider is None:
+            return _silence(options, asking)
         try:
-            team = await asyncio.to_thread(self._ask, options, context)
+            return await asyncio.to_thread(self._asking, options, context, wider)
         except (Unavailable, StaleVersion) as fault:
             return away(context, fault)
-        return Waiting(options.timeout, f"waits for an answer of {team}", {ASKED: context.now, "of": team})
 
-    def _ask(self, options: ApprovalOptions, context: StepContext) -> str:
-        catalog = self._settings.current.catalog
-        with self._store.transaction() as tx:
+    def _asking(self, options: ApprovalOptions, context: StepContext, wider: Asking | None) -> Outcome:
+        """Wait for an answer to the question, which is told to people as it is journaled."""
+        known = self._settings.current
+        with self._store.reading() as tx:
             run = tx.run(context.run)
-            book = None if run is None else self._settings.current.runbooks.get(run.runbook)
-            owner = "" if run is None else approvals.owner_of(run, "" if book is None else book.owner)
-            team = owner if options.of == "owner" else options.of
-            incident = None if context.incident is None else tx.incident(context.incident)
-            anew = next((s.round for s in run.steps if s.id == context.step), 0) if run is not None else 0
-            question = approvals.Question(context.run, context.incident, context.step, options.ask, round=anew)
-            to = approvals.addresses(catalog, team, incident, self._responder.configured)
-            approvals.ask(tx, to, question, context.now)
-        return team
+            if run is None:
+                return Failed(f"there is no run {context.run}")
+            book = known.runbooks.get(run.runbook)
+            owner = owner_of(run, "" if book is None else book.owner)
+            asker = approvals.Asker(tx, known, run, owner, self._responder.configured, context.now)
+            if wider is None:
+                asking = asker.asking(options.terms(), options.ask, context.now + options.timeout)
+            else:
+                asking = asker.widened(wider)
+        memory = {**context.memory, ASKED: context.memory.get(ASKED, context.now), KEPT: asking.kept()}
+        return Waiting(asking.until - context.now, f"waits for {approvals.wanted(asking, owner)}", memory)
 
 
-def _waiting(options: ApprovalOptions, context: StepContext, asked: float) -> Outcome:
-    until = asked + options.timeout
-    if context.now < until:
-        return Waiting(until - context.now, "waits for an answer", context.memory)
-    silence = f"nobody answered within {options.timeout:g} s"
-    if options.on_timeout == "fail":
+def _silence(options: ApprovalOptions, asking: Asking) -> Outcome:
+    said = f", {len(asking.approved_by)} of {options.count} approved" if options.count > 1 else ""
+    silence = f"nobody answered within {options.timeout:g} s{said}"
+    if options.count > 1 and asking.approved_by:
+        silence = f"too few answered within {options.timeout:g} s{said}"
+    if asking.terms.on_timeout is OnTimeout.FAIL:
         return Failed(silence)
-    return _said(options.on_timeout == "approve", "", silence)
+    return _said(asking.terms.on_timeout is OnTimeout.CONTINUE, "", silence, timed_out=True)
 
 
-def _said(approved: bool, by: str, reason: str) -> Done:
+def _said(approved: bool, by: str, reason: str, *, timed_out: bool = False) -> Done:
     verb = "approved" if approved else "rejected"
     summary = verb + (f" by {by}" if by else "") + (f": {reason}" if reason else "")
-    return Done({"approved": approved, "by": by, "reason": reason, "summary": summary})
+    return Done({"approved": approved, "by": by, "reason": reason, "timed_out": timed_out, "summary": summary})
 
 
 class Wait:
@@ -136,8 +182,9 @@ KINDS = {
         options=ApprovalOptions,
         outputs={
             "approved": "whether it was approved",
-            "by": "the person who answered, empty when nobody did",
+            "by": "who approved, with a comma between them, or who rejected; empty when too few answered",
             "reason": "what they gave as reason",
+            "timed_out": "whether its time was over before enough had answered, for a branch of its own",
             "summary": "one line for people",
         },
         mutates=False,

@@ -16,7 +16,8 @@ from fireline.domain.oscillation import reversals
 from fireline.domain.reviews import day_of, due
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
-from fireline.engine import approvals, guarding, permitting, reaching, starting, stop_conditions, stops, values
+from fireline.engine import guarding, permitting, reaching, stop_conditions, stops, values
+from fireline.engine.approvers import approvers, owner_of
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
 from fireline.spec.conditions import CelCondition
@@ -78,7 +79,7 @@ def guards(tx: Transaction, configuration: Configuration, asked: Asked, run: Run
     yield _start_when(asked, run, configuration)
     yield _review(asked)
     yield _autonomy(run)
-    yield _approval(run, asked.book, configuration)
+    yield _approval(tx, run, asked.book, configuration)
     yield _stop_if(tx, run, asked, configuration)
     yield _stop_switch(tx, run, configuration)
     yield _lock(tx, run)
@@ -124,14 +125,14 @@ def _autonomy(run: Run) -> Guard:
     return Guard("autonomy", not only_told, said + ("; it is written down, not done" if only_told else ""))
 
 
-def _approval(run: Run, book: Runbook, configuration: Configuration) -> Guard:
+def _approval(tx: Transaction, run: Run, book: Runbook, configuration: Configuration) -> Guard:
     if run.mode is not Autonomy.APPROVE:
         return Guard("approval", True, "none is needed to start")
-    catalog, team = configuration.catalog, approvals.owner_of(run, book.owner)
-    service = str(run.context.get("service", run.inputs.get("service", "")))
-    people = sorted(approvals.approvers(catalog, team, service) - {run.requested_by})
-    patience = written(starting.START_PATIENCE)
-    return Guard("approval", None, f"one of {', '.join(people) or 'nobody'} has to let it start within {patience}")
+    terms, owner = book.approval, owner_of(run, book.owner)
+    may = approvers(tx, configuration, run, terms.of, owner, now=run.created_at)
+    people = sorted(may - ({run.requested_by} if terms.four_eyes and terms.count == 1 else set()))
+    takes, patience = "one" if terms.count == 1 else str(terms.count), written(terms.timeout)
+    return Guard("approval", None, f"{takes} of {', '.join(people) or 'nobody'} has to let it start within {patience}")
 
 
 def _stop_if(tx: Transaction, run: Run, asked: Asked, configuration: Configuration) -> Guard:

@@ -11,6 +11,7 @@ from fireline.domain.runbook_verdicts import Played
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus, StepRun, StepStatus
 from fireline.domain.running import ASKED
 from fireline.engine import approvals
+from fireline.engine.approvers import owner_of
 from fireline.engine.starting import Wanted
 
 TURNS = 5_000
@@ -88,14 +89,13 @@ class _Play:
             name = approvals.START if step is None else step.id
             if step is not None:
                 self._answered.add((step.id, float(str(step.memory[ASKED]))))
-            reply = runs.approve(run.id, name, mock.by or self._somebody(run, step), bool(mock.approved), mock.reason)
+            for person in [mock.by] if mock.by else self._somebody(run, name, bool(mock.approved)):
+                reply = runs.approve(run.id, name, person, bool(mock.approved), mock.reason)
         if not reply.done:
             self._refused.append(str(reply))
 
-    def _somebody(self, run: Run, step: StepRun | None) -> str:
-        """One of those who may answer."""
-        catalog = self._stage.settings.current.catalog
-        team = approvals.owner_of(run, self._book.owner)
-        asked = team if step is None else str(step.memory.get("of", team))
-        service = str(run.context.get("service", run.inputs.get("service", "")))
-        return min(approvals.approvers(catalog, asked, service), default="nobody")
+    def _somebody(self, run: Run, step: str, approved: bool) -> list[str]:
+        """As many of those who may answer as it takes."""
+        takes = approvals.question(run, step, owner_of(run, self._book.owner)).terms.count if approved else 1
+        others = self._stage.runs.may_answer(run.id, step) - {run.requested_by}
+        return sorted(others)[:takes] or ["nobody"]

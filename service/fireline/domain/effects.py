@@ -68,7 +68,10 @@ class Tell:
 
 @dataclass(frozen=True, slots=True)
 class AskApproval:
-    """Ask `person` (or the room) to approve or reject step `step` of run `run`."""
+    """Ask the people at an address to approve or reject step `step` of run `run`; `round` is that of the step.
+
+    An `update` edits what was asked there, as the question stands now.
+    """
 
     key: str
     incident: int | None
@@ -77,14 +80,16 @@ class AskApproval:
     channel: str
     address: str
     text: str
+    round: int = 0
+    update: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StartRun:
-    """Start a runbook for the incident; the engine decides about guards and autonomy."""
+    """Start a runbook for the incident, if any; the engine decides about guards and autonomy."""
 
     key: str
-    incident: int
+    incident: int | None
     runbook: str
     inputs: Mapping[str, object] = field(default_factory=dict)
 

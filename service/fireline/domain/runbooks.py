@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fireline.domain.approving import BY_OWNER, Approval
 from fireline.domain.expressions import Condition, Template
 from fireline.domain.runbook_tests import RunbookTest
 
@@ -178,6 +179,7 @@ class Runbook:
     inputs: tuple[Input, ...] = ()
     start_when: Condition | None = None
     mode: Autonomy = Autonomy.APPROVE
+    approval: Approval = BY_OWNER
     lock: Template | None = None
     budget: Budget | None = None
     cooldown: float = 0.0  # seconds after a run ended in which none begins on the same lock
@@ -290,7 +292,8 @@ class Run:
 
     `key` is the idempotency key of the request that started it; `context` the incident as it was then, for templates;
     `next_at` when a run that waits to start is looked at again; `requested_by` a person, empty when a rule asked;
-    `approved_by` who let it start, where it had to ask; `held` what keeps it from its next act. `overrules` are guards
+    `approved_by` who let it start, where it had to ask; `held` what keeps it from its next act; `asking` the question
+    whether it may start, as it stands (`domain/approving`). `overrules` are guards
     that whoever asked for it overrules, for `overrule_reason`; `overruled` those that would have refused it, and why.
     """
 
@@ -319,6 +322,7 @@ class Run:
     ending: Ending | None = None
     paused: Pause | None = None
     held: str = ""
+    asking: Mapping[str, object] = field(default_factory=dict)
     overrules: tuple[str, ...] = ()
     overrule_reason: str = ""
     overruled: Mapping[str, str] = field(default_factory=dict)

@@ -6,12 +6,14 @@ was acknowledged, or delivered by an earlier attempt, is not sent.
 
 from dataclasses import dataclass, replace
 
+from fireline.domain.approving import People
 from fireline.domain.deciding_draft import LIVE
 from fireline.domain.deciding_world import World
 from fireline.domain.effects import AskApproval, Say, SendPage, Tell, UpdateCard, UpdatePage
 from fireline.domain.incidents import Incident, Page
-from fireline.domain.runbooks import Run, StepStatus
-from fireline.engine import messages, storm_messages, storms
+from fireline.domain.runbooks import Run
+from fireline.engine import approvals, messages, storm_messages, storms
+from fireline.engine.approvers import approvers
 from fireline.engine.outward import Message, MessageRef
 from fireline.engine.ports import Transaction
 
@@ -20,8 +22,6 @@ Delivered = SendPage | UpdateCard | UpdatePage | Say | Tell | AskApproval
 
 SHOWN = "shown"
 """Beside a message's reference: the incident's version that it shows."""
-
-_ASKING = (StepStatus.PENDING, StepStatus.STARTED, StepStatus.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def prepare(tx: Transaction, effect: Delivered, world: World, now: float) -> Del
         case Tell():
             return Delivery(messages.told(effect))
         case AskApproval():
-            return _approval(tx, effect)
+            return _approval(tx, effect, world, now)
 
 
 def _page(tx: Transaction, effect: SendPage, world: World, now: float) -> Delivery | Nothing:
@@ -116,29 +116,32 @@ def _line(tx: Transaction, effect: Say) -> Delivery | Nothing:
     return Delivery(messages.line(effect.key, effect.address, effect.text, name, thread, mentions=effect.mentions))
 
 
-def _approval(tx: Transaction, effect: AskApproval) -> Delivery | Nothing:
-    incident = effect.incident or 0
-    kind = f"approval:{effect.run}:{effect.step}"
+def _approval(tx: Transaction, effect: AskApproval, world: World, now: float) -> Delivery | Nothing:
+    incident, run = effect.incident or 0, tx.run(effect.run)
+    kind = f"approval:{effect.run}:{effect.step}" + (f":{effect.round}" if effect.round else "")
     ref = tx.message_ref(incident, kind, effect.channel, effect.address)
-    outcome = _answer(tx.run(effect.run), effect.step)
-    if outcome is None and ref is not None:
-        return Nothing("asked already")
+    outcome = None if run is None else approvals.outcome(run, effect.step)
+    shown = () if run is None else _standing(tx, run, effect, world, now)
     if outcome is not None:
         if ref is None:
             return Nothing(f"nobody waits for an answer any more: {outcome}")
-        return Delivery(messages.answered(effect, outcome, bare(ref)), kind)
+        return Delivery(replace(messages.answered(effect, outcome, bare(ref)), fields=shown), kind)
+    if ref is not None and not effect.update:
+        return Nothing("asked already")
+    if ref is not None:
+        return Delivery(replace(messages.approval(effect, None, shown), edit=bare(ref)), kind)
     card = None if effect.incident is None else tx.message_ref(incident, "card", effect.channel, effect.address)
-    return Delivery(messages.approval(effect, None if card is None else bare(card)), kind)
+    return Delivery(messages.approval(effect, None if card is None else bare(card), shown), kind)
 
 
-def _answer(run: Run | None, step: str) -> str | None:
-    """What became of the step that asked; None while it waits."""
-    if run is None:
-        return None
-    if run.over:
-        return run.status.value
-    found = next((s for s in run.steps if s.id == step), None)
-    return None if found is None or found.status in _ASKING else found.status.value
+def _standing(tx: Transaction, run: Run, effect: AskApproval, world: World, now: float) -> tuple[tuple[str, str], ...]:
+    """How many have approved, who, who may, and by when."""
+    asking = approvals.kept(run, effect.step)
+    if asking is None:
+        return ()
+    may = approvers(tx, world, run, asking.of, asking.owner, now=now)
+    names = {person: world.name(person) for person in (*may, *(vote.person for vote in asking.votes))}
+    return messages.standing_of(asking, People(may, run.requested_by, names), now)
 
 
 def _asked(tx: Transaction, incident: int, page: int) -> tuple[Incident, Page] | None:

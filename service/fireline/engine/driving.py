@@ -15,11 +15,12 @@ from fireline.domain import running
 from fireline.domain.audit_acts import of_overrule
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.run_places import composite
-from fireline.domain.runbooks import IfUnknown, Run, Runbook, RunStatus, Step, StepStatus
+from fireline.domain.runbooks import IfUnknown, Run, Runbook, RunStatus, Step, StepRun, StepStatus
 from fireline.domain.running import Do, End, GiveUp, Plan, Rendered, Settle, Sleep, entry_of, step_of
 from fireline.domain.stops import Stop
 from fireline.engine import approvals, starting, stops
 from fireline.engine.approvals import Question
+from fireline.engine.approvers import owner_of
 from fireline.engine.hands import GLANCE, Hands
 from fireline.engine.journal import Hears, Journal, Lease
 from fireline.engine.laying import stopped_at
@@ -119,7 +120,7 @@ class Driver:
             if fresh.status is not RunStatus.WAITING:
                 return fresh
             now, current = self._clock.now(), self._settings.current
-            admitted = starting.admit(tx, fresh, book, now, current)
+            admitted = starting.admit(tx, fresh, book, now, current, configured=self._responder.configured)
             starting.hand_over(tx, admitted, book, current, self._responder.configured, now=now)
             if (overrule := of_overrule(admitted, now)) is not None:
                 tx.record(overrule)
@@ -225,7 +226,7 @@ class Driver:
             f"Step {todo.step} ({entry.uses}) of run {run.id} may have been done already: its outcome is unknown. "
             "Approve to do it again with the same key, reject to take it as failed."
         )
-        team = approvals.owner_of(run, book.owner)
+        team = owner_of(run, book.owner)
         incident = None if run.incident is None else tx.incident(run.incident)
         to = approvals.addresses(self._settings.current.catalog, team, incident, self._responder.configured)
         approvals.ask(tx, to, Question(run.id, run.incident, todo.step, text, round=todo.attempt), now)
@@ -294,7 +295,7 @@ class Driver:
             if before.over:
                 return None
             fresh = _begun_unseen(before, run, todo)
-            recorded = self._recording(fresh, book, todo, outcome)
+            recorded = self._recording(fresh, book, todo, outcome, seen=step_of(run, todo.step))
             what = f"{todo.kind} {todo.step}: {told(outcome)}"
             quiet = at_work is None or recorded == fresh
             following = None if quiet else self._following(tx, recorded, book, at_work or ())
@@ -324,15 +325,14 @@ class Driver:
             return None
         return running.begin(run, book, todo, rendered, now), todo
 
-    def _recording(self, run: Run, book: Runbook, todo: Do, outcome: Outcome) -> Run:
+    def _recording(self, run: Run, book: Runbook, todo: Do, outcome: Outcome, *, seen: StepRun | None = None) -> Run:
         entry, step = entry_of(book, todo.step), step_of(run, todo.step)
         undo: Mapping[str, object] | None = None
         if isinstance(outcome, Done) and todo.kind == "do" and entry.undo is not None and not step.undo_rendered:
             given = running.put(run, replace(step, output=outcome.output))
             undo = self._steps.undo(given, entry, todo.step)
-        answered = approvals.answered(step.memory)
-        if answered is not None and not isinstance(outcome, Done | Failed):
-            return run  # an answer came while it was looking: look again, with the answer
+        if seen is not None and running.ASKED in step.memory and step.memory != seen.memory:
+            return run  # somebody answered while it was looking: look again, with the answer
         return running.record(run, book, todo, outcome, self._clock.now(), undo=undo)
 
 

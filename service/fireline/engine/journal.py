@@ -14,7 +14,7 @@ from fireline.domain.incidents import EscalateNow, Input
 from fireline.domain.outcomes import Failed
 from fireline.domain.run_places import entry_of, fits
 from fireline.domain.runbooks import OnFailure, Run, Runbook, RunStatus, StepStatus
-from fireline.engine import starting
+from fireline.engine import approvals, starting
 from fireline.engine.laying import locks_of
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Transaction
 from fireline.engine.run_news import news
@@ -153,8 +153,11 @@ class Journal:
         line = news(before, saved)
         journal = what or line or f"{saved.status.value}: {saved.reason}"
         tx.save_run(saved, journal)
+        approvals.tell(tx, before, saved, self._clock.now())
         if (act := of_run(before, saved, journal, by, self._clock.now())) is not None:
             tx.record(act)
+        if saved.incident is not None and approvals.widened(before, saved):
+            self._responder.handle_in(tx, EscalateNow(saved.incident, f"run:{saved.id}", "runbook"))
         if line and saved.incident is not None:
             self._responder.handle_in(tx, starting.report(saved, line))
             if saved.over and self._escalates(saved):

@@ -7,6 +7,8 @@ JSON with the incident and the version it was seen at (`domain.clicks.subject_of
 import json
 from collections.abc import Sequence
 
+from fireline.domain.approving import Asking, People, Standing
+from fireline.domain.approving import clock as approving_clock
 from fireline.domain.deciding_acknowledging import counted
 from fireline.domain.deciding_silences import silenced_by
 from fireline.domain.deciding_words import labels, span, times, wall, why_you
@@ -73,7 +75,7 @@ def told(effect: Tell) -> Message:
     return Message(key=effect.key, kind="say", address=effect.address, title=title, body=body)
 
 
-def approval(effect: AskApproval, thread: MessageRef | None) -> Message:
+def approval(effect: AskApproval, thread: MessageRef | None, standing: tuple[tuple[str, str], ...] = ()) -> Message:
     """A question that waits for approve or reject."""
     value = json.dumps({"run": effect.run, "step": effect.step, "incident": effect.incident})
     return Message(
@@ -83,8 +85,24 @@ def approval(effect: AskApproval, thread: MessageRef | None) -> Message:
         title=f"Approval needed: run {effect.run}, step {effect.step}",
         body=effect.text,
         buttons=(Button("approve", "Approve", value, "primary"), Button("reject", "Reject", value, "danger")),
+        fields=standing,
         thread=thread,
     )
+
+
+def standing_of(asking: Asking, people: People, now: float) -> tuple[tuple[str, str], ...]:
+    """How a question stands: how many of how many have approved, who, who else may, and until when."""
+    who = f": {people.named(asking.approved_by)}" if asking.approved_by else ""
+    fields = [("Approved", f"{len(asking.approved_by)} of {asking.terms.count}{who}")]
+    if (refused := asking.refused) is not None:
+        because = f": {refused.reason}" if refused.reason else ""
+        return (*fields, ("Rejected", f"{people.name(refused.person)}{because}"))
+    if asking.standing(now) is Standing.OPEN:
+        others = sorted(people.may - set(asking.approved_by))
+        more = f" and {len(others) - MOST_SIGNALS} more" if len(others) > MOST_SIGNALS else ""
+        fields.append(("May approve", people.named(others[:MOST_SIGNALS]) + more))
+        fields.append(("Expires", approving_clock(asking.until, now) + (" (escalated)" if asking.escalated else "")))
+    return tuple(fields)
 
 
 def answered(effect: AskApproval, outcome: str, edit: MessageRef) -> Message:

@@ -13,11 +13,13 @@ from contextlib import asynccontextmanager, suppress
 from pydantic import BaseModel
 
 from fireline.domain import run_acts, running
+from fireline.domain.approving import People
 from fireline.domain.effects import StartRun
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.domain.runbooks import Run, Runbook, RunStatus, StepStatus
 from fireline.engine import approvals, starting
 from fireline.engine.approvals import Answer, Reply
+from fireline.engine.approvers import approvers, owner_of
 from fireline.engine.driving import Driver
 from fireline.engine.journal import Hears, Lease, LeaseLost
 from fireline.engine.outward import Action
@@ -124,13 +126,14 @@ class Runs:
 
         `values` are those of a form.
         """
-        given = Answer(person, approved, reason, self._clock.now(), values)
 
         def work(tx: Transaction) -> Reply:
             found = tx.run(run)
             if found is None:
                 return Reply(f"There is no run {run}.")
-            changed, reply = self._answered(found, step or _asking(found), given)
+            # what counts is when it is decided, and not when the click set out: the time may be over by now
+            given = Answer(person, approved, reason, self._clock.now(), values)
+            changed, reply = self._answered(tx, found, step or _asking(found), given)
             self._driver.journal.save(tx, found, changed, str(reply), by=person)
             return reply
 
@@ -138,13 +141,24 @@ class Runs:
         self.wake()
         return reply
 
-    def _answered(self, run: Run, step: str, given: Answer) -> tuple[Run, Reply]:
-        catalog = self._settings.current.catalog
-        team = approvals.owner_of(run, self._driver.journal.book(run).owner)
-        asked = next((str(s.memory["of"]) for s in run.steps if s.id == step and "of" in s.memory), team)
-        may = approvals.approvers(catalog, asked, str(run.context.get("service", run.inputs.get("service", ""))))
-        names = {person.id: person.name for person in catalog.people.values()}
-        return approvals.answer(run, step, given, names, may)
+    def _answered(self, tx: Transaction, run: Run, step: str, given: Answer) -> tuple[Run, Reply]:
+        current = self._settings.current
+        owner = owner_of(run, self._driver.journal.book(run).owner)
+        asking = approvals.question(run, step, owner)
+        may = approvers(tx, current, run, asking.of, owner, now=given.at)
+        names = {person.id: person.name for person in current.catalog.people.values()}
+        return approvals.answer(run, step, given, asking, People(may, run.requested_by, names))
+
+    def may_answer(self, run: int, step: str) -> frozenset[str]:
+        """Who may answer for a step of the run (or `start`) now."""
+        current = self._settings.current
+        with self._store.reading() as tx:
+            found = tx.run(run)
+            if found is None:
+                return frozenset()
+            owner = owner_of(found, self._driver.journal.book(found).owner)
+            of = approvals.question(found, step, owner).of
+            return approvers(tx, current, found, of, owner, now=self._clock.now())
 
     # what people do to a run. `version` is the one they saw: when it has changed since, nothing is done
     def abort(self, run: int, person: str, reason: str = "", *, undo: bool = False) -> Reply:

@@ -12,15 +12,13 @@ from fireline.domain.incidents import AddNote, Incident, Input, RunReported, Sta
 from fireline.domain.oscillation import OSCILLATING
 from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import End, end, new_steps
-from fireline.engine import approvals, guarding, permitting, stops, values
+from fireline.engine import approvals, guarding, permitting, start_approvals, stops, values
+from fireline.engine.approvers import owner_of
 from fireline.engine.hearing import standing_for
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
 from fireline.engine.run_news import overruled
 from fireline.engine.stop_conditions import stopped
-
-START_PATIENCE = 3600.0
-"""Seconds a run waits for somebody to let it start, unless its own deadline is nearer."""
 
 LOCK_RETRY = 1.0
 """Seconds until a run looks again whether its lock is free."""
@@ -171,6 +169,7 @@ def _make(case: _Case, permitted: Allowed) -> Started:
     told = overruled(run)
     line = f"{run.status.value}: {run.reason or run.allowed_by}{told}{_asked_by(case.wanted)}"
     case.tx.save_run(run, line)
+    approvals.tell(case.tx, None, run, case.now)
     if (act := of_run(None, run, line, run.requested_by, case.now)) is not None:
         case.tx.record(act)
     news = (run.reason or f"allowed by policy: {run.allowed_by}") + told + _asked_by(case.wanted)
@@ -199,7 +198,7 @@ def hand_over(
     """Tell whoever answers for it of a run that was refused because runs undo each other's work."""
     if run.status is not RunStatus.REFUSED or not run.reason.startswith(OSCILLATING):
         return
-    team, incident = approvals.owner_of(run, book.owner), _standing(tx, run.incident)
+    team, incident = owner_of(run, book.owner), _standing(tx, run.incident)
     text = f"Run {run.id} of {run.runbook} is not started. {run.reason[:1].upper()}{run.reason[1:]}"
     for channel, address in approvals.addresses(configuration.catalog, team, incident, configured):
         key = f"run-{run.id}/{OSCILLATING}/{channel}:{address}"
@@ -252,18 +251,29 @@ def _ask(case: _Case, run: Run) -> Run:
     steps = ", ".join(step.id for step in case.runbook.steps)
     inputs = ", ".join(f"{name} {value}" for name, value in run.inputs.items())
     text = f"May {run.runbook} run ({inputs})? Steps: {steps}. It asks because {run.allowed_by}"
-    team = approvals.owner_of(run, case.runbook.owner)
-    to = approvals.addresses(case.configuration.catalog, team, case.incident, case.configured)
-    approvals.ask(case.tx, to, approvals.Question(run.id, run.incident, approvals.START, text), case.now)
-    until = min(run.deadline, case.now + START_PATIENCE)
-    return replace(run, next_at=until, reason=f"waits for an approval of {team}")
+    team = owner_of(run, case.runbook.owner)
+    asker = approvals.Asker(case.tx, case.configuration, run, team, case.configured, case.now)
+    until = min(run.deadline, case.now + case.runbook.approval.timeout)
+    asking = asker.asking(case.runbook.approval, text, until)
+    return replace(run, next_at=until, reason=f"waits for {approvals.wanted(asking, team)}", asking=asking.kept())
 
 
-def admit(tx: Transaction, run: Run, runbook: Runbook, now: float, configuration: Configuration) -> Run:
-    """The waiting run, let in, refused or still waiting. Not stored; the lock, if taken, is."""
+def admit(
+    tx: Transaction,
+    run: Run,
+    runbook: Runbook,
+    now: float,
+    configuration: Configuration,
+    *,
+    configured: Callable[[str], bool] = lambda _: True,
+) -> Run:
+    """The waiting run, let in, refused or still waiting. Not stored; the lock, if taken, is.
+
+    `configured` are the channels on which more people are asked, where nobody answered.
+    """
     if run.mode is Autonomy.APPROVE and not run.approved_by:
-        late = run.next_at is not None and now >= run.next_at
-        return end(run, End(RunStatus.REFUSED, "nobody approved it in time"), now) if late else run
+        asker = approvals.Asker(tx, configuration, run, owner_of(run, runbook.owner), configured, now)
+        return start_approvals.awaited(asker, configuration.runbooks)
     against = _over(tx, run) or stopped(tx, run, runbook, configuration, now)
     if against is not None:
         return end(run, End(RunStatus.REFUSED, against), now)

@@ -10,6 +10,7 @@ from fireline.domain.policies import Policy, TargetKind
 from fireline.domain.reviews import overdue
 from fireline.domain.rules import Rule
 from fireline.spec import codes
+from fireline.spec.approvals import Known, check_approvals
 from fireline.spec.catalog import Entries as CatalogEntries
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.durations import written
@@ -171,6 +172,9 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
         measures = {each.rule.name: [measure.name for measure in each.rule.measures] for each in world.rules}
         check_stop_if(document, runbook, measures, world.names, findings)
     check_blast_radius(placed, world.catalog, findings)
+    if world.catalog is not None:
+        known = Known(world.catalog.teams, world.catalog.people, world.oncall)
+        check_approvals(document, known, world.runbook_names, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from fireline.spec.approvals import ApprovalForm
 from fireline.spec.durations import Duration, PositiveDuration, seconds
 from fireline.spec.guard_forms import GuardsForm
 from fireline.spec.reading import Identifier, Name, Part
@@ -67,6 +68,7 @@ class StartForm(Part):
     mode: Literal["shadow", "suggest", "approve", "auto"] = Field(
         "approve", description="how far it may go alone; policy may allow less"
     )
+    approval: ApprovalForm = Field(ApprovalForm(), description="who lets it start, where it has to ask")
     needs_incident: bool = Field(False, description="whether it makes sense for an incident only")
 
 

@@ -90,6 +90,7 @@ class _Reader:
             inputs=read_inputs(self.document, form.inputs, self.findings),
             start_when=read_condition(self.document, ("start", "when"), form.start.when, self.findings, start),
             mode=Autonomy(form.start.mode),
+            approval=form.start.approval.terms(),
             needs_incident=form.start.needs_incident,
             lock=self._template(("guards", "lock"), guards.lock, start) if guards.lock else None,
             budget=Budget(guards.budget.runs, guards.budget.per) if guards.budget else None,
