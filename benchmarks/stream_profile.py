@@ -25,6 +25,7 @@ REST = "Faust, event loop, timers of this profile"
 FUNCTIONS = (
     (DECODING, "fireline.sources.native", "Native.rows"),
     ("match: find each event's plan", "fireline.engine.ingest", "Ingest._collect"),
+    ("draw: times and fields by plan", "fireline.engine.ingest_plans", "Plan.draw"),
     ("late or early", "fireline.engine.ingest", "Ingest._ages"),
     ("late or early", "fireline.engine.ingest", "Ingest._timely"),
     ("fold: by plan and pane", "fireline.engine.ingest", "Ingest._fold_plan"),
