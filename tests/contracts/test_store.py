@@ -166,6 +166,17 @@ def test_runs_are_counted_for_the_budget(store: DatabaseStore) -> None:
         assert tx.count_runs("other", "service:fraud", 0.0) == 0
 
 
+def test_runs_that_started_since_then(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        for number in range(1, 5):
+            tx.save_run(run(number), "started")
+        tx.save_run(replace(run(5), started_at=None), "waits")
+        started = {number: run(number).started_at for number in range(1, 5)}
+        assert [each.id for each in tx.runs(since=3.0)] == [n for n in (4, 3, 2, 1) if (started[n] or 0.0) >= 3.0]
+        assert [each.id for each in tx.runs(since=0.0, limit=1)] == [4]
+        assert len(tx.runs()) == 5
+
+
 def test_a_lock_has_one_holder(store: DatabaseStore) -> None:
     with store.transaction() as tx:
         assert tx.take_lock("service:fraud", 1)

@@ -20,13 +20,17 @@ class RunRows(Rows):
         data = self._row_of(runs, number)
         return None if data is None else decode(Run, data)
 
-    def runs(self, *, incident: int | None = None, active_only: bool = False, limit: int = 100) -> Sequence[Run]:
-        """Newest first."""
+    def runs(
+        self, *, incident: int | None = None, active_only: bool = False, limit: int = 100, since: float | None = None
+    ) -> Sequence[Run]:
+        """Newest first; with `since`, those that started then or later."""
         statement = select(runs.c.data).order_by(runs.c.number.desc()).limit(limit)
         if incident is not None:
             statement = statement.where(runs.c.incident == incident)
         if active_only:
             statement = statement.where(runs.c.active.is_(True))
+        if since is not None:
+            statement = statement.where(runs.c.started_at >= since)
         return [decode(Run, data) for data in self._all(statement)]
 
     def save_run(self, run: Run, journal: str) -> None:

@@ -20,6 +20,9 @@ OVERRULABLE = (BUDGET, COOLDOWN, OSCILLATION, BLAST_RADIUS)
 LOOKED_AT = 200
 """How many runs are looked back at."""
 
+LONGEST = 86_400.0
+"""Seconds that a run may have gone on before it moved something in the time that counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -115,7 +118,7 @@ def moved(
     if not steps:
         return []
     since, canonical = now - limit_of(book, configuration).per, Canonical(configuration.catalog)
-    runs = [each for each in tx.runs(limit=LOOKED_AT) if each.id != run.id and each.started_at is not None]
+    runs = [each for each in tx.runs(limit=LOOKED_AT, since=since - LONGEST) if each.id != run.id]
     return [(each, history(runs, each.target, since, canonical)) for each in _coming(steps, run, runs, canonical)]
 
 

@@ -1,7 +1,6 @@
 """The ports: what the engine needs of the outside. Real and in-memory sides are in `adapters/`.
 
-Storage is synchronous: a decision is one short transaction in one thread, and nothing is awaited inside it.
-Asynchronous callers use `asyncio.to_thread`.
+Storage is synchronous: a decision is one short transaction in one thread. Who awaits things uses `asyncio.to_thread`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -200,8 +199,10 @@ class Transaction(Protocol):
         """The run, locked until the end of the transaction."""
         ...
 
-    def runs(self, *, incident: int | None = None, active_only: bool = False, limit: int = 100) -> Sequence[Run]:
-        """Newest first."""
+    def runs(
+        self, *, incident: int | None = None, active_only: bool = False, limit: int = 100, since: float | None = None
+    ) -> Sequence[Run]:
+        """Newest first; with `since`, those that started then or later."""
         ...
 
     def save_run(self, run: Run, journal: str) -> None:
@@ -275,7 +276,6 @@ class Transaction(Protocol):
         """Insert, or replace version - 1; raises StaleVersion otherwise."""
         ...
 
-    # overrides of schedules
     def roster_change(self, number: int) -> Change | None:
         """The override made at run time, locked until the end of the transaction."""
         ...

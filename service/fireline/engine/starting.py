@@ -180,10 +180,12 @@ def _make(case: _Case, permitted: Allowed) -> Started:
 def _let_in(case: _Case, run: Run) -> Run:
     """The run begun, asking, waiting or refused; nobody is asked about one that would be refused for what it does."""
     tx, book = case.tx, case.runbook
-    found = guarding.passed(run, guarding.foreseeable(tx, case.configuration, run, book, case.now))
-    if isinstance(found, guarding.Refusal):
-        return _refused(run, found, case.now)
-    return admit(tx, _ask(case, found), book, case.now, case.configuration)
+    if run.mode is Autonomy.APPROVE:
+        found = guarding.passed(run, guarding.foreseeable(tx, case.configuration, run, book, case.now))
+        if isinstance(found, guarding.Refusal):
+            return _refused(run, found, case.now)
+        run = _ask(case, run)
+    return admit(tx, run, book, case.now, case.configuration)
 
 
 def hand_over(
@@ -246,8 +248,6 @@ def _filled(run: Run, runbook: Runbook, configuration: Configuration) -> Run:
 
 
 def _ask(case: _Case, run: Run) -> Run:
-    if run.mode is not Autonomy.APPROVE:
-        return run
     steps = ", ".join(step.id for step in case.runbook.steps)
     inputs = ", ".join(f"{name} {value}" for name, value in run.inputs.items())
     text = f"May {run.runbook} run ({inputs})? Steps: {steps}. It asks because {run.allowed_by}"
