@@ -17,9 +17,12 @@ def turn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     with ExitStack() as held:
+        queue = held.enter_context((shared / "turn").open("w"))
+        fcntl.flock(queue, fcntl.LOCK_EX)  # whoever waits longest is next
         places = [held.enter_context((shared / f"turn-{place}").open("w")) for place in range(AT_A_TIME)]
         while not any(_taken(place.fileno()) for place in places):
-            time.sleep(0.2)
+            time.sleep(0.1)
+        fcntl.flock(queue, fcntl.LOCK_UN)
         yield
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.last_words import tail
+from tests.servers.ports import free_port
 
 pytestmark = pytest.mark.timeout(1800)
 
@@ -33,7 +34,9 @@ def processes_of(home):
 
 
 def environment():
-    return {name: value for name, value in os.environ.items() if not name.startswith("FIRELINE_")}
+    """Ours without settings; a port of its own, else two that begin in the same moment would take the same one."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("FIRELINE_")}
+    return {**ours, "FIRELINE_WEB_PORT": str(free_port())}
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def run(*, once: bool, rules: Path | None = None, runbooks: Path | None = None, 
     """Run the demo; 0 when its story came out as promised (or was ended by a person), 1 when not."""
     console = Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
     settings = settings_with(rules, runbooks)
-    wish = Wish((Path(".fireline") / "demo").absolute(), settings.rules, settings.runbooks, once, picture)
+    place = (Path(".fireline") / "demo").absolute()
+    wish = Wish(place, settings.rules, settings.runbooks, once, picture, settings.web_port)
     read(wish.rules, wish.runbooks)
     try:
         with lived_in_alone(wish.home) as home:

@@ -18,7 +18,7 @@ from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import PREFIX
 from fireline.engine.ports import Clock, Unavailable
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 """Seconds within which Fireline has to be up."""
 
 
@@ -99,7 +99,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), 15.0)
+            await asyncio.wait_for(process.wait(), 60.0)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
