@@ -8,18 +8,22 @@ import asyncio
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
-from fireline.actions import OPTIONS, SCHEMAS, build_actions
+from fireline.actions import OPTIONS, SCHEMAS, Output, build_actions
+from fireline.apps.action_contract import mistyped
 from fireline.domain.outcomes import Done, Failed, RetryLater, Waiting
 from fireline.engine.outgoing import MaybeSent, NotSent, Response
 from fireline.engine.outward import StepContext
 from fireline.engine.ports import Unavailable
 from fireline.engine.stepping import _limited
 from fireline.spec.loading import UnreadableRunbook, read_runbook
+from fireline.spec.plugins import type_of
+from fireline.spec.runbook_forms import OutputType
 from tests.contracts.reach import Reach
 from tests.engine.runs_world import plugins, world
 
@@ -87,6 +91,8 @@ def test_it_has_a_page_and_says_what_it_gives(name):
     assert name in kind.page
     assert len(kind.page) > 100
     assert kind.outputs
+    assert {type_of(each) for each in kind.outputs.values()} <= {*get_args(OutputType), "any"}
+    assert all(isinstance(each, Output) for each in kind.outputs.values()), "types are declared with them"
     assert "outcome" not in kind.outputs, "that name is taken by the step's own state"
     assert kind.options.model_config.get("extra") == "forbid"
     schema = kind.options.model_json_schema()
@@ -114,6 +120,7 @@ async def test_its_outputs_are_those_it_names(w, name):
     outcome = await finished(w, action, options, context(w, name))
     assert isinstance(outcome, Done), outcome
     assert set(outcome.output) <= set(SCHEMAS[name].outputs)
+    assert mistyped(SCHEMAS[name], outcome.output) == []
     json.dumps(outcome.output)
 
 
@@ -125,6 +132,7 @@ async def test_a_rehearsal_has_no_effect(w, name):
     outcome = await action.perform(options, context(w, name, dry_run=True))
     assert isinstance(outcome, Done), outcome
     assert set(outcome.output) <= set(SCHEMAS[name].outputs)
+    assert mistyped(SCHEMAS[name], outcome.output) == []
     assert state(w) == before
     assert [r for r in fetch.requests if r.method != "GET"] == []
     assert reach.done == []

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from pydantic import BaseModel
 
-from fireline.actions.schema import ActionKind, Ports
+from fireline.actions.schema import ActionKind, Output, Ports
 from fireline.actions.third_party import Actions
 from fireline.domain.on_demand import OnDemand
 from fireline.engine.outward import Action
@@ -71,4 +71,4 @@ def build_actions(ports: Ports) -> Mapping[str, Action]:
     return {**built, **others}
 
 
-__all__ = ["INSTALLED", "OPTIONS", "SCHEMAS", "ActionKind", "Ports", "build_actions"]
+__all__ = ["INSTALLED", "OPTIONS", "SCHEMAS", "ActionKind", "Output", "Ports", "build_actions"]

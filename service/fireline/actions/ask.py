@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.effects import Tell
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.running import ASKED
@@ -168,9 +168,9 @@ KINDS = {
     "ask": ActionKind(
         options=AskOptions,
         outputs={
-            "values": "what was filled in, by field",
-            "by": "the person who did, empty when nobody did",
-            "summary": "one line for people",
+            "values": Output("mapping", "what was filled in, by field"),
+            "by": Output("string", "the person who did, empty when nobody did"),
+            "summary": Output("string", "one line for people"),
         },
         mutates=False,
         build=Ask,

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from fireline.actions.ledger import begun, ended
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.targets import Command, unknown
 from fireline.engine.outgoing import Ended, Execute, Execution, NotSent
@@ -122,12 +122,12 @@ KINDS = {
     "command.run": ActionKind(
         options=RunOptions,
         outputs={
-            "exit_code": "as the program ended; negative for a signal, nothing when its time was over",
-            "stdout": "the start of what it said",
-            "stderr": "the start of what it complained of",
-            "cut": "whether it said more than is kept",
-            "seconds": "how long it took",
-            "argv": "what was run",
+            "exit_code": Output("int", "as the program ended; negative for a signal, nothing when its time was over"),
+            "stdout": Output("string", "the start of what it said"),
+            "stderr": Output("string", "the start of what it complained of"),
+            "cut": Output("bool", "whether it said more than is kept"),
+            "seconds": Output("number", "how long it took"),
+            "argv": Output("list", "what was run"),
         },
         mutates=True,
         build=CommandRun,

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from fireline.actions.calls import Api, ApiOptions
-from fireline.actions.schema import ActionKind, Ports
+from fireline.actions.schema import ActionKind, Output, Ports
 from fireline.actions.writing import GRACE, POLL, State, Write
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.engine.outward import StepContext
@@ -199,7 +199,7 @@ _WHERE = "backend: unleash, url: https://flags.example, flag: new-ranker"
 KINDS = {
     "flags.get": ActionKind(
         options=FlagOptions,
-        outputs={"value": "what it is", "summary": "one line for people"},
+        outputs={"value": Output("any", "what it is"), "summary": Output("string", "one line for people")},
         mutates=False,
         build=Get,
         page=__doc__ or "",
@@ -207,7 +207,11 @@ KINDS = {
     ),
     "flags.set": ActionKind(
         options=SetOptions,
-        outputs={"before": "`value`, what it was", "value": "what it is now", "summary": "one line for people"},
+        outputs={
+            "before": Output("mapping", "`value`, what it was"),
+            "value": Output("any", "what it is now"),
+            "summary": Output("string", "one line for people"),
+        },
         mutates=True,
         build=Set,
         page=__doc__ or "",

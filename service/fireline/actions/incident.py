@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from pydantic import Field
 
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.incident_acts import AddLink, AddTask, ChangeSeverity
 from fireline.domain.incidents import AddNote, EscalateNow, Input, Resolve
 from fireline.domain.outcomes import Done, Failed, Outcome
@@ -156,7 +156,10 @@ def _page(options: object, incident: int, run: str) -> tuple[Input, ...]:
 def _kind(options: type[Options], make: Made, example: str) -> ActionKind:
     return ActionKind(
         options=options,
-        outputs={"incident": "the incident", "reply": "what came of it, in the words that people are told"},
+        outputs={
+            "incident": Output("string", "the incident"),
+            "reply": Output("string", "what came of it, in the words that people are told"),
+        },
         mutates=False,
         build=lambda ports: Act(ports, make),
         page=__doc__ or "",

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.catalog import Catalog
 from fireline.domain.incidents import Incident
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
@@ -28,10 +28,10 @@ from fireline.spec.durations import Duration
 EXAMPLE = """\
 id: look
 uses: incident.get
-with: {until: mitigated, within: 1m, next_in: 30m}
+with: {until: mitigated, within: 5m, next_in: 30m}
 """
 
-POLL = 2.0
+POLL = 15.0
 """Seconds between two looks."""
 
 GRACE = 30.0
@@ -124,18 +124,18 @@ def _wall(at: float) -> str:
 
 
 _OUTPUTS = {
-    "id": "such as INC-7",
-    "status": "where it stands: triggered, acknowledged, mitigated, resolved, merged or closed",
-    "severity": "how severe it is now",
-    "title": "what it is called",
-    "owner": "the name of the team that answers for it",
-    "taken_by": "the person who acknowledged it, empty when nobody has",
-    "impact": "what the service is for, and which others it impairs",
-    "done": "the runs of the incident beside this one, and the fallbacks in force",
-    "since": "when it began",
-    "mitigated": "whether nothing of it fires any more",
-    "over": "whether it is resolved",
-    "next": "when the next update is due, empty without `next_in`",
+    "id": Output("string", "such as INC-7"),
+    "status": Output("string", "where it stands: triggered, acknowledged, mitigated, resolved, merged or closed"),
+    "severity": Output("string", "how severe it is now"),
+    "title": Output("string", "what it is called"),
+    "owner": Output("string", "the name of the team that answers for it"),
+    "taken_by": Output("string", "the person who acknowledged it, empty when nobody has"),
+    "impact": Output("string", "what the service is for, and which others it impairs"),
+    "done": Output("string", "the runs of the incident beside this one, and the fallbacks in force"),
+    "since": Output("string", "when it began"),
+    "mitigated": Output("bool", "whether nothing of it fires any more"),
+    "over": Output("bool", "whether it is resolved"),
+    "next": Output("string", "when the next update is due, empty without `next_in`"),
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pydantic import Field, JsonValue, field_validator
 
 from fireline.actions.ledger import begun, ended
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.domain.targets import unknown
 from fireline.engine.outward import StepContext
@@ -89,10 +89,12 @@ KINDS = {
     "kafka.publish": ActionKind(
         options=PublishOptions,
         outputs={
-            "topic": "where it is",
-            "partition": "in which partition",
-            "offset": "at which offset",
-            "resent": "whether it may be there twice, because a crash left open what became of an earlier attempt",
+            "topic": Output("string", "where it is"),
+            "partition": Output("int", "in which partition"),
+            "offset": Output("int", "at which offset"),
+            "resent": Output(
+                "bool", "whether it may be there twice, because a crash left open what became of an earlier attempt"
+            ),
         },
         mutates=True,
         build=Publish,

@@ -31,7 +31,7 @@ from fireline.actions.kubernetes_options import (
     UndoOptions,
 )
 from fireline.actions.kubernetes_rollouts import KEY, digest, part
-from fireline.actions.schema import ActionKind, Ports
+from fireline.actions.schema import ActionKind, Output, Ports
 from fireline.actions.writing import POLL, State, Write, mark
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.clusters import Cluster, Object, Refusal, Where
@@ -320,9 +320,9 @@ class _Restore(_Change):
 
 
 _OUTPUTS = {
-    "before": "what was changed, as it was; for `kubernetes.restore`",
-    "revision": "the revision in force",
-    "summary": "one line for people",
+    "before": Output("mapping", "what was changed, as it was; for `kubernetes.restore`"),
+    "revision": Output("int", "the revision in force"),
+    "summary": Output("string", "one line for people"),
 }
 _WITH = "{deployment: fraud-scoring, namespace: ml"
 
@@ -344,10 +344,12 @@ KINDS = {
     "kubernetes.get": ActionKind(
         options=DeploymentOptions,
         outputs={
-            "state": "what `kubernetes.restore` takes: `replica_set`, `revision`, `replicas`, `paused`",
-            "images": "the images of its containers",
-            "ready": "whether all pods are new and available",
-            "summary": "one line for people",
+            "state": Output(
+                "mapping", "what `kubernetes.restore` takes: `replica_set`, `revision`, `replicas`, `paused`"
+            ),
+            "images": Output("list", "the images of its containers"),
+            "ready": Output("bool", "whether all pods are new and available"),
+            "summary": Output("string", "one line for people"),
         },
         mutates=False,
         build=Get,

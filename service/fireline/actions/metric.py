@@ -20,7 +20,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from fireline.actions.answers import condition, told
 from fireline.actions.asking import POLL, STALE
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.targets import unknown
 from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response
@@ -228,12 +228,12 @@ KINDS = {
     "metric.query": ActionKind(
         options=MetricOptions,
         outputs={
-            "verdict": "known or unknown",
-            "value": "the value, nothing when it is unknown",
-            "holds": "whether `when` holds, nothing without it",
-            "samples": "samples that it is of, or series of Prometheus",
-            "series": "each entity or series with its value",
-            "reason": "what was read, or why nothing was",
+            "verdict": Output("string", "known or unknown"),
+            "value": Output("number", "the value, nothing when it is unknown"),
+            "holds": Output("bool", "whether `when` holds, nothing without it"),
+            "samples": Output("int", "samples that it is of, or series of Prometheus"),
+            "series": Output("list", "each entity or series with its value"),
+            "reason": Output("string", "what was read, or why nothing was"),
         },
         mutates=False,
         build=MetricQuery,

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import Field
 
 from fireline.actions.calls import Api, ApiOptions, is_outcome
-from fireline.actions.schema import ActionKind, Ports, away
+from fireline.actions.schema import ActionKind, Output, Ports, away
 from fireline.actions.writing import GRACE, POLL, State, Write
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.engine.outward import StepContext
@@ -247,9 +247,9 @@ class RollBack(_Move):
 
 _WHERE = "url: https://mlflow.example, auth: {bearer: secret:MLFLOW}, model: fraud, alias: champion"
 _MOVED = {
-    "before": "`version`, what the alias stood for before",
-    "version": "what it stands for now",
-    "summary": "one line for people",
+    "before": Output("mapping", "`version`, what the alias stood for before"),
+    "version": Output("string", "what it stands for now"),
+    "summary": Output("string", "one line for people"),
 }
 
 
@@ -268,9 +268,9 @@ KINDS = {
     "mlflow.get_alias": ActionKind(
         options=AliasOptions,
         outputs={
-            "version": "what the alias stands for, null when it is not set",
-            "previous": "the version on record before it, null when there is none",
-            "summary": "one line for people",
+            "version": Output("string", "what the alias stands for, null when it is not set"),
+            "previous": Output("string", "the version on record before it, null when there is none"),
+            "summary": Output("string", "one line for people"),
         },
         mutates=False,
         build=GetAlias,

@@ -9,7 +9,7 @@ import asyncio
 
 from pydantic import Field
 
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.effects import Say
 from fireline.domain.outcomes import Done, Outcome
 from fireline.engine.outward import StepContext
@@ -69,7 +69,7 @@ class Notify:
 KINDS = {
     "notify": ActionKind(
         options=NotifyOptions,
-        outputs={"told": "the rooms that were told"},
+        outputs={"told": Output("list", "the rooms that were told")},
         mutates=False,
         build=Notify,
         page=__doc__,

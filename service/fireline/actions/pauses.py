@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.approving import KEPT, Asking, OnTimeout, escalated, read
 from fireline.domain.approving import Approval as Terms
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
@@ -181,11 +181,11 @@ KINDS = {
     "approval": ActionKind(
         options=ApprovalOptions,
         outputs={
-            "approved": "whether it was approved",
-            "by": "who approved, with a comma between them, or who rejected; empty when too few answered",
-            "reason": "what they gave as reason",
-            "timed_out": "whether its time was over before enough had answered, for a branch of its own",
-            "summary": "one line for people",
+            "approved": Output("bool", "whether it was approved"),
+            "by": Output("string", "who approved, by commas, or who rejected; empty when too few answered"),
+            "reason": Output("string", "what they gave as reason"),
+            "timed_out": Output("bool", "whether its time was over before enough had answered, for a branch"),
+            "summary": Output("string", "one line for people"),
         },
         mutates=False,
         build=Approval,
@@ -194,7 +194,7 @@ KINDS = {
     ),
     "wait": ActionKind(
         options=WaitOptions,
-        outputs={"waited": "seconds"},
+        outputs={"waited": Output("number", "seconds")},
         mutates=False,
         build=Wait,
         page=__doc__,

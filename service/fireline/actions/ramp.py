@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from fireline.actions.asking import LAG, POLL, Seen, read
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.routes import Route, Weights
 from fireline.domain.routing import blend, clean
@@ -248,7 +248,10 @@ def _told(options: RampOptions, stage: Stage) -> str:
 KINDS = {
     "route.ramp": ActionKind(
         options=RampOptions,
-        outputs={"route": "percent of the traffic by target", "stage": "percent of the way that was reached"},
+        outputs={
+            "route": Output("mapping", "percent of the traffic by target"),
+            "stage": Output("int", "percent of the way that was reached"),
+        },
         mutates=True,
         build=RouteRamp,
         page=__doc__,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome
 from fireline.engine import routes
 from fireline.engine.outward import StepContext
@@ -131,11 +131,14 @@ class RouteSet:
         return Done({"route": dict(result.route.weights), "version": result.route.version, "capacity": told})
 
 
-_ROUTE = {"route": "percent of the traffic by target", "version": "counts the changes of the route"}
+_ROUTE = {
+    "route": Output("mapping", "percent of the traffic by target"),
+    "version": Output("int", "counts the changes of the route"),
+}
 KINDS = {
     "route.get": ActionKind(
         options=GetOptions,
-        outputs={**_ROUTE, "on_fallback": "whether a lease is in force"},
+        outputs={**_ROUTE, "on_fallback": Output("bool", "whether a lease is in force")},
         mutates=False,
         build=RouteGet,
         page=__doc__,
@@ -143,7 +146,10 @@ KINDS = {
     ),
     "route.set": ActionKind(
         options=SetOptions,
-        outputs={**_ROUTE, "capacity": "what the targets take of their capacity, or why that was not compared"},
+        outputs={
+            **_ROUTE,
+            "capacity": Output("string", "what the targets take of their capacity, or why that was not compared"),
+        },
         mutates=True,
         build=RouteSet,
         page=__doc__,

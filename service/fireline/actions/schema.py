@@ -1,6 +1,6 @@
 """What an action is to the rest: its options as a pydantic model, its outputs, whether it changes anything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from fireline.engine.clusters import Cluster
 from fireline.engine.outgoing import Execute, Fetch, Queries
 from fireline.engine.outward import Action, Publisher, StepContext
 from fireline.engine.ports import Clock, Settings, Store
+from fireline.spec.plugins import Output, Outputs
 
 if TYPE_CHECKING:
     from fireline.engine.journal import Hears  # dear to load: it brings all of deciding
@@ -45,14 +46,17 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class ActionKind:
-    """An action as runbooks may use it. `outputs` by name with what they are; `example` is a step in YAML."""
+    """An action as runbooks may use it. `outputs` by name, with their types; `example` is a step in YAML."""
 
     options: type[BaseModel]
-    outputs: Mapping[str, str]
+    outputs: Outputs
     mutates: bool
     build: Callable[[Ports], Action]
     page: str
     example: str
+
+
+__all__ = ["ActionKind", "Options", "Output", "Outputs", "Ports", "away"]
 
 
 def away(context: StepContext, fault: Exception) -> Waiting:

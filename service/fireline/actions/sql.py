@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from pydantic import Field, JsonValue, field_validator
 
-from fireline.actions.schema import ActionKind, Options, Ports
+from fireline.actions.schema import ActionKind, Options, Output, Ports
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater
 from fireline.domain.targets import unknown
 from fireline.engine.outgoing import NotSent, Query
@@ -94,10 +94,10 @@ KINDS = {
     "sql.query": ActionKind(
         options=QueryOptions,
         outputs={
-            "rows": "the rows, each by the names of its columns",
-            "row": "the first row, nothing when there is none",
-            "count": "how many rows are here",
-            "cut": "whether there were more",
+            "rows": Output("list", "the rows, each by the names of its columns"),
+            "row": Output("mapping", "the first row, nothing when there is none"),
+            "count": Output("int", "how many rows are here"),
+            "cut": Output("bool", "whether there were more"),
         },
         mutates=False,
         build=SqlQuery,

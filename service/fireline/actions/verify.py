@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from fireline.actions.asking import LAG, POLL, Seen, read
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.rules import State
 from fireline.engine.outward import StepContext
@@ -115,11 +115,11 @@ KINDS = {
     "verify.rule": ActionKind(
         options=VerifyOptions,
         outputs={
-            "verdict": "recovered, not recovered or cannot tell",
-            "samples": "samples that were judged",
-            "measures": "the measures of the rule, by name",
-            "reason": "why it was judged so",
-            "summary": "one line for people",
+            "verdict": Output("string", "recovered, not recovered or cannot tell"),
+            "samples": Output("int", "samples that were judged"),
+            "measures": Output("mapping", "the measures of the rule, by name"),
+            "reason": Output("string", "why it was judged so"),
+            "summary": Output("string", "one line for people"),
         },
         mutates=False,
         build=VerifyRule,

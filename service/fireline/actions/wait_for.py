@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from fireline.actions.answers import told
 from fireline.actions.metric import MetricOptions, Metrics
-from fireline.actions.schema import ActionKind, Options, Ports, away
+from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.actions.web import KNOWN, AskOptions, GetOptions, HttpGet, Poll
 from fireline.domain.incidents import Attached
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
@@ -195,7 +195,10 @@ def _matches(attached: Attached, wanted: SignalState) -> bool:
 KINDS = {
     "wait_for": ActionKind(
         options=WaitForOptions,
-        outputs={"waited": "seconds", "reason": "why it went on, or what was not so"},
+        outputs={
+            "waited": Output("number", "seconds"),
+            "reason": Output("string", "why it went on, or what was not so"),
+        },
         mutates=False,
         build=WaitFor,
         page=__doc__,

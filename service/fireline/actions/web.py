@@ -24,7 +24,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator
 
 from fireline.actions.answers import JsonPath, condition, pick, told
 from fireline.actions.credentials import Auth, as_written, shown
-from fireline.actions.schema import ActionKind, Options, Ports
+from fireline.actions.schema import ActionKind, Options, Output, Ports
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.outgoing import Fetch, MaybeSent, NotSent, Request, Response
 from fireline.engine.outward import StepContext
@@ -313,10 +313,10 @@ def _json(text: str) -> object:
 
 
 _OUTPUTS = {
-    "status_code": "the HTTP status",
-    "body": "the start of the answer",
-    "json": "the answer, where it is JSON and short",
-    "values": "what the JSON paths of `values` found, by name",
+    "status_code": Output("int", "the HTTP status"),
+    "body": Output("string", "the start of the answer"),
+    "json": Output("any", "the answer, where it is JSON and short"),
+    "values": Output("mapping", "what the JSON paths of `values` found, by name"),
 }
 KINDS = {
     "http.get": ActionKind(

@@ -7,8 +7,9 @@ promised.
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,13 +19,15 @@ from fireline.adapters.clock import FakeClock
 from fireline.adapters.database import open_store
 from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
+from fireline.domain.input_values import kind_fault
 from fireline.domain.oncall import OnCall
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.engine.outgoing import Fetch, MaybeSent, NotSent, Request, Response
 from fireline.engine.outward import StepContext
 from fireline.engine.respond import Responder
 from fireline.spec.loading import read_runbook
-from fireline.spec.plugins import ActionSchema, Plugins
+from fireline.spec.plugins import ActionSchema, Plugins, type_of
+from fireline.spec.runbook_forms import OutputType
 
 LOOKS = 60
 """How often a step that waits is looked at."""
@@ -59,6 +62,13 @@ class Recorded:
         return [request for request in self.requests if request.method not in ("GET", "HEAD")]
 
 
+def mistyped(kind: ActionKind, output: Mapping[str, object]) -> list[str]:
+    """The outputs that are of another type than the action says; any may be nothing."""
+    types = {name: type_of(each) for name, each in kind.outputs.items()}
+    given = [(name, value) for name, value in output.items() if value is not None and types[name] != "any"]
+    return [f"{name} {fault}" for name, value in given if (fault := kind_fault(types[name], value))]
+
+
 class ActionContract:
     """Subclass it, and name the action."""
 
@@ -75,6 +85,8 @@ class ActionContract:
         assert self.name in self.kind.page, "the page names the action"
         assert len(self.kind.page) > 100, "the page says what it does"
         assert self.kind.outputs, "its outputs are named"
+        kinds = {type_of(each) for each in self.kind.outputs.values()} - {"any"}
+        assert kinds <= set(get_args(OutputType)), f"types are {', '.join(get_args(OutputType))} or any, not {kinds}"
         assert "outcome" not in self.kind.outputs, "`outcome` is taken by the step's own state"
         assert self.kind.options.model_config.get("extra") == "forbid", "options that it does not know are faults"
 
@@ -105,6 +117,7 @@ class ActionContract:
         outcome = asyncio.run(self._finished(Recorded(self.outside())))
         assert isinstance(outcome, Done), f"the example did not work: {outcome}"
         assert set(outcome.output) <= set(self.kind.outputs), f"outputs that are not named: {outcome.output}"
+        assert not (wrong := mistyped(self.kind, outcome.output)), wrong
         json.dumps(outcome.output)
 
     def test_a_rehearsal_changes_nothing(self) -> None:

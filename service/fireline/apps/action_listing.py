@@ -4,6 +4,7 @@ from fireline.actions import INSTALLED, ActionKind
 from fireline.apps.faults import Refused
 from fireline.apps.output import print_json, say, table
 from fireline.spec.findings import suggestion
+from fireline.spec.plugins import type_of, what_of
 
 
 def actions(name: str | None, *, as_json: bool) -> int:
@@ -36,7 +37,8 @@ def _one(name: str, *, as_json: bool) -> int:
     rows = [(key, "yes" if key in required else "no", said.get("description", "")) for key, said in properties.items()]
     table(("option", "required", "meaning"), rows, "It has no options.")
     say("")
-    table(("output", "meaning"), list(kind.outputs.items()), "It gives nothing.")
+    gives = [(key, type_of(output), what_of(output)) for key, output in kind.outputs.items()]
+    table(("output", "type", "meaning"), gives, "It gives nothing.")
     say("")
     say(kind.example.strip())
     return 0
@@ -56,7 +58,7 @@ def _told(name: str, kind: ActionKind) -> dict[str, object]:
         "from": _from(name),
         "changes_something": kind.mutates,
         "options": kind.options.model_json_schema(by_alias=True),
-        "outputs": dict(kind.outputs),
+        "outputs": {key: {"type": type_of(each), "what": what_of(each)} for key, each in kind.outputs.items()},
         "page": kind.page.strip(),
         "example": kind.example,
     }

@@ -14,6 +14,7 @@ from fireline.apps.reference_tables import nested_models, option_rows, options, 
 from fireline.channels import CHANNELS
 from fireline.domain.windows import Family
 from fireline.measures import FAMILIES
+from fireline.spec.plugins import type_of, what_of
 from fireline.spec.schemas import FILES
 
 _WHERE = {
@@ -153,7 +154,8 @@ def _action(name: str, kind: ActionKind) -> str:
     parts = [f"Options of `{name}`:", options(kind.options)]
     for nested in nested_models(kind.options):
         parts += [f"### {title_of(nested)}", options(nested)]
-    parts += ["Outputs:", table(("output", "meaning"), [(f"`{key}`", text) for key, text in kind.outputs.items()])]
+    gives = [(f"`{key}`", type_of(output), what_of(output)) for key, output in kind.outputs.items()]
+    parts += ["Outputs:", table(("output", "type", "meaning"), gives)]
     return "\n\n".join([*parts, yaml(kind.example)])
 
 

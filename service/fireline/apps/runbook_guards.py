@@ -18,6 +18,7 @@ from fireline.domain.runbooks import Autonomy, Run, Runbook, RunStatus
 from fireline.domain.running import new_steps
 from fireline.engine import guarding, permitting, reaching, stop_conditions, stops, values
 from fireline.engine.approvers import approvers, owner_of
+from fireline.engine.inner_guards import spent
 from fireline.engine.ports import Transaction
 from fireline.engine.run_inputs import Unfit, resolve
 from fireline.spec.conditions import CelCondition
@@ -173,7 +174,7 @@ def _budget(tx: Transaction, run: Run, asked: Asked) -> Guard:
     budget = asked.book.budget
     if budget is None:
         return Guard("budget", True, "not set")
-    count = tx.count_runs(asked.book.name, run.lock, asked.now - budget.per)
+    count = spent(tx, asked.book.name, run.lock, asked.now - budget.per)
     said = f"{count} of {budget.runs} runs in {written(budget.per)} on {run.lock or asked.book.name}"
     return Guard("budget", count < budget.runs, said)
 

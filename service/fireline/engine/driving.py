@@ -18,7 +18,7 @@ from fireline.domain.run_places import composite
 from fireline.domain.runbooks import IfUnknown, Run, Runbook, RunStatus, Step, StepRun, StepStatus
 from fireline.domain.running import Do, End, GiveUp, Plan, Rendered, Settle, Sleep, entry_of, step_of
 from fireline.domain.stops import Stop
-from fireline.engine import approvals, starting, stops
+from fireline.engine import approvals, inner_guards, starting, stops
 from fireline.engine.approvals import Question
 from fireline.engine.approvers import owner_of
 from fireline.engine.hands import GLANCE, Hands
@@ -251,11 +251,17 @@ class Driver:
             if stop is not None:
                 held = f"held before {todo.kind} {todo.step}: {stop}"
                 return self.journal.save(tx, fresh, replace(fresh, held=held), held)
-            free = replace(fresh, held="")
-            lock = rendered.options.get("lock") if composite(entry_of(book, todo.step)) else None
-            if isinstance(lock, str) and not tx.take_lock(lock, run.id):
-                why = f"waits for {lock}, which run {tx.lock_holder(lock)} holds"
-                return self.journal.save(tx, fresh, running.put(free, replace(before, error=why)), f"{todo.step} {why}")
+            free = running.put(replace(fresh, held=""), inner_guards.free(before))
+            entry = entry_of(book, todo.step)
+            options, now = rendered.options, self._clock.now()
+            inner = None if entry.foreach is not None else entry.sub
+            waits = inner_guards.entered(tx, fresh, inner, options, now) if composite(entry) else None
+            if waits is not None and not waits.never:
+                waiting = running.put(free, inner_guards.awaiting(before, str(options["lock"]), waits.why))
+                return self.journal.save(tx, fresh, waiting, f"{todo.step} {waits.why}")
+            if waits is not None:
+                failed = self._recording(free, book, todo, Failed(waits.never))
+                return self.journal.save(tx, fresh, failed, f"{todo.kind} {todo.step}: failed: {waits.never}")
             begun = free if looks else running.begin(free, book, todo, rendered, self._clock.now())
             what = "" if looks else f"{todo.kind} {todo.step}: begun, attempt {todo.attempt}"
             return self.journal.save(tx, fresh, begun, what)

@@ -10,6 +10,7 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.oscillation import Coming, Move, coming_of, history, moves_of, swinging
 from fireline.domain.runbooks import Oscillation, Run, Runbook
 from fireline.engine.foreseeing import Foreseen
+from fireline.engine.inner_guards import spent
 from fireline.engine.ports import Transaction
 from fireline.engine.reaching import Canonical, planned, width
 
@@ -73,7 +74,7 @@ def over_budget(tx: Transaction, run: Run, runbook: Runbook, now: float) -> str 
     budget = runbook.budget
     if budget is None:
         return None
-    count = tx.count_runs(runbook.name, run.lock, now - budget.per)
+    count = spent(tx, runbook.name, run.lock, now - budget.per)
     if count < budget.runs:
         return None
     return (

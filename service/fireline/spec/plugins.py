@@ -36,11 +36,35 @@ class MeasureSchema:
 
 
 @dataclass(frozen=True, slots=True)
+class Output:
+    """One thing that an action gives: its type, as `outputs:` of a step names it (`any`: it may be several), and what
+    it is, for people. It may be nothing (null) where that says so.
+    """
+
+    type: str
+    what: str
+
+
+Outputs = Mapping[str, Output | str]
+"""Outputs by name; a text alone says what one is, and of its type nothing is known."""
+
+
+def type_of(output: Output | str) -> str:
+    """The type of an output, `any` where nothing is known."""
+    return output.type if isinstance(output, Output) else "any"
+
+
+def what_of(output: Output | str) -> str:
+    """What an output is, for people."""
+    return output.what if isinstance(output, Output) else output
+
+
+@dataclass(frozen=True, slots=True)
 class ActionSchema:
-    """An action: the model of its `with`, its outputs by name with what they are, and whether it changes anything."""
+    """An action: the model of its `with`, its outputs by name, and whether it changes anything."""
 
     options: type[BaseModel]
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Outputs = field(default_factory=dict)
     mutates: bool = False
 
 

@@ -146,9 +146,6 @@ class _Linker:
         elif found.runbook.finally_:
             message = f"`{name}` has `finally`, which belongs to the runbook that runs all"
             self.findings.error(document, path, message, "move it into this runbook")
-        elif found.runbook.budget is not None and placed.runbook.budget is None:
-            message = f"`{name}` has a `budget`, which counts runs of its own, and this runbook has none"
-            self.findings.error(document, path, message, "add `guards: {budget: ...}` to this runbook")
         else:
             return found
         return None

@@ -23,14 +23,18 @@ from fireline.spec.documents import Document, Path, Scalar
 from fireline.spec.expressions import check_kinds, is_template, read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.names import CATALOG, INCIDENT, RUN, Tree, leaves
-from fireline.spec.plugins import Plugins
+from fireline.spec.plugins import Plugins, type_of
 from fireline.spec.reading import validated
 from fireline.spec.runbook_forms import RunbookForm, StepForm
 from fireline.spec.runbook_inputs import KINDS, kinds_of
 from fireline.spec.templates import JinjaTemplate, compile_template
 
 _SECRET = re.compile(r"secret:(?:[A-Za-z]|\{\{)")
-_GIVEN = {"foreach": ("count", "failed", "items", "summary"), "parallel": ("done", "summary")}
+_GIVEN: Mapping[str, Mapping[str, str]] = {
+    "foreach": {"count": "int", "failed": "int", "items": "list", "summary": "string"},
+    "parallel": {"done": "list", "summary": "string"},
+}
+"""The types of what steps give that have others do their work."""
 _ITEM = "is known only in `with` and `undo` of a step with `foreach`"
 
 Outlines = Mapping[str, Sequence[str]]
@@ -157,10 +161,17 @@ class StepReader:
         for each in placed.before:
             step = f"steps.{each.form.id}"
             found[f"{step}.outcome"] = "text"
-            found |= {f"{step}.{name}": KINDS[kind] for name, kind in each.form.outputs.items() if kind in KINDS}
-            if each.form.foreach is not None:
-                found |= {f"{step}.count": "number", f"{step}.failed": "number", f"{step}.items": "list"}
+            found |= {f"{step}.{name}": KINDS[kind] for name, kind in self._types(each.form) if kind in KINDS}
         return found
+
+    def _types(self, form: StepForm) -> Iterator[tuple[str, str]]:
+        """The types of what a step gives: those of its action, unless it says others itself."""
+        if form.parallel or form.foreach is not None:
+            yield from _GIVEN["parallel" if form.parallel else "foreach"].items()
+            return
+        action = self.plugins.actions.get(form.uses)
+        yield from ((name, type_of(each)) for name, each in (action.outputs if action else {}).items())
+        yield from form.outputs.items()
 
     # what it does
     def _with(self, path: Path, form: StepForm, tree: Tree) -> JinjaTemplate | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from fireline.actions.calls import Api, ApiOptions
-from fireline.actions.schema import ActionKind, Ports
+from fireline.actions.schema import ActionKind, Output, Ports
 from fireline.actions.writing import GRACE, POLL, State, Write
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.engine.outward import StepContext
@@ -74,7 +74,10 @@ class Maintenance(Write):
 
 MAINTENANCE = ActionKind(
     options=MaintenanceOptions,
-    outputs={"before": "`shown`, as it was", "shown": "whether the page is shown now"},
+    outputs={
+        "before": Output("mapping", "`shown`, as it was"),
+        "shown": Output("bool", "whether the page is shown now"),
+    },
     mutates=True,
     build=Maintenance,
     page=__doc__,
