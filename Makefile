@@ -52,10 +52,11 @@ bench: setup $(TEST_STAMP)  ## Measure, side by side with peers (ARGS=--quick: a
 	  $(BIN)/python $$f $(ARGS) || failed="$$failed $$f"; done; \
 	  test -z "$$failed" || { echo "failed:$$failed" >&2; exit 1; }
 
-faults: setup $(TEST_STAMP)  ## Long fault campaigns, and every small change of every rule
+faults: setup $(TEST_STAMP)  ## Long fault campaigns, all examples, and every small change of every rule
 	@$(BIN)/fireline test --mutate
 	@$(BIN)/fireline test packs --mutate
 	@FIRELINE_FAULTS=long $(BIN)/python -m pytest tests/faults tests/e2e
+	@FIRELINE_FAULTS=long $(BIN)/python -m pytest $$(grep -rl 'import examples' tests --include='test_*.py')  # on all of them
 
 fmt: setup  ## Format and mend what can be mended
 	@$(BIN)/ruff check --fix .

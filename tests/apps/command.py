@@ -19,6 +19,7 @@ from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.respond import Responder
 from fireline.engine.runs import Runs
 from fireline.engine.starting import Wanted
+from tests.servers.ready import ready
 
 SERVICE = "fraud-scoring"
 AUDIT_KEY = "a key for commands in tests"
@@ -47,7 +48,7 @@ class House:
                 if name == "runbooks":  # not due, whenever this runs
                     text = re.sub(r"(?m)^reviewed: .*$", f"reviewed: {day_of(SystemClock().now())}", text)
                 (folder / path.name).write_text(text)
-        self.database = f"sqlite:///{home / 'fireline.db'}"
+        self.database = ready(home / "fireline.db")
         self.set(
             AUDIT_KEY=AUDIT_KEY,
             DATABASE=self.database,

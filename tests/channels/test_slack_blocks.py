@@ -12,6 +12,7 @@ from fireline.channels.slack_blocks import escaped, problems, render
 from fireline.domain.texts import cut, length
 from fireline.engine.outward import Button, Message
 from tests.channels.messages import approval, buttons, card, page
+from tests.examples import examples
 from tests.servers.slack_proxy import limits_broken
 
 HOSTILE = st.one_of(
@@ -73,7 +74,7 @@ def texts(value: Any) -> list[str]:
     return [t for v in value for t in texts(v)] if isinstance(value, list | tuple) else []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(MESSAGES)
 def test_whatever_it_says_slack_takes_it(message: Message) -> None:
     rendered = render(message)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from fireline.adapters.database import DatabaseStore, open_store
+from tests.servers.ready import ready
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -20,7 +21,7 @@ def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(params=["sqlite", "memory", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[DatabaseStore]:
     """An empty store."""
-    urls = {"sqlite": f"sqlite:///{tmp_path}/state/fireline.db", "memory": "sqlite://"}
-    opened = open_store(urls.get(request.param) or request.getfixturevalue("postgres_url"))
+    urls = {"sqlite": lambda: ready(tmp_path / "state" / "fireline.db"), "memory": lambda: "sqlite://"}
+    opened = open_store(urls.get(request.param, lambda: request.getfixturevalue("postgres_url"))())
     yield opened
     opened.close()

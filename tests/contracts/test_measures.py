@@ -16,6 +16,7 @@ from fireline.domain.ranges import Ranged
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Caveats, Compares, TellsChange
 from fireline.measures import FAMILIES
+from tests.examples import examples
 
 FIELDS = ("value", "confidence", "request_id", "prediction", "label")
 VALUES = st.one_of(
@@ -117,7 +118,7 @@ def fold(family, measure, events):
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(events=EVENTS, cuts=st.lists(st.integers(0, 120), max_size=4), seed=st.integers(0, 1000))
 def test_any_cut_in_any_order_gives_the_state_of_the_whole(name, events, cuts, seed):
     family, measure = FAMILIES[name], measure_of(name)
@@ -136,7 +137,7 @@ def test_any_cut_in_any_order_gives_the_state_of_the_whole(name, events, cuts, s
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(events=st.tuples(EVENTS, EVENTS, EVENTS))
 def test_merging_is_associative_commutative_and_changes_nothing_in_place(name, events):
     family, measure = FAMILIES[name], measure_of(name)
@@ -148,7 +149,7 @@ def test_merging_is_associative_commutative_and_changes_nothing_in_place(name, e
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(events=EVENTS)
 def test_states_survive_json(name, events):
     family, measure = FAMILIES[name], measure_of(name)

@@ -21,6 +21,7 @@ from fireline.measures import FAMILIES
 from fireline.sources import BODIES, EXAMPLES, FORMATS, source_of
 from fireline.sources.otlp_json import fill
 from tests.engine.streams import rule
+from tests.examples import examples
 
 NAMES = sorted(FORMATS)
 MAPPED = FieldMap(
@@ -199,7 +200,7 @@ def test_json_nested_deeply_never_raises(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=90, deadline=None)
+@settings(max_examples=examples(90), deadline=None)
 @given(data=st.data())
 def test_whatever_comes_it_never_raises_and_says_the_same_again(name, data):
     value, headers = data.draw(anything(name))
@@ -212,7 +213,7 @@ def test_whatever_comes_it_never_raises_and_says_the_same_again(name, data):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 def test_the_fast_path_says_what_decode_says_or_leaves_it_to_it(name, data):
     values = data.draw(st.lists(anything(name).map(lambda record: record[0]), max_size=6))
@@ -242,7 +243,7 @@ def counted(ingested) -> int:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(data=st.data())
 def test_garbage_never_stops_its_neighbours(name, data):
     value, headers = SOUND[name][0]

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,7 @@ OTHER = {"exporters", "scrape_configs", "groups", "x-fireline"}
 """The first words of snippets that are for other programs."""
 
 
+@cache
 def read(name: str, text: str) -> dict[str, object]:
     """A file as plain data, read by the reader that reads the real ones."""
     data = plain(read_document(name, text.encode()).root)

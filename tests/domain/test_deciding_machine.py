@@ -27,6 +27,7 @@ from fireline.domain.incidents import (
 )
 from fireline.domain.oncall import OnCall
 from tests.domain.deciding_world import NOW, policy, signal, target, world
+from tests.examples import examples
 
 PEOPLE = st.sampled_from(["ann", "bob", "stranger"])
 SERVICES = st.sampled_from(["fraud-scoring", "ghost", "search", "nowhere"])
@@ -206,7 +207,7 @@ class Machine(RuleBasedStateMachine):
         assert self.incident.settle_due_at is not None or self.incident.leases
 
 
-Machine.TestCase.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=examples(80), stateful_step_count=40, deadline=None)
 TestMachine = Machine.TestCase
 
 
@@ -228,7 +229,7 @@ INPUTS = st.one_of(
 
 
 @given(st.lists(INPUTS, max_size=6), ONCALLS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_it_never_raises(inputs: list[Input], oncall: OnCall) -> None:
     incident = None
     for what in inputs:

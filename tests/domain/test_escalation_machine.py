@@ -28,6 +28,7 @@ from fireline.domain.incidents import (
 from fireline.domain.oncall import OnCall
 from fireline.domain.policies import ALL, Count, Policy, PolicyLevel, When
 from tests.domain.deciding_world import NOW, PEOPLE, signal, target, world
+from tests.examples import examples
 
 ENDED = {PageStatus.ACKNOWLEDGED, PageStatus.ESCALATED, PageStatus.EXHAUSTED, PageStatus.WITHDRAWN}
 NAMES = ("ann", "bob", "cyd", "eve", "stranger")
@@ -225,5 +226,5 @@ def _gone(page, world) -> bool:
     return any(step.channel not in known for step in page.plan)
 
 
-Escalations.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Escalations.TestCase.settings = settings(max_examples=examples(60), stateful_step_count=40, deadline=None)
 TestEscalations = Escalations.TestCase

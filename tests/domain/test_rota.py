@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fireline.domain.oncall import Layer, Override, Restriction, Schedule
 from fireline.domain.rota import gaps, instant_of, who
+from tests.examples import examples
 
 BERLIN = "Europe/Berlin"
 ZONES = [BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns", "Pacific/Apia", "UTC"]
@@ -144,7 +145,7 @@ instants = st.builds(
 
 
 @given(schedules, instants)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_until_is_exact(schedule: Schedule, at: datetime) -> None:
     shift = who(schedule, at)
     if shift is None or shift.until is None:
@@ -160,7 +161,7 @@ def test_until_is_exact(schedule: Schedule, at: datetime) -> None:
 
 
 @given(schedules, instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_gaps_and_who_agree(schedule: Schedule, at: datetime) -> None:
     found = gaps(schedule, at, at + timedelta(days=3))
     for minute in range(0, 3 * 24 * 60, 47):
@@ -169,7 +170,7 @@ def test_gaps_and_who_agree(schedule: Schedule, at: datetime) -> None:
 
 
 @given(st.sampled_from(ZONES), days, walls, walls)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_later_wall_time_is_never_an_earlier_instant(zone: str, day: date, one: time, other: time) -> None:
     early, late = sorted((one, other))
     assert instant_of(day, early, zone) <= instant_of(day, late, zone)
@@ -177,7 +178,7 @@ def test_a_later_wall_time_is_never_an_earlier_instant(zone: str, day: date, one
 
 
 @given(st.sampled_from(ZONES), instants, walls)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_a_rotation_without_restrictions_has_no_gap_across_clock_changes(zone: str, at: datetime, wall: time) -> None:
     schedule = Schedule("s", zone, (Layer("l", ("ann", "bob"), date(2011, 1, 3), wall, 1),))
     assert gaps(schedule, at, at + timedelta(days=4)) == []
@@ -204,7 +205,7 @@ def plain(day: date, wall: time, zone: str) -> datetime:
 
 
 @given(st.sampled_from(CHANGING), rotations, instants)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_without_restrictions_exactly_the_one_whose_turn_it_is_is_on_call(
     zone: str, layer: Layer, at: datetime
 ) -> None:
@@ -225,7 +226,7 @@ def test_without_restrictions_exactly_the_one_whose_turn_it_is_is_on_call(
 
 
 @given(st.sampled_from(CHANGING), rotations, instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_one_shift_follows_the_other_without_a_gap_and_hands_off_at_the_wall_time(
     zone: str, layer: Layer, at: datetime
 ) -> None:
@@ -247,7 +248,7 @@ def test_one_shift_follows_the_other_without_a_gap_and_hands_off_at_the_wall_tim
 
 
 @given(schedules, instants)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_who_is_next_is_nobody_just_where_a_gap_begins(schedule: Schedule, at: datetime) -> None:
     shift = who(schedule, at)
     end = at + timedelta(days=9)

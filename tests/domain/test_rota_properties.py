@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fireline.domain.oncall import Layer, OnHolidays, Override, Restriction, Schedule, Stint, Unit
 from fireline.domain.rota import gaps, shifts, who
 from fireline.domain.rota_layers import hand_off
+from tests.examples import examples
 
 BERLIN = "Europe/Berlin"
 ZONES = (BERLIN, "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC")
@@ -148,7 +149,7 @@ def schedules(draw: st.DrawFn) -> tuple[Schedule, datetime]:
 
 
 @given(schedules(), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_at_every_instant_exactly_the_one_whom_the_reference_names(
     given_: tuple[Schedule, datetime], data: st.DataObject
 ) -> None:
@@ -160,7 +161,7 @@ def test_at_every_instant_exactly_the_one_whom_the_reference_names(
 
 
 @given(schedules())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_shifts_partition_time_and_change_exactly_where_the_reference_does(
     given_: tuple[Schedule, datetime],
 ) -> None:
@@ -179,7 +180,7 @@ def test_shifts_partition_time_and_change_exactly_where_the_reference_does(
 
 
 @given(st.sampled_from(ZONES), st.sampled_from(CHANGES), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_turns_are_equal_and_go_round(zone: str, change: date, data: st.DataObject) -> None:
     unit = data.draw(st.sampled_from([Unit.HOUR, Unit.DAY, Unit.WEEK]))
     every = data.draw(st.sampled_from([1, 2, 3, 12]))

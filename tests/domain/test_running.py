@@ -20,6 +20,7 @@ from fireline.domain.runbooks import (
     Undo,
 )
 from fireline.domain.running import Do, End, GiveUp, Rendered, Sleep
+from tests.examples import examples
 
 NOW = 1_000.0
 
@@ -252,7 +253,7 @@ steps = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(steps, min_size=1, max_size=5), st.data())
 def test_any_outcomes_and_crashes_end_in_a_terminal_state(parts, data):
     runbook = book(

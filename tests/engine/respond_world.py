@@ -21,6 +21,7 @@ from fireline.engine.respond import Responder
 from tests.domain import deciding_world
 from tests.domain.deciding_world import policy, signal, target
 from tests.engine.runs_world import Fixed
+from tests.servers.ready import ready
 
 
 def configuration(**changes) -> Configuration:
@@ -112,7 +113,7 @@ class Desk:
 
     def __init__(self, path, *, real_time: bool = False, **changes) -> None:
         self.clock = SystemClock() if real_time else FakeClock()
-        self.store = Broken(open_store(f"sqlite:///{path / 'fireline.db'}"))
+        self.store = Broken(open_store(ready(path / "fireline.db")))
         self.settings = Fixed(configuration(**changes))
         self.slack, self.email = Scripted("slack"), Scripted("email")
         self.channels = {"slack": self.slack, "email": self.email}

@@ -21,6 +21,7 @@ from fireline.engine.runs import Runs
 from fireline.engine.starting import Started, Wanted
 from fireline.engine.watching import WatchAnswer
 from fireline.spec.loading import load, read_runbook
+from tests.servers.ready import ready
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICE = "fraud-scoring"
@@ -58,6 +59,7 @@ class World:
     behind: float = 0.0
     owner: str = "one"
     channels: frozenset[str] | None = None
+    measured: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.responder = Responder(self.store, self.settings, self.clock, self.channels)
@@ -163,32 +165,37 @@ class World:
         return {"primary": 100} if route is None else route.weights
 
     def evaluate(self) -> None:
-        """Answer all open watches by `verdicts`: rule -> clear, firing, unknown; none without an entry."""
+        """Answer all open watches by `verdicts`: rule -> clear, firing, unknown; none without an entry.
+
+        `rule/target` is asked before `rule`; `measured` has the measures of a target.
+        """
         now = self.clock.now()
         with self.store.transaction() as tx:
             for watch in tx.watches(now):
-                state = self.verdicts.get(watch.rule)
+                target = watch.entity.get("target", "")
+                state = self.verdicts.get(f"{watch.rule}/{target}", self.verdicts.get(watch.rule))
                 if state is not None and now > watch.since:
                     entity = ",".join(f"{k}={v}" for k, v in watch.entity.items())
                     samples = 0 if state == "unknown" else watch.min_samples
-                    said = WatchAnswer(watch.id, entity, state, samples, {"p99": 90.0}, f"it is {state}", now)
+                    found = self.measured.get(target, {"p99": 90.0})
+                    said = WatchAnswer(watch.id, entity, state, samples, found, f"it is {state}", now)
                     tx.answer([replace(said, behind=self.behind)])
 
-    async def drive(self, seconds: float = 3600.0, number: int = 1) -> Run:
-        """Let time pass until the run is over or the seconds are."""
+    async def drive(self, seconds: float = 3600.0, number: int = 1, most: float = 0.5) -> Run:
+        """Let time pass, `most` seconds at a time, until the run is over or the seconds are."""
         until = self.clock.now() + seconds
         while self.clock.now() <= until:
             self.evaluate()
             due = await self.runs.run_once()
             if self.run(number).over or due is None:
                 break
-            self.clock.advance(min(max(due - self.clock.now(), 0.01), 0.5))
+            self.clock.advance(min(max(due - self.clock.now(), 0.01), most))
         return self.run(number)
 
 
 def world(path: Path, url: str = "") -> World:
     """A world on a new database: a file in `path`, or the one at `url`."""
-    store = open_store(url or f"sqlite:///{path / 'fireline.db'}")
+    store = open_store(url or ready(path / "fireline.db"))
     return World(store, FakeClock(), Fixed(shipped()))
 
 

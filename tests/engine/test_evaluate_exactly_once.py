@@ -16,6 +16,7 @@ from fireline.engine.ingest import Ingest, SourceRef
 from fireline.measures import FAMILIES
 from fireline.sources.native import Native
 from tests.engine.streams import Check, above, metric, rule
+from tests.examples import examples
 
 T = 1_763_683_200.0
 END = T + 100.0
@@ -168,7 +169,7 @@ ACTS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(SENT, max_size=30), st.lists(st.integers(0, 1), min_size=30, max_size=30), ACTS)
 def test_any_history_ends_in_the_verdicts_of_the_events(sent, homes, acts):
     sources = [[], []]
@@ -195,7 +196,7 @@ def test_any_history_ends_in_the_verdicts_of_the_events(sent, homes, acts):
         assert verdicts[service].state is State.UNKNOWN
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(SENT, min_size=1, max_size=40),
     st.lists(st.integers(1, 9), min_size=1, max_size=40),

@@ -28,6 +28,7 @@ from fireline.engine.partials import decode
 from fireline.engine.windows_checkpoint import packed
 from fireline.sources.native import Native
 from tests.engine.exact_reference import FAMILIES, Reference, Sent, T, probe_of, rules
+from tests.examples import examples
 
 _decoded = lru_cache(maxsize=4096)(decode)
 END = T + 161.3
@@ -313,7 +314,7 @@ ACTS = st.lists(
 HOMES = st.lists(st.integers(0, SOURCES - 1), min_size=40, max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(EVENTS, min_size=15, max_size=40).map(_once), HOMES, ACTS)
 def test_any_history_holds_and_says_what_the_reference_does(events, homes, acts):
     cluster = cluster_of(events, homes)
@@ -322,7 +323,7 @@ def test_any_history_holds_and_says_what_the_reference_does(events, homes, acts)
     cluster.finish()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(EVENTS, min_size=15, max_size=40).map(_once), HOMES, ACTS)
 def test_what_was_told_is_one_story_that_ends_in_the_truth(events, homes, acts):
     cluster = cluster_of(events, homes, adopting=True)
@@ -354,7 +355,7 @@ ORDERED = st.lists(EVENTS, min_size=10, max_size=40).map(_once).map(lambda some:
 SIZES = st.lists(st.integers(1, 9), min_size=8, max_size=40)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.one_of(ORDERED, st.lists(EVENTS, min_size=10, max_size=40).map(_once)), SIZES, SIZES, st.sets(st.integers(0, 30))
 )

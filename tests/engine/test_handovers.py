@@ -15,6 +15,7 @@ from fireline.domain.policies import Policy, PolicyLevel, PolicyTarget, TargetKi
 from fireline.engine.handovers import Handovers
 from fireline.engine.roster import Roster
 from tests.engine.test_roster import CATALOG, PEOPLE, SCHEDULES, FixedClock, Held, at, wish
+from tests.servers.ready import ready
 
 LEVEL = PolicyLevel((PolicyTarget(TargetKind.SCHEDULE, "web"),), 300.0)
 ONCALL = OnCall(SCHEDULES.schedules, {"web": Policy("web", (LEVEL,))})
@@ -52,7 +53,7 @@ class Scene:
 
 @pytest.fixture
 def scene(tmp_path) -> Iterator[Scene]:
-    store, clock, held = open_store(f"sqlite:///{tmp_path}/fireline.db"), FixedClock(), Held(HOUSE)
+    store, clock, held = open_store(ready(tmp_path / "fireline.db")), FixedClock(), Held(HOUSE)
     made = Scene(store, clock, held, Handovers(store, held, clock, {"console"}))
     made.handovers.wake_all()
     yield made

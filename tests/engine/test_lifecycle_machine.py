@@ -38,6 +38,7 @@ from fireline.domain.incidents import (
 from fireline.domain.rules import Signal
 from fireline.engine.hearing import decide_two, speaker
 from tests.domain.deciding_world import NOW, SEVERITIES, signal, world
+from tests.examples import examples
 
 PEOPLE = st.sampled_from(["ann", "bob"])
 SERVICES = st.sampled_from(["fraud-scoring", "search", "ghost"])
@@ -289,5 +290,5 @@ class Machine(RuleBasedStateMachine):
             assert not self.world.worse(incident.severity, incident.peak)
 
 
-Machine.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+Machine.TestCase.settings = settings(max_examples=examples(120), stateful_step_count=40, deadline=None)
 TestMachine = Machine.TestCase

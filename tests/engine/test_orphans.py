@@ -17,6 +17,7 @@ from fireline.engine.respond import Responder
 from fireline.measures import FAMILIES
 from tests.engine.runs_world import Fixed, shipped
 from tests.engine.streams import rule
+from tests.servers.ready import ready
 
 PARTITIONS = 4
 HOME = partition_of("latency", ["fraud-scoring"], PARTITIONS)
@@ -26,7 +27,7 @@ class Town:
     """An incident on which `latency` of fraud-scoring fires."""
 
     def __init__(self, path):
-        self.store, self.clock = open_store(f"sqlite:///{path / 'db'}"), FakeClock()
+        self.store, self.clock = open_store(ready(path / "db")), FakeClock()
         self.responder = Responder(self.store, Fixed(shipped()), self.clock)
         self.signal = firing(self.clock.now())
         self.responder.handle(SignalArrived(self.signal))

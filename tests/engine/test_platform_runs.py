@@ -8,7 +8,7 @@ from tests.contracts.reach import Reach
 from tests.engine.runs_world import REPOSITORY, runbook, world
 from tests.servers.kubernetes import template
 
-SERVICE = {"service": "fraud-scoring", "rule": "fraud_errors"}
+SERVICE = {"service": "fraud-scoring", "rule": "fraud_errors", "within": "20s", "stable_for": "2s"}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def test_a_deployment_is_rolled_back_and_stays_when_it_helps(w):
     reach = Reach()
     w.verdicts = {"fraud_errors": "clear"}
     wanted(w, "roll-back-deployment", reach, namespace="ml")
-    run = await w.drive()
+    run = await w.drive(most=10.0)
     assert run.status is RunStatus.SUCCEEDED, run
     assert running(reach) == template("scorer:1")
     journal = [line for line in w.journal() if line.startswith("do back")]
@@ -48,7 +48,7 @@ async def test_what_ran_comes_back_when_it_does_not_help(w):
     reach = Reach()
     w.verdicts = {"fraud_errors": "firing"}
     wanted(w, "roll-back-deployment", reach, namespace="ml")
-    run = await w.drive()
+    run = await w.drive(most=10.0)
     assert run.status is RunStatus.UNDONE, run
     assert running(reach) == template("scorer:2")
 
@@ -58,7 +58,7 @@ async def test_a_rollout_that_is_stuck_is_taken_back(w):
     reach.cluster()
     reach.deployments.stuck = True
     wanted(w, "roll-back-deployment", reach, namespace="ml")
-    run = await w.drive(120.0)
+    run = await w.drive(120.0, most=5.0)
     back = run.steps[1]
     assert back.status in (StepStatus.FAILED, StepStatus.UNDO_STARTED, StepStatus.UNDO_FAILED, StepStatus.UNDONE)
     assert running(reach) == template("scorer:2"), "a change that was applied and not observed is undone"
@@ -70,7 +70,7 @@ async def test_an_alias_goes_back_and_forth(w):
         tx.put_fact("mlflow/mlflow.example/fraud/champion", {"versions": ["4", "5"]}, 0.0)
     w.verdicts = {"fraud_errors": "firing"}
     wanted(w, "roll-back-model", reach, model="fraud")
-    run = await w.drive()
+    run = await w.drive(most=10.0)
     assert run.status is RunStatus.UNDONE, run
     assert reach.registry.aliases == {"champion": "5"}
     assert [request.json["version"] for request in reach.registry.writes] == ["4", "5"]

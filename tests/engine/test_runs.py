@@ -346,7 +346,7 @@ async def test_an_approval_decides_about_later_steps(w, approved, status):
 
 async def test_an_approval_nobody_gives_is_what_it_says(w):
     w.want(own(APPROVED))
-    run = await w.drive(4000)
+    run = await w.drive(4000, most=10.0)
     assert run.status is RunStatus.SUCCEEDED
     assert step_of(run, "ask").output == {
         "approved": False,

@@ -23,6 +23,7 @@ from fireline.engine.respond import Responder
 from fireline.engine.sight import RULE
 from tests.engine.respond_world import configuration
 from tests.engine.runs_world import Fixed
+from tests.servers.ready import ready
 
 START = 1_700_000_000.0
 PATIENCE = Patience(60.0, 900.0)
@@ -50,7 +51,7 @@ class Watching:
 
     def __init__(self, tmp_path):
         self.clock = FakeClock(START)
-        self.store = MayBeAway(open_store(f"sqlite:///{tmp_path / 'fireline.db'}"))
+        self.store = MayBeAway(open_store(ready(tmp_path / "fireline.db")))
         self.slack = MemoryChannel("slack")
         self.responder = Responder(self.store, Fixed(configuration()), self.clock, {"slack"})
         resort = LastResort({"slack": self.slack}, lambda: self.responder.world, self.clock, PATIENCE)

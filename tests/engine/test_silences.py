@@ -19,6 +19,7 @@ from fireline.engine.silences import KIND, SETTLED, Maintenance, review
 from tests.domain.deciding_world import NOW, signal
 from tests.engine.respond_world import configuration
 from tests.engine.runs_world import Fixed
+from tests.servers.ready import ready
 
 FRAUD = 'service="fraud-scoring"'
 
@@ -29,7 +30,7 @@ class House:
     def __init__(self, path) -> None:
         self.clock = FakeClock(NOW)
         self.settings = Fixed(configuration())
-        self.store = open_store(f"sqlite:///{path}/fireline.db")
+        self.store = open_store(ready(path / "fireline.db"))
         self.responder = Responder(self.store, self.settings, self.clock, ["slack"])
         self.desk = Desk(self.store, self.settings, self.clock)
 

@@ -15,6 +15,7 @@ from scipy.spatial import distance
 from fireline.domain.windows import Caveats, Compares, Lookback
 from fireline.measures import FAMILIES, category_counts, log_buckets
 from fireline.measures.distributions import distribution, edges_of
+from tests.examples import examples
 
 RNG = np.random.default_rng(7)
 N = RNG.normal
@@ -176,7 +177,7 @@ def test_too_many_categories_are_compared_by_groups_and_never_look_further_apart
     assert 0.05 < drift("total_variation", reference, current, kind="categorical") <= exact
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     parts=st.lists(st.lists(st.integers(0, 2500) | st.sampled_from(["", "é" * 40, "\ud800", True, None, 1.0]))),
     bulk=st.lists(st.integers(0, 1200), max_size=3),
@@ -278,7 +279,7 @@ def test_a_kind_beside_a_baseline_must_be_that_of_the_field():
         FAMILIES["psi"].reference("numeric", log_buckets.counted([1.0, 2.0] * 199), 20.0, {"origin": 3.0})
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),

@@ -15,6 +15,7 @@ from fireline.measures import FAMILIES
 from fireline.measures.bucket_counts import MOST, joined, within
 from fireline.measures.cumulative import SERIES
 from fireline.measures.histogram_quantile import counted_in
+from tests.examples import examples
 
 QUANTILE, INCREASE = FAMILIES["histogram_quantile"], FAMILIES["increase"]
 DEFAULT = [0, 5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10000]
@@ -63,7 +64,7 @@ def test_what_lies_in_a_bucket_without_an_end_is_at_least_its_bound():
     assert QUANTILE.read(fold(QUANTILE, [(T, held([], [5000], min=4.0, max=6.0))]), 60.0, {}) == 5.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -179,7 +180,7 @@ EVENTS = st.lists(st.tuples(st.floats(T, T + 60), FIELDS), max_size=30)
 
 
 @pytest.mark.parametrize("family", [QUANTILE, INCREASE], ids=lambda family: family.name)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(events=EVENTS, cuts=st.lists(st.integers(0, 30), max_size=4), seed=st.integers(0, 99))
 def test_any_cut_in_any_order_gives_the_same_state(family, events, cuts, seed):
     whole = fold(family, events)
@@ -195,7 +196,7 @@ def test_any_cut_in_any_order_gives_the_same_state(family, events, cuts, seed):
     assert family.caveat(merged, 60.0, {"q": 0.9}) == family.caveat(whole, 60.0, {"q": 0.9})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(st.integers(0, 99), st.integers(1, 2999))
 def test_too_many_buckets_are_joined_the_same_in_any_order_and_stay_sound(seed, cut):
     rng = random.Random(seed)

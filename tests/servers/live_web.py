@@ -21,6 +21,7 @@ from fireline.domain.oncall import Layer, OnCall, Schedule
 from fireline.domain.routes import Lease, Route
 from fireline.domain.runbooks import Input, Runbook, Step
 from fireline.spec.templates import compile_template
+from tests.servers.ready import ready
 
 
 class WallClock:
@@ -171,7 +172,7 @@ class LiveWeb:
 @contextmanager
 def live_web(directory, token: str | None = None, **options: object):
     """Serve on a free port until the block ends."""
-    store = open_store(f"sqlite:///{directory / 'web.db'}")
+    store = open_store(ready(directory / "web.db"))
     responder, controls, held = Recorder(), Levers(), Held()
     app = create_app(store, held, responder, controls, WallClock(), token=token, **options)
     sock = listen("127.0.0.1", 0)

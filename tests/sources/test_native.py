@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fireline.domain.events import Event, Kind, Malformed
 from fireline.sources.native import MAX_BYTES, Native, decode
+from tests.examples import examples
 
 NATIVE = Native()
 METRIC = {"type": "metric", "name": "lat", "value": 812.4, "ts": 1763683200.25, "labels": {"service": "fraud"}}
@@ -132,7 +133,7 @@ def test_no_bytes_raise(value):
     NATIVE.rows([value])
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(BODIES | JSON)
 def test_the_fast_path_says_what_decode_says(body):
     value = orjson.dumps(body)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fireline.spec.loading import Loaded
 from fireline.spec.openslo import read_openslo
+from tests.examples import examples
 from tests.spec.test_openslo import BELOW, HEAD, SOUND, metric
 from tests.spec.test_schemas import CALENDARS, SLOS
 from tests.spec.world import FILES, load_files
@@ -81,13 +82,13 @@ def check(loaded: Loaded) -> None:
         assert problem.column >= 1
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(NAMES, st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes(name: str, content: bytes) -> None:
     check(loaded_with(name, content))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), NAMES)
 def test_sound_files_with_something_put_in_or_cut_out(data: st.DataObject, name: str) -> None:
     text = TEXTS[name]
@@ -105,7 +106,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(250), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), NAMES, VALUES)
 def test_sound_files_with_one_value_of_another_kind(data: st.DataObject, name: str, value: object) -> None:
     text = TEXTS[name]
@@ -131,7 +132,7 @@ def test_dates_at_the_edges_of_the_calendar(day: str) -> None:
 THRESHOLD = "  indicator: {spec: {thresholdMetric: " + metric("x") + "}}\n"
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data(), st.sampled_from([HEAD + SOUND + BELOW, HEAD + THRESHOLD + BELOW]))
 def test_objectives_of_others_with_something_put_in_or_cut_out(data: st.DataObject, text: str) -> None:
     for _ in range(data.draw(st.integers(1, 3))):

@@ -12,6 +12,7 @@ from fireline.spec.conditions import compile_condition
 from fireline.spec.extents import ANY_TEXT, of_range, of_texts
 from fireline.spec.logic import Said, impossible
 from fireline.spec.trees import tree_of
+from tests.examples import examples
 from tests.spec.test_trees import CONDITIONS, NAMES
 
 KNOWN = {
@@ -95,7 +96,7 @@ def test_possible_or_not_known(texts: tuple[str, ...]) -> None:
     assert not impossible(KNOWN, *said(*texts))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(CONDITIONS, CONDITIONS, st.lists(st.tuples(*[st.integers(-3, 11).map(float)] * 3), min_size=1, max_size=6))
 def test_what_is_impossible_never_happens(first: str, second: str, points: list[tuple[float, ...]]) -> None:
     known = {"a": of_range(Range(0.0, 3.0)), "b": of_range(Range(0.0)), "c": of_range(Range())}

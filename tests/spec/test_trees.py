@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fireline.spec.conditions import compile_condition
 from fireline.spec.trees import Binary, Call, Choice, Listed, Literal, Name, Opaque, Tree, Unary, joined, tree_of, walk
+from tests.examples import examples
 
 NAMES = ("a", "b", "c")
 
@@ -64,7 +65,7 @@ CONDITIONS = st.recursive(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 @given(CONDITIONS, st.tuples(*[st.integers(-3, 3).map(float)] * 3))
 def test_a_tree_is_what_cel_evaluates(text: str, numbers: tuple[float, ...]) -> None:
     values = dict(zip(NAMES, numbers, strict=True))
@@ -98,7 +99,7 @@ def test_what_is_not_read_has_no_tree(text: str) -> None:
     assert tree_of(text) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(alphabet="ab1.'\"()[]!-<=>&|?:,+/ %\\\n", max_size=40))
 def test_any_text_is_read_or_not_and_nothing_else(text: str) -> None:
     tree_of(text)

@@ -27,6 +27,7 @@ from fireline.engine.routes import Changed, lease_due
 from fireline.engine.runs import Runs
 from fireline.engine.timers import Sweeper
 from fireline.spec.loading import load, read_runbook
+from tests.servers.ready import ready
 from tests.stories import plain
 from tests.stories.explained import unexplained
 from tests.stories.stream import Gateway, Stream
@@ -199,7 +200,7 @@ class Scene:
         self.clock = FakeClock(start)
         self.settings = Fixed(configuration(given, path / "config"))
         self.given = given
-        self.store = open_store(f"sqlite:///{path / 'fireline.db'}")
+        self.store = open_store(ready(path / "fireline.db"))
         self.channels = {name: Wire(MemoryChannel(name), self.clock) for name in channels}
         self.publisher = MemoryPublisher()
         self.door = Responder(self.store, self.settings, self.clock, self.channels)  # clicks, CLI, stream worker
