@@ -356,8 +356,10 @@ class Runs:
 
 
 def _asking(run: Run) -> str:
-    """What the run waits for a person's word on: its start, or a step."""
+    """What the run waits for a person's word on: its start, or a step; when nothing, what was answered last."""
     if run.status is RunStatus.WAITING:
         return approvals.START
     asking = (s.id for s in run.steps if s.status is StepStatus.WAITING and running.ASKED in s.memory)
-    return next(asking, approvals.START)
+    before = [s for s in run.steps if s.output.get("by") and ("values" in s.output or "approved" in s.output)]
+    last = max(before, key=lambda s: s.ordinal).id if before else approvals.START
+    return next(asking, last)
