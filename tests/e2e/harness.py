@@ -233,14 +233,16 @@ class Fireline:
 
 
 class Gateway:
-    """The model gateway of the demo as a process of its own: real requests, real events, routes followed over OFREP."""
+    """The model gateway of the demo as a process of its own: real requests, real events, routes followed over OFREP.
 
-    def __init__(
-        self, fireline: Fireline, *, rate: float = 100, break_after: float = 4, heal_after: float = 12
-    ) -> None:
+    Its primary model breaks after a while, and is well again when a test says so: not before others have seen it.
+    """
+
+    def __init__(self, fireline: Fireline, *, rate: float = 100, break_after: float = 4) -> None:
+        self._port = free_port()
         self._command = [sys.executable, "-m", "fireline.apps.gateway", "--kafka", fireline.bootstrap]
         self._command += ["--fireline", f"http://127.0.0.1:{fireline.port}", "--rate", str(rate)]
-        self._command += ["--break-after", str(break_after), "--heal-after", str(heal_after)]
+        self._command += ["--break-after", str(break_after), "--heal-after", "100000", "--port", str(self._port)]
         self._environment = fireline.environment
         self._log = fireline.home / "gateway.log"
 
@@ -249,6 +251,10 @@ class Gateway:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT)
         return self
+
+    def heal(self) -> None:
+        """Mend the primary; only its probes can show it."""
+        urllib.request.urlopen(f"http://127.0.0.1:{self._port}/heal", data=b"", timeout=120).close()
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()

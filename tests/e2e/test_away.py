@@ -89,7 +89,7 @@ def test_a_page_waits_for_slack_and_says_so_meanwhile(tmp_path: Path, repository
 def test_the_story_ends_the_same_with_postgresql_away_in_its_middle(tmp_path: Path, repository: Path):
     with running_postgres() as server:
         environment = {"FIRELINE_DATABASE": server.new_database()}
-        with Outside(tmp_path, repository, environment) as fireline, Gateway(fireline, heal_after=25):
+        with Outside(tmp_path, repository, environment) as fireline, Gateway(fireline) as gateway:
             eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 60)
             before, began = len(fireline.log.read_text().splitlines()), time.monotonic()
             pids = fireline.roles()
@@ -103,6 +103,7 @@ def test_the_story_ends_the_same_with_postgresql_away_in_its_middle(tmp_path: Pa
             assert len(said) < 60 + 4 * took, f"{len(said)} lines in {took:.0f} s"
             assert not fireline.lines("Traceback"), "an absence is no fault of ours"
             assert fireline.roles() == pids, "nobody had to be started again"
+            gateway.heal()
             eventually("the incident is resolved", lambda: resolved(fireline), 150)
             check_end_state(fireline)
             assert len(fireline.incidents()[0].pages) == 1
@@ -127,7 +128,7 @@ def test_the_story_ends_the_same_with_kafka_away_in_its_middle(
     tmp_path: Path, repository: Path, own_apache_kafka: ApacheKafka
 ):
     environment = {"FIRELINE_KAFKA": own_apache_kafka.bootstrap}
-    with Outside(tmp_path, repository, environment) as fireline, Gateway(fireline, heal_after=25):
+    with Outside(tmp_path, repository, environment) as fireline, Gateway(fireline) as gateway:
         eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 60)
         before, began = len(fireline.log.read_text().splitlines()), time.monotonic()
         own_apache_kafka.stop()
@@ -138,6 +139,7 @@ def test_the_story_ends_the_same_with_kafka_away_in_its_middle(
         assert any(" WARNING " in line for line in said), "it is told"
         assert len(said) < 80 + 5 * took, f"{len(said)} lines in {took:.0f} s"
         assert not fireline.lines("Traceback")
+        gateway.heal()
         eventually("the incident is resolved", lambda: resolved(fireline), 150)
         check_end_state(fireline)
         eventually("the doctor is content", lambda: fireline.doctor()[0] == 0, 60, every=1)

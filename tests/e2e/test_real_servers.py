@@ -15,6 +15,6 @@ def test_traffic_recovers_on_postgresql_and_apache_kafka(
     tmp_path: Path, repository: Path, postgres_url: str, own_apache_kafka: ApacheKafka
 ):
     environment = {"FIRELINE_DATABASE": postgres_url, "FIRELINE_KAFKA": own_apache_kafka.bootstrap}
-    with Fireline(tmp_path, repository, environment) as fireline, Gateway(fireline):
-        recover(fireline, None)
+    with Fireline(tmp_path, repository, environment) as fireline, Gateway(fireline) as gateway:
+        recover(fireline, gateway, None)
         check_end_state(fireline)

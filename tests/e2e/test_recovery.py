@@ -9,7 +9,7 @@ import pytest
 
 from fireline.apps.web_health import STREAM_FACT
 from fireline.domain.incidents import Incident, PageStatus, Status
-from fireline.domain.runbooks import RunStatus
+from fireline.domain.runbooks import RunStatus, StepStatus
 from tests.e2e.harness import Fireline, Gateway, eventually
 
 SERVICE = "fraud-scoring"
@@ -26,13 +26,19 @@ def resolved(fireline: Fireline) -> list[Incident]:
     return incidents if incidents and all(i.status is Status.RESOLVED for i in incidents) else []
 
 
-def recover(fireline: Fireline, kill: str | None) -> None:
+def verified(fireline: Fireline) -> bool:
+    return any(step.id == "verify" and step.status is StepStatus.DONE for run in fireline.runs() for step in run.steps)
+
+
+def recover(fireline: Fireline, gateway: Gateway, kill: str | None) -> None:
     """Live through the story, killing a role while the traffic is on the fallback."""
     eventually("an incident is open", fireline.incidents, 60)
     eventually("the traffic is on the fallback", lambda: on_fallback(fireline), 40)
     if kill is not None:
         before = fireline.kill(kill)
         eventually(f"{kill} runs again", lambda: fireline.roles().get(kill, before) != before, 30)
+    eventually("the fallback is seen to help", lambda: verified(fireline), 120)
+    gateway.heal()
     eventually("the incident is resolved", lambda: resolved(fireline), 120)
 
 
@@ -77,6 +83,6 @@ def check_end_state(fireline: Fireline) -> None:
 
 @pytest.mark.parametrize("kill", ["stream", "respond", pytest.param("web", marks=pytest.mark.long)])
 def test_traffic_recovers_and_nothing_is_done_twice(tmp_path: Path, repository: Path, kill: str):
-    with Fireline(tmp_path, repository) as fireline, Gateway(fireline):
-        recover(fireline, kill)
+    with Fireline(tmp_path, repository) as fireline, Gateway(fireline) as gateway:
+        recover(fireline, gateway, kill)
         check_end_state(fireline)
