@@ -17,8 +17,10 @@ from fireline.apps.output import err, out, print_json, say
 from fireline.apps.settings import Settings
 from fireline.channels import CHANNELS
 from fireline.domain.configuration import Configuration, Problem
+from fireline.domain.targets import Targets
 from fireline.spec.codes import NOBODY
 from fireline.spec.loading import Ahead, Loaded, load, load_rules
+from fireline.spec.plugins import Plugins
 from fireline.spec.schemas import schemas
 
 FAULTY = 1
@@ -42,8 +44,7 @@ def run(
     ahead = Ahead(SystemClock().now(), _asked(channels), _configured(settings))
     began = time.perf_counter()
     allowed, faults = targets.read(settings)
-    listed = None if allowed is None or settings.targets is None else allowed.names()
-    known = replace(plugins(), targets=listed)
+    known = _known(settings, allowed)
     with _uncollected():
         loaded = load(settings.rules, settings.runbooks, known, today=_today(), ahead=ahead)
     problems = _of(files, loaded, settings) if files else (*loaded.problems, *faults)
@@ -57,6 +58,18 @@ def run(
             tell(problems, out())
             _conclude(problems, None if files else loaded.configuration, files, took)
     return FAULTY if any(strict or problem.severity == "error" for problem in problems) else 0
+
+
+def _known(settings: Settings, allowed: Targets | None) -> Plugins:
+    """What files may name, with what steps may reach here; nothing of that where nothing is set up, as in CI."""
+    found = plugins()
+    if allowed is not None and settings.targets is not None:
+        found = replace(found, targets=allowed.names(), commands=allowed.commands)
+    if settings.http_allow:
+        from fireline.adapters.http import AllowList  # dear to load
+
+        found = replace(found, against_host=AllowList.of(settings.http_allow).against_host)
+    return found
 
 
 def unreached(settings: Settings) -> tuple[Problem, ...]:

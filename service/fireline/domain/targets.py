@@ -38,9 +38,13 @@ class Command:
         if unknown := sorted(given.keys() - self.parameters.keys()):
             return f"there is no parameter {unknown[0]!r}; there are {', '.join(sorted(self.parameters)) or 'none'}"
         for name, value in given.items():
-            if "\0" in value or len(value) > 1_000 or re.fullmatch(self.parameters[name], value) is None:
+            if not self.takes(name, value):
                 return f"the parameter {name!r} does not match {self.parameters[name]}"
         return tuple(PLACE.sub(lambda place: given[place[1]], part) for part in self.argv)
+
+    def takes(self, parameter: str, value: str) -> bool:
+        """Whether a parameter of this command may have the value."""
+        return "\0" not in value and len(value) <= 1_000 and re.fullmatch(self.parameters[parameter], value) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ NO_EFFECT = "no-effect"
 ADDRESS = "address"
 GROUPING = "grouping"
 ACCEPT = "accept"
+NOT_ALLOWED = "not-allowed"
 
 CODES: Mapping[str, str] = {
     YAML: "the file is not YAML, or uses a part of YAML that is not allowed here",
@@ -75,6 +76,7 @@ CODES: Mapping[str, str] = {
     NO_EFFECT: "something that is written and changes nothing",
     ADDRESS: "an address that its channel cannot reach, or that does not look like one of it",
     GROUPING: "rules that name the same `incident` and group in other ways, so that they share none",
+    NOT_ALLOWED: "a host or a value of a parameter that is not allowed where this Fireline is set up",
     ACCEPT: "an `accept` that names no code, or has nothing to accept",
 }
 """What each code says, in half a sentence."""

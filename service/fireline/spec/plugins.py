@@ -7,6 +7,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from fireline.domain.ranges import Range
+from fireline.domain.targets import Command
 from fireline.domain.windows import Lookback
 
 Lookbacks = Callable[[float, Mapping[str, object]], Sequence[Lookback]]
@@ -114,3 +115,7 @@ class Plugins:
     """By channel, the form of a person's address and of a room's; one that is not here takes any text."""
     targets: Mapping[str, frozenset[str]] | None = None
     """What the targets file lists, by the option that names it; None: the file is not known here."""
+    commands: Mapping[str, Command] = field(default_factory=dict)
+    """The commands that the targets file lists."""
+    against_host: Callable[[str], str | None] | None = None
+    """Why a host may not be asked, None when it may; None instead of it where nobody knows here which may."""

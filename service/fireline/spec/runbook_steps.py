@@ -16,10 +16,9 @@ from fireline.domain.runbooks import (
     Step,
     Undo,
 )
-from fireline.domain.targets import USED_BY
 from fireline.spec import codes
 from fireline.spec.conditions import CelCondition
-from fireline.spec.documents import Document, Path, Scalar
+from fireline.spec.documents import Document, Path
 from fireline.spec.expressions import check_kinds, is_template, read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.names import CATALOG, INCIDENT, RUN, Tree, leaves
@@ -27,6 +26,7 @@ from fireline.spec.plugins import Plugins, type_of
 from fireline.spec.reading import validated
 from fireline.spec.runbook_forms import RunbookForm, StepForm
 from fireline.spec.runbook_inputs import KINDS, kinds_of
+from fireline.spec.runbook_reach import check_reach
 from fireline.spec.templates import JinjaTemplate, compile_template
 
 _SECRET = re.compile(r"secret:(?:[A-Za-z]|\{\{)")
@@ -193,22 +193,11 @@ class StepReader:
         elif action is not None:
             at = place if self.document.node(place) is not None else path
             validated(self.document, action.options, dict(with_), self.findings, at, skip=self._is_template)
-            self._check_target(place, uses)
+            check_reach(self.document, place, uses, self.plugins, self.findings)
         if self.document.node(place) is None:
             return compile_template({})
         self._check_secrets(place, with_)
         return read_template(self.document, place, dict(with_), self.findings, known)
-
-    def _check_target(self, place: Path, uses: str) -> None:
-        """What the targets file does not allow would be refused at night: where that file is known, it is told now."""
-        if self.plugins.targets is None or uses not in USED_BY:
-            return
-        path = (*place, *USED_BY[uses])
-        node, known = self.document.node(path), self.plugins.targets[USED_BY[uses][-1]]
-        if isinstance(node, Scalar) and "{{" not in node.text and node.text not in known:
-            message = f"the targets file has no {USED_BY[uses][-1]} `{node.text[:100]}`"
-            hint = suggestion(node.text, known) or "add it there (FIRELINE_TARGETS)"
-            self.findings.error(self.document, path, message, hint, code=codes.UNKNOWN_NAME)
 
     def _undo(self, placed: Placed, tree: Tree) -> Undo | None:
         form, path = placed.form, placed.path
