@@ -94,7 +94,8 @@ class Fireline:
             "FIRELINE_WEB_PORT": str(self.port),
             "FIRELINE_RULES": str(rules),
             "FIRELINE_RUNBOOKS": str(patient(repository / "runbooks", home / "patient-runbooks")),
-            "FIRELINE_BLIND_AFTER": "600",  # a slow start is none of what these tests are about
+            "FIRELINE_BLIND_AFTER": "600",  # a slow machine is none of what these tests are about
+            "FIRELINE_STALL_AFTER": "600",
             **(environment or {}),
         }
         if "FIRELINE_DATABASE" in (environment or {}):

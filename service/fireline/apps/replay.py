@@ -28,8 +28,8 @@ _SHOWN = 20
 _ATTEMPTS = 5
 _EMBEDDED_BYTES = 1_500_000
 """What the embedded broker is fed before what was sent is read: it forgets the oldest beyond 5 MB a partition."""
-_PATIENCE = 60.0
-"""Seconds to wait for the stream worker while it reads nothing of what was sent."""
+_PATIENCE = 120.0
+"""Seconds to wait for the stream worker while it reads nothing of what was sent: time enough to be started again."""
 
 
 @dataclass(frozen=True, slots=True)
