@@ -73,6 +73,10 @@ class VerifyOptions(Options):
     within: str = "1m"
 
 
+class GetOptions(Options):
+    url: str
+
+
 class ApprovalOptions(Options):
     ask: str
     of: str | list[str] = "owner"
@@ -118,10 +122,12 @@ PLUGINS = Plugins(
         "route.set": ActionSchema(RouteOptions, {"weights": "percent by target"}, mutates=True),
         "verify.rule": ActionSchema(VerifyOptions, {"verdict": "recovered, not recovered or cannot tell"}),
         "approval": ActionSchema(ApprovalOptions, {"approved": "whether", "by": "who"}),
+        "http.get": ActionSchema(GetOptions, {"json": "the answer"}),
     },
     channels=frozenset({"console", "email", "pagerduty", "slack", "webhook"}),
     addresses=FORMS,
     formats={"native": FormatSchema(bodies=True), "cloudevents": FormatSchema(bodies=True), "otlp": FormatSchema()},
+    against_host=lambda host: None if host.endswith(".example") else f"{host} is not on the allow-list",
     fields={"metric": {"name": "text", "value": "number"}, "prediction": {"confidence": "number"}},
 )
 
