@@ -94,7 +94,7 @@ async def connected(
 
 
 async def posted(proxy: SlackProxy, message: Message) -> MessageRef:
-    channel = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api), FixedClock())
+    channel = Slack(SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api, timeout=60.0), FixedClock())
     outcome = await channel.deliver(message)
     await channel.close()
     assert isinstance(outcome, Done)

@@ -40,7 +40,7 @@ class Child:
 class Supervisor:
     """Runs children until `stop` is called; `grace` seconds between asking one to end and ending it."""
 
-    grace: float = 10.0
+    grace: float = 20.0
     children: list[Child] = field(default_factory=list)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
