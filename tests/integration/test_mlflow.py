@@ -17,7 +17,7 @@ from tests.servers.mlflow import mlflow
 
 __all__ = ["mlflow"]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 async def post(server, path, body):

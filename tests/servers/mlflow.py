@@ -13,7 +13,7 @@ import pytest
 from tests.servers.ports import free_port
 
 PYTHON = Path(__file__).parents[2] / ".tools" / "mlflow" / "bin" / "python"
-PATIENCE = 240.0
+PATIENCE = 600.0
 """Seconds it may take to begin: it makes its database first."""
 
 
