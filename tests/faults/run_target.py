@@ -9,7 +9,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -32,6 +32,7 @@ class Target:
 
     def __init__(self) -> None:
         self.port = 0
+        self.before_answer: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self.reset([])
 
@@ -137,6 +138,7 @@ def serving() -> Iterator[Target]:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             status, answer = target.answer(self.command, self.path, self.headers, body)
+            target.before_answer()
             text = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(text)))
