@@ -125,9 +125,9 @@ def test_guards_say_whether_they_would_let_it_pass_now(house):
     said = house("runbook", "rehearse", "route-to-fallback", *SERVICE, "--incident", incident.id, "--as", "ann")
     for expected in (
         "stops  lock",
-        "stops  stop_if     stop_if holds: runs_active > 0",
-        "stops  budget      1 of 1 runs",
-        "asks   approval    one of ",
+        "stops  stop_if      stop_if holds: runs_active > 0",
+        "stops  budget       1 of 1 runs",
+        "asks   approval     one of ",
     ):
         assert expected in said.out
     assert "ann" not in said.out.partition("one of ")[2].splitlines()[0]

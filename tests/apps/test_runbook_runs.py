@@ -61,7 +61,7 @@ def test_a_runbook_whose_review_ran_out_asks_before_it_starts(house):
     assert document["status"] == "waiting"
     assert "its review of 2020-01-01 is overdue by " in document["allowed_by"]
     rehearsed = house("runbook", "rehearse", "route-back", *SERVICE).out
-    assert "asks   review      its review of 2020-01-01 is overdue by " in rehearsed
+    assert "asks   review       its review of 2020-01-01 is overdue by " in rehearsed
     assert "route-back: its review of 2020-01-01 is overdue" in house("doctor").out
 
 

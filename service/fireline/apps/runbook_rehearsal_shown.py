@@ -58,7 +58,7 @@ def _holds_unknown(rehearsal: "Rehearsal") -> bool:
 
 def _tell_guard(guard: "Guard") -> None:
     mark, style = _MARKS[guard.passes]
-    out().print(Text(f"  {mark:<7}", style=style) + Text(f"{guard.name:<12}") + Text(harmless(guard.why)))
+    out().print(Text(f"  {mark:<7}", style=style) + Text(f"{guard.name:<13}") + Text(harmless(guard.why)))
 
 
 def _tell_step(number: int, step: StepRun, entry: Step | None, rehearsal: "Rehearsal") -> None:
