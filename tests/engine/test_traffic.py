@@ -76,6 +76,17 @@ def test_what_was_seen_counts_for_a_minute_also_when_nothing_comes_any_more(stor
     assert rates(store, NOW + FRESH + 1) == {}
 
 
+def test_the_most_of_a_minute_counts_because_who_breaks_down_is_asked_less_and_less(store):
+    seen = Seen()
+    for second, samples in enumerate((900, 600, 90)):
+        seen.heard([answer("a", samples, NOW + second)])
+        tell(store, seen, NOW + second)
+    assert rates(store, NOW + 2) == {"a": 100.0}
+    seen.heard([answer("a", 90, NOW + 55)])
+    tell(store, seen, NOW + 55)
+    assert rates(store, NOW + 55) == {"a": 10.0}
+
+
 def test_a_partition_that_moved_to_another_worker_is_not_counted_twice(store):
     one, two = Seen(), Seen()
     one.heard([answer("a", 900)])

@@ -31,8 +31,15 @@ def _read(body: Mapping[str, object]) -> Iterable[Told]:
             yield str(name), float(row[0]), float(row[1])
 
 
+RENEWED = 50.0
+"""Seconds after which the most that was seen gives way to what is seen now."""
+
+
 class Seen:
-    """The requests that one worker saw lately: the latest figure of each service, with its time."""
+    """The requests that one worker saw lately: the most of each service within a minute, with its time.
+
+    The most and not the last: the requests of a service that breaks down are fewer and fewer, and what it needs is not.
+    """
 
     def __init__(self) -> None:
         self._rates: dict[str, tuple[float, float]] = {}
@@ -43,15 +50,20 @@ class Seen:
         return [*watches, own] if behind < LAGS else [*watches]
 
     def heard(self, answers: Iterable[WatchAnswer]) -> list[WatchAnswer]:
-        """The answers for others; those for us are remembered. No event in the window is not known to be none."""
+        """The answers for others; those for us are remembered. No event in the window: nothing is known, not zero."""
         others: list[WatchAnswer] = []
         for answer in answers:
             if answer.watch != FACTS:
                 others.append(answer)
             elif answer.samples:
                 rate = per_second(answer.samples, answer.at - answer.behind)
-                self._rates[answer.entity.partition("=")[2]] = round(rate, 3), answer.at
+                self._note(answer.entity.partition("=")[2], round(rate, 3), answer.at)
         return others
+
+    def _note(self, name: str, rate: float, at: float) -> None:
+        most, since = self._rates.get(name, (0.0, at))
+        if rate >= most or at - since >= RENEWED:
+            self._rates[name] = rate, at
 
     @property
     def known(self) -> bool:
