@@ -149,7 +149,7 @@ async def fetch():
 
 def throttled(w, limiter, fetch, verdict):
     w.verdicts = {"fraud_errors": verdict}
-    given = {"rule": "fraud_errors", "caller": "acme", "limiter": limiter.url, "lease": "10m", **QUICK}
+    given = {"rule": "fraud_errors", "tenant": "acme", "limiter": limiter.url, "lease": "10m", **QUICK}
     return wanted(w, "throttle-spender", fetch=fetch, **given)
 
 
