@@ -1,7 +1,7 @@
 """Capacity: what is reported is never more than what a target declares, whatever is asked for in which order."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fireline.domain import capacity, traffic
@@ -105,16 +105,17 @@ rates = st.floats(0.1, 3000.0)
 @st.composite
 def houses(draw) -> Catalog:
     names = [f"s{number}" for number in range(draw(st.integers(2, 5)))]
-    limit = draw(st.floats(1.0, 3000.0))
+    limit = draw(st.none() | st.floats(1.0, 3000.0))
     some = st.none() | st.floats(1.0, 3000.0)
     return house(*(service(n, pool=draw(st.sampled_from(["", "small"])), own=draw(some), limit=limit) for n in names))
 
 
+@settings(deadline=None)
 @given(houses(), st.data())
 def test_when_all_is_reported_no_place_ever_gets_more_than_its_capacity(catalog, data):
     known = {name: data.draw(rates) for name in catalog.services}
     routes: dict[str, dict[str, int]] = {}
-    for _ in range(data.draw(st.integers(1, 12))):
+    for _ in range(data.draw(st.integers(1, 8))):
         chosen = catalog.services[data.draw(st.sampled_from(sorted(catalog.services)))]
         wanted, state = data.draw(weights), Traffic(known, dict(routes))
         if data.draw(st.booleans()):
@@ -131,6 +132,7 @@ def test_when_all_is_reported_no_place_ever_gets_more_than_its_capacity(catalog,
                     assert not silent
 
 
+@settings(deadline=None)
 @given(houses(), st.data())
 def test_as_much_as_fits_is_never_less_than_another_share_of_the_same_way_that_fits(catalog, data):
     chosen = next(iter(catalog.services.values()))
@@ -138,3 +140,15 @@ def test_as_much_as_fits_is_never_less_than_another_share_of_the_same_way_that_f
     found = capacity.fitting(catalog, chosen, AWAY, known)
     moved = 0 if found is None else found.get("fallback", 0)
     assert moved == 100 or capacity.room(catalog, chosen, {"primary": 99 - moved, "fallback": moved + 1}, known).against
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_requests_are_counted_exactly_where_a_target_has_a_place(data):
+    catalog = data.draw(houses())
+    placed = {
+        each.id
+        for each in catalog.services.values()
+        if any(capacity.place_of(catalog, each, target.name) for target in each.targets)
+    }
+    assert {each.id for each in capacity.measured(catalog)} == placed

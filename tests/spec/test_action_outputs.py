@@ -1,7 +1,10 @@
 """What built-in actions give has a type: an `if` that mixes them up is told at load, at its place."""
 
+import json
+
 import pytest
 
+from fireline.apps.action_listing import actions
 from fireline.apps.bootstrap import plugins
 from fireline.spec.loading import UnreadableRunbook, read_runbook
 
@@ -66,3 +69,11 @@ def test_what_a_step_says_itself_goes_before_what_its_action_says():
     own = BOOK.replace('{{url: "https://a.example"}}', '{{url: "https://a.example"}}, outputs: {{json: int}}')
     with pytest.raises(UnreadableRunbook, match=r"`steps\.get\.json` is a number"):
         read_runbook(own.format(condition="steps.get.json == 'x'"), plugins())
+
+
+def test_the_list_of_actions_shows_types(capsys):
+    assert actions("route.get", as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["outputs"]["on_fallback"] == {"type": "bool", "what": "whether a lease is in force"}
+    assert actions("route.get", as_json=False) == 0
+    assert "mapping" in capsys.readouterr().out

@@ -8,7 +8,7 @@ measured at its new place yet, counts from then on. That bars the stampede, in w
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fireline.domain.catalog import Catalog, Service, Target
+from fireline.domain.catalog import Catalog, Service
 from fireline.domain.routes import Weights
 from fireline.domain.routing import blend, clean
 
@@ -64,12 +64,10 @@ def place_of(catalog: Catalog, service: Service, target: str) -> Place | None:
 
 
 def measured(catalog: Catalog) -> tuple[Service, ...]:
-    """The services whose traffic matters, because a target of theirs declares what it can take."""
-    return tuple(s for s in catalog.services.values() if any(_limited(catalog, s, t) for t in s.targets))
-
-
-def _limited(catalog: Catalog, service: Service, target: Target) -> bool:
-    return place_of(catalog, service, target.name) is not None
+    """The services whose traffic matters, because a target of theirs, or its pool, declares what it can take."""
+    services = catalog.services.values()
+    pools = {t.pool for s in services for t in s.targets if t.pool and t.capacity is not None}
+    return tuple(s for s in services if any(t.pool in pools if t.pool else t.capacity is not None for t in s.targets))
 
 
 def places(catalog: Catalog, service: Service, weights: Weights) -> dict[str, Place]:
