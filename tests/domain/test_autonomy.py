@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fireline.domain.autonomy import allowed
 from fireline.domain.autonomy_table import BUILT_IN, Case, Reach, Record, Row, covers, row_for
-from fireline.domain.runbooks import Autonomy, RunStatus
+from fireline.domain.runbooks import Autonomy, Oscillation, RunStatus
 from tests.engine.runs_world import runbook, shipped
 
 AT_WORK = datetime(2026, 11, 18, 10, 0, tzinfo=UTC).timestamp()
@@ -56,6 +56,10 @@ def test_every_row_of_the_shipped_table(row, mode, case):
     found = row_for(shipped().autonomy, case)
     assert found is not None
     assert (found[0].name, found[0].at_most.value) == (row, mode)
+
+
+def test_how_often_runs_may_undo_each_other_is_written_as_it_is_without_a_file():
+    assert shipped().oscillation == Oscillation() == Oscillation(3, 3600.0)
 
 
 def test_no_row_was_forgotten():
