@@ -24,7 +24,7 @@ OUTER = """\
 name: outer
 owner: payments-ml
 start: {mode: auto}
-inputs: {first: {type: string}, second: {type: string}, time: {type: string, default: 10s}}
+inputs: {first: {type: string}, second: {type: string}, time: {type: string, default: 2s}}
 steps:
 - {id: one, uses: runbook.run, with: {runbook: inner, inputs: {to: "{{ inputs.first }}"}}}
 - {id: pause, uses: wait, with: {for: "{{ inputs.time }}"}}
