@@ -106,11 +106,14 @@ def test_a_repetition_finds_the_route_as_it_is_also_when_there_is_no_room_any_mo
     seen = Seen()
     seen.heard([answer("a", 900), answer("b", 90)])
     tell(store, seen)
-    assert isinstance(move(store, "a", key="k"), Changed)
+    first = move(store, "a", key="k")
+    assert isinstance(first, Changed)
     refused = move(store, "b")
     assert isinstance(refused, Refused)
     assert "10 requests/s would come on top of 100, capacity 100" in refused.reason
-    assert move(store, "a", key="k") == Changed(move(store, "a").route, False)
+    again = move(store, "a", key="k")
+    assert again == Changed(first.route, False, notes=first.notes), "who repeats a step after a crash hears the same"
+    assert first.notes == ("small (pool s) takes 100 of 100 requests/s",)
 
 
 @pytest.mark.parametrize("fit", [False, True])

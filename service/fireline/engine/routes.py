@@ -71,7 +71,7 @@ def change_route(
         return Refused(f"there is no service {service!r} in the catalog")
     old = current(tx, known)
     if key and not tx.first_time(f"route/{key}", now):
-        return Changed(old, False)
+        return Changed(old, False, notes=_told_before(tx, key))
     ill = {name for name in unhealthy_targets(tx, known.id) if weights.get(name, 0) > old.weights.get(name, 0)}
     against = routing.preflight(known, weights, unhealthy=ill)  # less of it in stages is no way to an ill target
     if against is not None:
@@ -83,7 +83,16 @@ def change_route(
     new = routing.change(old, known, weights, by=by, reason=reason, now=now, lease_for=seconds)
     if new.version == old.version:
         return Changed(old, False)
+    if key and room.notes:
+        tx.put_fact(f"route/{key}", {"notes": [*room.notes]}, now)
     return _save(tx, old, new, incident, now, notes=room.notes)
+
+
+def _told_before(tx: Transaction, key: str) -> tuple[str, ...]:
+    """What was told of a change that is asked for again: who repeats a step hears the same."""
+    found = tx.fact(f"route/{key}")
+    notes = None if found is None else found[0].get("notes")
+    return tuple(str(note) for note in notes) if isinstance(notes, list | tuple) else ()
 
 
 def _refused(route: Route, against: str) -> Refused:
