@@ -1,6 +1,7 @@
 """Fixtures that every test may use; servers are started by the fixtures under `tests/servers/`."""
 
 import os
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -30,20 +31,36 @@ def shared_data(repository: Path) -> Path:
 
 
 ORDER = ("domain", "measures", "sources", "spec", "engine", "actions", "channels", "docs", "deploy", "apps")
-"""Fast ones first; whatever is not named here starts servers and comes last, whole stories at the very end."""
-LAST = ("stories", "adapters", "contracts", "integration", "faults", "e2e")
+"""Fast ones first; whatever is not named here starts servers and comes after them."""
+LAST = ("stories", "adapters", "contracts", "integration")
+WHOLE = ("e2e", "faults")
+"""Whole stories mostly wait: their files are spread between the others, and none is begun near the end."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run cheap tests before dear ones, so that a mistake is seen early; long ones in `make faults` alone."""
-    order = {name: place for place, name in enumerate(ORDER + LAST)}
+    order = {name: place for place, name in enumerate(ORDER + LAST + WHOLE)}
     root = Path(__file__).parent
 
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        folder = item.path.relative_to(root).parts[0]
-        return order.get(folder, len(ORDER)), item.get_closest_marker("slow") is not None
+    def folder(item: pytest.Item) -> str:
+        return item.path.relative_to(root).parts[0]
 
-    items.sort(key=place)
+    items.sort(key=lambda item: (order.get(folder(item), len(ORDER)), item.get_closest_marker("slow") is not None))
     if os.environ.get("FIRELINE_FAULTS") != "long":
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
         items[:] = [item for item in items if not item.get_closest_marker("long")]
+    whole = [item for item in items if folder(item) in WHOLE]
+    items[:] = _spread(whole, [item for item in items if folder(item) not in WHOLE])
+
+
+def _spread(some: list[pytest.Item], others: list[pytest.Item]) -> list[pytest.Item]:
+    """The files of some between files of the others, evenly over their first nine tenths."""
+    files = [list(tests) for _, tests in groupby(some, key=lambda item: item.path)]
+    spread: list[pytest.Item] = []
+    put = 0
+    for _, tests in groupby(others, key=lambda item: item.path):
+        while put < len(files) and len(spread) >= 0.9 * len(others) * put / len(files):
+            spread += files[put]
+            put += 1
+        spread += tests
+    return spread + [item for file in files[put:] for item in file]

@@ -147,11 +147,11 @@ def test_it_breaks_and_heals_by_itself_when_told_to(tmp_path, start):
         web.eventually(lambda: gateway.stats()["cycles"] and gateway.stats()["cycles"][0]["healed_at"] is not None)
 
 
-@pytest.mark.parametrize("body", [{}, [], {"features": {"amount": 1}}, {"features": {**CALM, "amount": "x"}}])
-def test_a_request_without_features_is_refused(start, body):
+def test_a_request_without_features_is_refused(start):
     gateway = start("http://127.0.0.1:9", "--rate", "0")
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        gateway.call("/score", body)
-    assert refused.value.code == 400
-    refused.value.close()
-    assert gateway.score()["target"] == "primary"
+    for body in ({}, [], {"features": {"amount": 1}}, {"features": {**CALM, "amount": "x"}}):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            gateway.call("/score", body)
+        assert refused.value.code == 400, body
+        refused.value.close()
+        assert gateway.score()["target"] == "primary", body
