@@ -1,5 +1,6 @@
 """The runbooks that come with Fireline as whole runs with real effects: the way they are meant to go, and back."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -14,6 +15,7 @@ from fireline.domain.incidents import Resolve
 from fireline.domain.rules import State
 from fireline.domain.runbooks import Autonomy, RunStatus, StepStatus
 from fireline.domain.running import step_of
+from fireline.engine.outgoing import Response
 from fireline.engine.permitting import Asked, permitted
 from fireline.engine.routes import change_route
 from tests.contracts.reach import Reach
@@ -382,17 +384,48 @@ async def test_pods_stay_when_they_help_and_go_when_they_do_not(w, verdict, stat
         assert reach.deployments.get()["spec"]["template"] == template("scorer:2")
 
 
-async def test_a_model_is_trained_anew_once_when_somebody_agrees(w):
-    asked = []
+class Pipeline:
+    """Is asked to train, and says how far it is."""
 
-    async def pipeline(request):
-        asked.append((request.method, request.json, request.headers.get("Idempotency-Key")))
-        return await Reach().fetch(request)
+    def __init__(self, *states):
+        self.states = list(states)
+        self.asked = []
 
-    wanted(w, "retrain", fetch=pipeline, pipeline="https://pipelines.example/train")
+    async def __call__(self, request):
+        if request.method == "POST":
+            self.asked.append((request.json, request.headers["Idempotency-Key"]))
+            return Response(202, {}, '{"url": "https://pipelines.example/jobs/1"}')
+        return Response(200, {}, json.dumps({"state": self.states.pop(0)}))
+
+
+async def trained(w, pipeline, said):
+    number = w.fire("fraud_errors").number
+    wanted(w, "retrain", incident=number, fetch=pipeline, pipeline="https://pipelines.example/train")
     await until_step(w, "ask")
-    assert asked == []
-    assert w.runs.approve(1, "ask", "ben", False, "not now").done
-    run = await w.drive(most=5.0)
-    assert run.status is RunStatus.SUCCEEDED, run
-    assert asked == []
+    assert pipeline.asked == [], "nobody said anything yet"
+    assert w.runs.approve(1, "ask", "ben", said).done
+    run = await w.drive(most=30.0)
+    assert run.status is RunStatus.SUCCEEDED, run.reason
+    return run
+
+
+async def test_a_model_is_trained_anew_once_when_somebody_agrees(w):
+    pipeline = Pipeline("running", "running", "done")
+    run = await trained(w, pipeline, True)
+    assert [asked for asked, _ in pipeline.asked] == [{"model": SERVICE, "reason": "drift"}]
+    assert step_of(run, "tell").status is StepStatus.DONE
+    assert step_of(run, "call").status is StepStatus.SKIPPED
+
+
+async def test_a_training_that_the_pipeline_gives_up_is_told_and_not_begun_again(w):
+    pipeline = Pipeline("running", "failed")
+    run = await trained(w, pipeline, True)
+    assert len(pipeline.asked) == 1
+    assert step_of(run, "tell").status is StepStatus.SKIPPED
+    assert any("has failed, as the pipeline says" in text for text in w.texts(1))
+
+
+async def test_a_model_is_not_trained_when_somebody_says_no(w):
+    pipeline = Pipeline()
+    await trained(w, pipeline, False)
+    assert pipeline.asked == []
