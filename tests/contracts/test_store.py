@@ -220,6 +220,16 @@ def test_a_run_is_leased_in_the_transaction_that_begins_it(store: DatabaseStore)
         assert not tx.claim_run(1, "b", 1.0, 10.0)
 
 
+def test_a_transaction_knows_whose_a_run_is(store: DatabaseStore) -> None:
+    with store.transaction() as tx:
+        tx.save_run(run(version=1), "started")
+        assert (tx.run_leased_to(1), tx.run_leased_to(2)) == (None, None)
+    assert store.claim_run(1, "a", 0.0, 10.0)
+    assert store.claim_run(1, "b", 10.0, 10.0)
+    with store.transaction() as tx:
+        assert tx.run_leased_to(1) == "b"
+
+
 def test_routes(store: DatabaseStore) -> None:
     first = Route("fraud", {"primary": 100}, 1, 1.0, "person:ann", "why")
     second = Route("fraud", {"fallback": 100}, 2, 2.0, "run:1", "slow", Lease(60.0, {"primary": 100}, "run:1"))
