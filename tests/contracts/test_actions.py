@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from fireline.actions import OPTIONS, SCHEMAS, Output, build_actions
 from fireline.apps.action_contract import mistyped
 from fireline.domain.outcomes import Done, Failed, RetryLater, Waiting
+from fireline.domain.runbooks import Autonomy, Run, RunStatus, StepRun
 from fireline.engine.outgoing import MaybeSent, NotSent, Response
 from fireline.engine.outward import StepContext
 from fireline.engine.ports import Unavailable
@@ -47,6 +48,12 @@ class Fetches:
 def w(tmp_path):
     made = world(tmp_path)
     made.fire()
+    now = made.clock.now()
+    with made.store.transaction() as tx:
+        number = tx.next_number("run")
+        step = (StepRun("step"),)
+        run = Run(number, "example", "", "", {}, 1, Autonomy.AUTO, RunStatus.RUNNING, step, now, now + 3600, version=1)
+        tx.save_run(run, "begun")
     yield made
     made.store.close()
 
