@@ -121,7 +121,7 @@ class Fireline:
             eventually("all roles run", lambda: len(self.roles()) == len(ROLES), 30)
             self._store = open_store(self.database)
             self.running.append(self)
-            eventually("each role is at work", self.at_work, 60)
+            eventually("each role is at work", self.at_work, 200)
         except BaseException:
             self.stop()
             raise

