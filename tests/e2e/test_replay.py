@@ -1,7 +1,9 @@
 """Recordings of real systems through the whole of Fireline: `fireline replay` opens incidents with owners."""
 
+import gzip
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from fireline.domain.incidents import Incident
 from tests.e2e.harness import Fireline, eventually
 
+MONTHS = 24_000
+"""Events of the first eight months of the electricity market: `price_direction_agreement` fires three times in them."""
 pytestmark = [pytest.mark.slow, pytest.mark.shared_data, pytest.mark.timeout(1800)]
 
 
@@ -17,6 +21,14 @@ def replay(fireline: Fireline, *words: str) -> str:
     done = subprocess.run(command, env=fireline.environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
+
+
+def first_months(recording: Path, home: Path) -> Path:
+    """The beginning of a recording: the model decays in it, and it is more than the broker is fed at a time."""
+    short = home / recording.name
+    with gzip.open(recording, "rb") as lines, gzip.open(short, "wb", compresslevel=1) as kept:
+        kept.writelines(islice(lines, MONTHS))
+    return short
 
 
 def owners(fireline: Fireline) -> dict[str, str]:
@@ -34,7 +46,7 @@ def test_replayed_recordings_open_incidents_that_name_their_owner(tmp_path: Path
         told = replay(fireline, latency, "--name", "ec2_request_latency")
         assert "4032 events" in told
         replay(fireline, str(nab / "cpu_utilization_asg_misconfiguration.csv"), "--name", "cpu_utilization_asg")
-        replay(fireline, str(shared_data / "elec2" / "events.ndjson.gz"))
+        replay(fireline, str(first_months(shared_data / "elec2" / "events.ndjson.gz", tmp_path)))
         wanted = {"checkout-host": "platform", "web-fleet": "platform", "price-direction": "market-ml"}
         eventually(f"incidents of {sorted(wanted)}", lambda: wanted.items() <= owners(fireline).items(), 90)
         people = {i.service: paged(i) for i in fireline.incidents()}
@@ -45,6 +57,6 @@ def test_replayed_recordings_open_incidents_that_name_their_owner(tmp_path: Path
         def all_judged() -> bool:
             with fireline.store.reading() as tx:
                 fact = tx.fact("stream")
-            return fact is not None and fact[0]["events"] == 4032 + 18050 + 81562
+            return fact is not None and fact[0]["events"] == 4032 + 18050 + MONTHS
 
         eventually("every event was judged, none lost on the way", all_judged, 120)
