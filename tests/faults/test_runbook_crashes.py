@@ -138,7 +138,7 @@ def check(w, where, verdicts):
     published = [effect for effect in w.effects(Publish) if effect.topic == "fireline.routes"]
     route = [effect.value["weights"] for effect in published]
     assert [effect.value["version"] for effect in published] == list(range(1, len(published) + 1)), where
-    assert w.route() == {"primary": 100}, where
+    assert w.route() == {"primary": 100}, (where, run.status, run.reason)
     if verdicts is WELL:
         assert run.status is RunStatus.SUCCEEDED, (where, run.reason)
         assert {s.status for s in run.steps} == {StepStatus.DONE}, where
@@ -194,7 +194,8 @@ def test_a_killed_process_is_taken_over_by_the_next(tmp_path, seed):
         try:
             assert process.stdout is not None
             process.stdout.readline()  # it drives from here on
-            process.wait(timeout=None if kills == 3 else chance.uniform(0.0, 0.4))
+            # a step whose outcome is unknown three times is given up, and all kills may hit the same
+            process.wait(timeout=None if kills == 2 else chance.uniform(0.0, 0.4))
         except subprocess.TimeoutExpired:
             kills += 1
         finally:
