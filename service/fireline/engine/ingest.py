@@ -241,9 +241,14 @@ class Ingest:
             chunk = self._chunks[batch.source] = _Chunk(start, start)
         touched: dict[_Key, None] = {}
         before = batch.newest
+        held: list[
+            Sequence[Row]
+        ] = []  # rows that wait are let go of in their order, and not plan by plan: it is faster
         for begin in group[::RUN]:
             run = slice(begin, min(begin + RUN, group.stop))
-            self._collect(batch, self._rows(batch, chunk, records[run], rows[run]))
+            held.append(self._rows(batch, chunk, records[run], rows[run]))
+            if self._collect(batch, held[-1]):
+                held.pop()
         chunk.raised = chunk.raised or batch.newest > before
         for plan in batch.touched:
             drawn = plan.take()
@@ -257,8 +262,11 @@ class Ingest:
         batch.late.clear()
         self._emit(batch, chunk, list(touched))
 
-    def _collect(self, batch: _Batch, rows: Sequence[Row]) -> None:
-        """Put every event with its plan. This loop runs once an event, hence its local names and its flat shape."""
+    def _collect(self, batch: _Batch, rows: Sequence[Row]) -> bool:
+        """Put every event with its plan; whether none is left to be drawn later.
+
+        This loop runs once an event, hence its local names and its flat shape.
+        """
         batch.newest = max(batch.newest, max(map(_at, rows), default=0.0))
         touched = batch.touched
         kind: Kind | None = None
@@ -284,6 +292,7 @@ class Ingest:
         for plan in touched:
             if len(plan.rows) >= SEVERAL:
                 plan.draw()
+        return not any(plan.rows for plan in touched)
 
     def _rows(self, batch: _Batch, chunk: _Chunk, records: Sequence[Arrived], quick: Sequence[Row | None]) -> list[Row]:
         """The events of the records that count; the others are dead letters."""

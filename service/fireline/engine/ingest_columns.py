@@ -1,8 +1,7 @@
 """Columns: what the waiting events of one label set give its measures, and the aggregates that come of it by pane.
 
-Events are decoded and drawn in small runs: a dictionary whose memory is used again while it is near the processor
-costs half of one that waits for thousands of others. What stays of an event until the end of its batch is its time
-and one value for each measure.
+Events are decoded and drawn in runs: what stays of an event until the end of its batch is its time and one value for
+each measure, and the memory of its dictionary is used again.
 """
 
 from collections import Counter
@@ -15,7 +14,7 @@ from fireline.domain.events import Kind, Row
 from fireline.domain.rules import Measure, Rule
 from fireline.domain.windows import Family, MeasureState, pane_of
 
-RUN = 1000
+RUN = 2048
 """Records that are decoded and drawn at once."""
 
 SEVERAL = 16
