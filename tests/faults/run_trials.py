@@ -34,9 +34,6 @@ NOISE = re.compile(r"@\d+\.\d+|\d{4}-\d\d-\d\dT[\d:.+Z]+|(?<=-)[0-9a-f]{9}\b|\b1
 """What differs between two runs of the same: times, and names that are made of them."""
 
 
-REMARKS = ("capacity",)
-"""Outputs that say what was seen while a route was changed: whoever finds it changed already cannot tell any more."""
-
 MIGRATING = threading.Lock()
 """Alembic migrates one database of a process at a time."""
 
@@ -256,8 +253,7 @@ class Campaign:
             run, incident = tx.run(SEEDED), tx.incident(SEEDED)
             if run is None or incident is None:
                 return {"status": "no run"}
-            gave = {s.id: {name: value for name, value in s.output.items() if name not in REMARKS} for s in run.steps}
-            steps = [[s.id, s.status.value, gave[s.id], s.error, dict(s.undo_rendered)] for s in run.steps]
+            steps = [[s.id, s.status.value, dict(s.output), s.error, dict(s.undo_rendered)] for s in run.steps]
             texts = Counter(entry.text for entry in tx.timeline(SEEDED))
             found = {
                 "status": run.status.value,
