@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from fireline.domain.outcomes import Done
 from fireline.domain.runbooks import RunStatus, StepStatus
 from fireline.engine.journal import Lease, LeaseLost
+from fireline.engine.ports import Unavailable
 from fireline.engine.runs import LEASE
 from tests.engine.respond_world import eventually
 from tests.engine.runs_world import runbook, world
@@ -150,3 +151,32 @@ async def test_what_is_written_under_a_lease_that_is_gone_is_not_written(w):
         await ours.change(1, lambda _, run: replace(run, held="too late"))
     assert w.run().held == "ours"
     assert one.runs.pause(1, "ann").done, "people need no lease"
+
+
+class Away:
+    """A store that is away when it is asked for news, for so many times."""
+
+    def __init__(self, store, times):
+        self._store, self.left = store, times
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def changed(self):
+        self.left -= 1
+        if self.left >= 0:
+            raise Unavailable("away")
+        return self._store.changed()
+
+
+async def test_a_database_that_is_away_breaks_off_nothing_that_is_being_done(w):
+    target, stop = Target(gates={"one/first": asyncio.Event()}), asyncio.Event()
+    one, _ = two(w, target)
+    one.runs._store = away = Away(w.store, 2)
+    loop = asyncio.create_task(one.runs.run(stop))
+    await eventually(lambda: target.of("one", "first") == 1 and away.left < 0, PATIENCE)
+    target.gates["one/first"].set()
+    await eventually(lambda: w.run().over, PATIENCE)
+    stop.set()
+    await loop
+    assert sorted(target.calls) == [("one", f"run-1.{step}") for step in ("first", "second")], "each once"

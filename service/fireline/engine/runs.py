@@ -263,7 +263,13 @@ class Runs:
             await asyncio.gather(*self._driving.values(), return_exceptions=True)
 
     async def _pause(self, stop: asyncio.Event) -> None:
-        """Wait until something changed, something is due, or it is time to go."""
+        """Wait until something changed, something is due, or it is time to go; a while where the database is away."""
+        try:
+            await self._news(stop)
+        except Unavailable:  # what is being done needs no database now, and goes on
+            await asyncio.sleep(POLL)
+
+    async def _news(self, stop: asyncio.Event) -> None:
         seen = await asyncio.to_thread(self._store.changed)
         while not (stop.is_set() or self._wake.is_set()):
             waits = [at - self._clock.now() for _, at in self._due.values()]
