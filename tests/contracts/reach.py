@@ -8,6 +8,7 @@ from fireline.actions import Ports
 from fireline.domain.outcomes import Done
 from fireline.domain.targets import Command, Database, Prometheus, Targets
 from fireline.engine.outgoing import Ended, Response, Rows
+from tests.actions.gateway_double import Gateway
 from tests.actions.mlflow_double import Registry
 from tests.servers.flags import Flags
 from tests.servers.kubernetes import Deployments, double, template
@@ -27,6 +28,7 @@ class Reach:
     hangs: bool = False
     done: list[object] = field(default_factory=list)
     registry: Registry = field(default_factory=lambda: Registry(9, champion="5"))
+    gateway: Gateway = field(default_factory=lambda: Gateway(stable=0.5, candidate=0.5))
     flags: Flags = field(default_factory=lambda: Flags({"new-ranker": True}))
     deployments: Deployments = field(default_factory=Deployments)
 
@@ -38,6 +40,8 @@ class Reach:
         await self._wait()
         if request.method != "GET":
             self.done.append(request.headers.get("Idempotency-Key"))
+        if "mlflow.example" in request.url and "/gateway/" in request.url:
+            return await self.gateway(request)
         if "mlflow.example" in request.url:
             return await self.registry(request)
         if "flags.example" in request.url:

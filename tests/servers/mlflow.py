@@ -15,6 +15,8 @@ from tests.servers.ports import free_port
 PYTHON = Path(__file__).parents[2] / ".tools" / "mlflow" / "bin" / "python"
 PATIENCE = 600.0
 """Seconds it may take to begin: it makes its database first."""
+KEEPS = 10
+"""Seconds for which its gateway routes by the weights that it has in memory: the least that it takes."""
 
 
 class MlflowServer:
@@ -24,15 +26,25 @@ class MlflowServer:
         self.url = f"http://127.0.0.1:{self.port}"
         command = [str(PYTHON), "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
+        command += ["--secrets-cache-ttl", str(KEEPS)]
         command += ["--default-artifact-root", str(folder / "artifacts")]
         quiet = {
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "DO_NOT_TRACK": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         }
+        loopback = {
+            "MLFLOW_GATEWAY_API_BASE_ALLOWED_SCHEMES": "http,https",
+            "MLFLOW_GATEWAY_API_BASE_ALLOW_PRIVATE_IPS": "true",
+        }
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, cwd=folder, env={**os.environ, **quiet}, start_new_session=True
+                command,
+                stdout=log,
+                stderr=log,
+                cwd=folder,
+                env={**os.environ, **quiet, **loopback},
+                start_new_session=True,
             )
 
     def wait(self) -> None:

@@ -42,6 +42,7 @@ _FILES = {
         "kubernetes.restore",
     ),
     "mlflow": ("mlflow.get_alias", "mlflow.set_alias", "mlflow.roll_back"),
+    "mlflow_gateway": ("mlflow.get_weights", "mlflow.set_weights"),
     "flags": ("flags.get", "flags.set"),
 }
 """By file, the actions that its `KINDS` describe."""

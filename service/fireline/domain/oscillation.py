@@ -55,6 +55,8 @@ def thing_of(options: Mapping[str, object], canonical: Canonical = str) -> str |
         return f"flag {named['flag']}" + (f" of {where}" if where else "")
     if "model" in named and "alias" in named:
         return f"alias {named['model']}@{named['alias']}" + (f" of {named['url']}" if "url" in named else "")
+    if "endpoint" in named:
+        return f"weights of {named['endpoint']}" + (f" of {named['url']}" if "url" in named else "")
     return f"route of {canonical(named['service'])}" if "service" in named else None
 
 
@@ -64,7 +66,7 @@ def coming_of(options: Mapping[str, object], canonical: Canonical = str) -> Comi
     if thing is None:
         return None
     to = options.get("to")
-    if thing.startswith("route"):
+    if thing.startswith(("route", "weights")):
         return Coming(thing, _weights(to)) if isinstance(to, Mapping) else None
     if thing.startswith("flag"):
         return Coming(thing, _value(options["value"])) if "value" in options else None
@@ -77,6 +79,10 @@ def coming_of(options: Mapping[str, object], canonical: Canonical = str) -> Comi
 def _weights(weights: Mapping[object, object]) -> str:
     shares = sorted((str(target), share) for target, share in weights.items() if share)
     return ", ".join(f"{target} {share} %" for target, share in shares)
+
+
+def _saved_weights(found: object) -> str:
+    return _weights(found) if isinstance(found, Mapping) else ""
 
 
 def _value(value: object) -> str:
@@ -126,6 +132,7 @@ def _before(target: str, saved: Mapping[str, object]) -> str:
         ("flag", "value", _value),
         ("alias", "version", _version),
         ("scale", "replicas", _pods),
+        ("weights", "weights", _saved_weights),
     ):
         if target.startswith(prefix) and name in saved:
             return told(saved[name])
