@@ -145,6 +145,11 @@ async def test_models_that_answer_by_one_name_are_refused_with_a_probe():
     assert isinstance(outcome, Failed)
     assert "answers cannot tell stable and other key, both are stable-model" in outcome.reason
     assert isinstance((await perform(gateway, to={"stable": 100}))[0], Done)
+    both = {"stable": 50, "other key": 50}
+    first, _ = await perform(gateway, to=both, probe={})
+    assert isinstance(first, Failed), "nobody could tell that the other answers for the first time"
+    assert isinstance((await perform(gateway, to=both))[0], Done)
+    assert isinstance((await perform(gateway, to={"stable": 90, "other key": 10}, probe={}))[0], Done)
 
 
 async def test_a_longer_name_of_a_model_is_not_taken_for_a_shorter():

@@ -74,3 +74,33 @@ async def test_an_alias_goes_back_and_forth(w):
     assert run.status is RunStatus.UNDONE, run
     assert reach.registry.aliases == {"champion": "5"}
     assert [request.json["version"] for request in reach.registry.writes] == ["4", "5"]
+
+
+WEIGHTS = """
+name: take-away
+owner: payments-ml
+start: {mode: auto}
+steps:
+  - id: away
+    uses: mlflow.set_weights
+    with: {url: "https://mlflow.example", endpoint: chat, to: {stable: 100}, settles: 10s}
+    undo:
+      uses: mlflow.set_weights
+      with: {url: "https://mlflow.example", endpoint: chat, to: "{{ steps.away.before.weights }}", settles: 10s}
+  - id: no
+    uses: flags.get
+    with: {backend: unleash, url: "https://flags.example", flag: not-there}
+    on_failure: undo
+"""
+
+
+async def test_gateway_weights_come_back_when_a_later_step_fails(w):
+    reach = Reach()
+    w.actions.update(build_actions(reach.ports(w)))
+    w.runs = w.build()
+    w.want(runbook(WEIGHTS), person="ann")
+    run = await w.drive(most=10.0)
+    assert run.status is RunStatus.UNDONE, (run.reason, run.steps)
+    assert reach.gateway.weights == {"stable": 50, "candidate": 50}
+    assert len(reach.gateway.updates) == 2
+    assert [line for line in w.journal() if "servers may route by the weights before for 13 s more" in line]

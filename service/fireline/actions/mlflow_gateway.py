@@ -329,10 +329,11 @@ def _against(there: Endpoint, options: SetOptions) -> str:
 
 
 def _alike(there: Endpoint, options: SetOptions) -> str:
-    """Why answers could not tell models with a share from models without."""
+    """Why answers could not tell models that matter from others: those that lose all their share, or get their first."""
     for model in there.primary:
         names = there.named(_called(model))
-        if len({bool(options.to.get(name)) for name in names}) > 1:
+        moves = {(bool(options.to.get(name)), bool(there.weights[name])) for name in names}
+        if len(names) > 1 and (len({has for has, _ in moves}) > 1 or (True, False) in moves):
             return f"answers cannot tell {' and '.join(names)}, both are {_called(model)}: leave `probe` out"
     return ""
 
