@@ -329,7 +329,7 @@ def _against(there: Endpoint, options: SetOptions) -> str:
 
 
 def _alike(there: Endpoint, options: SetOptions) -> str:
-    """Why answers could not tell models that matter from others: those that lose all their share, or get their first."""
+    """Why answers could not tell models that matter from others: what loses all its share, or gets its first."""
     for model in there.primary:
         names = there.named(_called(model))
         moves = {(bool(options.to.get(name)), bool(there.weights[name])) for name in names}
