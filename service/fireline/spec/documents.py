@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import yaml
@@ -124,9 +125,16 @@ def read_document(file: str, content: bytes) -> Document:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return Document(file, "", None, (_undecodable(content, error.start),))
+    root, faults = _composed(text)
+    return Document(file, text, root, faults)
+
+
+@lru_cache(128)
+def _composed(text: str) -> tuple[Node | None, tuple[Fault, ...]]:
+    """The tree of a text; kept, as of many files that are read anew few have changed."""
     composer = _Composer()
     root = composer.compose(text)
-    return Document(file, text, root, tuple(composer.faults))
+    return root, tuple(composer.faults)
 
 
 def _undecodable(content: bytes, start: int) -> Fault:

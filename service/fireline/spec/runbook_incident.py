@@ -4,7 +4,8 @@ A runbook says `start: {needs_incident: true}`, or its templates know what to sa
 left out: without an incident they are inputs that must be given, which a start tells.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from jinja2 import nodes
 
@@ -58,8 +59,11 @@ def _condition(document: Document, path: Path, text: str, findings: Findings) ->
         findings.warning(document, path, message, hint, code=codes.MISSING)
 
 
-def unguarded(text: str) -> list[str]:
+@lru_cache(4_096)
+def unguarded(text: str) -> Sequence[str]:
     """What a text's places name of the incident without asking whether there is one: `incident.title`."""
+    if INCIDENT not in text:
+        return []
     try:
         found = [name for node in expressions(text) for name in _named(node)]
     except SyntaxFault:
