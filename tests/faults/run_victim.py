@@ -32,6 +32,7 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.adapters.http import SafeFetch
 from fireline.apps.runbook_mocks import UNTIL, Script
 from fireline.apps.runbook_playing import play
+from fireline.domain.catalog import Catalog
 from fireline.domain.configuration import Configuration
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
 from fireline.domain.runbook_tests import UNDO, Ends, Mock, RunbookTest
@@ -41,7 +42,7 @@ from fireline.engine import approvals
 from fireline.engine.clusters import Refusal
 from fireline.engine.outgoing import Request, Response
 from fireline.engine.starting import Wanted
-from tests.engine.runs_world import Fixed, World, shipped
+from tests.engine.runs_world import SERVICE, Fixed, World, shipped
 from tests.faults.run_target import GENERIC
 
 LEASE = 0.3
@@ -336,7 +337,16 @@ def case(trial: Mapping[str, Any]) -> tuple[Runbook, RunbookTest, Configuration]
     """The runbook and its test; the table of autonomy lets each runbook do what it says itself."""
     configuration = replace(shipped(), autonomy=())
     book = configuration.runbooks[trial["book"]]
-    return book, book.tests[trial["test"]], configuration
+    test = book.tests[trial["test"]]
+    return book, test, replace(configuration, catalog=_with_services(configuration.catalog, test))
+
+
+def _with_services(catalog: Catalog, test: RunbookTest) -> Catalog:
+    """The catalog, with those that only a test names: what mocks put up with, real actions do not."""
+    named = test.inputs.get("services")
+    given = map(str, named) if isinstance(named, list | tuple) else ()
+    more = {name: replace(catalog.services[SERVICE], id=name) for name in given if name not in catalog.services}
+    return replace(catalog, services={**catalog.services, **more})
 
 
 def _child(trial: Mapping[str, Any], board: Board, at: int | None) -> None:
