@@ -282,12 +282,19 @@ class Responder:
         assert started.run is not None, started.reason
         for _ in range(TURNS):
             self._judged()
+            self._overdue(self.w.run(SEEDED))
             due = await self.w.runs.run_once()
             run = self.w.run(SEEDED)
             if run.over:
                 return await self.fetch._fetch.close()
             self._pass_time(run, due)
         raise AssertionError(f"not over after {TURNS} looks: {self.w.run(SEEDED)}")
+
+    def _overdue(self, run: Run) -> None:
+        """A person who aborts waits for no responder: it is done before anybody drives on."""
+        for at, step, mock in [] if run.over else list(self._people(run)):
+            if mock is None and at <= self.w.clock.now():
+                self._act(run, step, mock)
 
     def _judged(self) -> None:
         """Whoever judges rules finds everything well."""
