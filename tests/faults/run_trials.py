@@ -19,10 +19,10 @@ from fireline.actions.mlflow import AliasOptions, fact_key
 from fireline.adapters.clock import FakeClock
 from fireline.adapters.database import DatabaseStore, open_store
 from fireline.apps.runbook_playing import play
+from fireline.apps.runbook_stage import signal_of
 from fireline.domain.configuration import Configuration
 from fireline.domain.incidents import SignalArrived
 from fireline.domain.routes import Route
-from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.runbook_tests import TestedIncident
 from fireline.domain.runbooks import RunStatus
 from fireline.engine.respond import Responder
@@ -215,7 +215,9 @@ class Campaign:
         told = test.incident or TestedIncident(
             str(given.get("service", "fraud-scoring")), "outage", str(given.get("rule", "fraud_latency"))
         )
-        Responder(store, Fixed(configuration), self._clock, None).handle(SignalArrived(_signal(told, self._clock)))
+        Responder(store, Fixed(configuration), self._clock, None).handle(
+            SignalArrived(signal_of(told, self._clock.now()))
+        )
         with store.transaction() as tx:
             for name, options in steps:
                 outputs = [
@@ -285,23 +287,6 @@ def _like(whole: dict[str, Any], found: dict[str, Any]) -> bool:
     free = {one[0] for one, other in pairs if looked(one) or looked(other)}
     one, other = ({**end, "steps": [s for s in end.get("steps", ()) if s[0] not in free]} for end in (whole, found))
     return one == other
-
-
-def _signal(told: TestedIncident, clock: FakeClock) -> Signal:
-    now = clock.now()
-    return Signal(
-        id="campaign",
-        rule=told.rule,
-        entity=tuple(sorted({"service": told.service, **told.labels}.items())),
-        service=told.service,
-        state=State.FIRING,
-        severity=told.severity,
-        at=now,
-        started=now,
-        episode=now,
-        summary=told.summary or f"{told.rule} of {told.service}",
-        evidence=Evidence({}, 1, now, now, "", "it is a trial"),
-    )
 
 
 def _differences(whole: Mapping[str, Any], found: Mapping[str, Any]) -> str:

@@ -5,19 +5,19 @@ done about it, and whether it is mitigated, which is so when nothing of it fires
 templates call `incident` is the incident as the run found it when it began; this is the incident as it is now.
 
 With `until: mitigated` it looks again until that is so, and goes on after `within` in any case: `mitigated` says which
-of the two it was. With `next_in`, `next` is the wall time in UTC at which the next update is due. It changes nothing,
-and a run without an incident has none to read, and fails.
+of the two it was. With `next_in`, `next` is the wall time in UTC at which the next update is due; times of another day
+have their day. It changes nothing, and a run without an incident has none to read, and fails.
 """
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import Field
 
 from fireline.actions.schema import ActionKind, Options, Output, Ports, away
 from fireline.domain.catalog import Catalog
+from fireline.domain.durations import wall_time
 from fireline.domain.incidents import Incident
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.engine.hearing import standing_for
@@ -82,7 +82,7 @@ class IncidentGet:
                 return None
             incident = standing_for(tx, found)
             impact = _impact(tx, incident, catalog)
-        due = "" if options.next_in is None else _wall(context.now + options.next_in)
+        due = "" if options.next_in is None else wall_time(context.now + options.next_in, context.now)
         return {**_told(incident, catalog, context), "impact": impact, "next": due}
 
 
@@ -98,7 +98,7 @@ def _told(incident: Incident, catalog: Catalog, context: StepContext) -> dict[st
         "taken_by": (incident.acknowledged_by or "") if person is None else person.name,
         "mitigated": over or not incident.firing,
         "over": over,
-        "since": _wall(incident.began or incident.started),
+        "since": wall_time(incident.began or incident.started, context.now),
         "done": _done(incident, context.run),
     }
 
@@ -117,10 +117,6 @@ def _done(incident: Incident, own: int) -> str:
     runs = [f"{ref.runbook} {ref.status.replace('_', ' ')}" for ref in incident.runs.values() if ref.id != own]
     held = [f"{service} is on its fallback" for service in incident.leases]
     return "; ".join((*runs, *held)) or "nothing by a runbook so far"
-
-
-def _wall(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%H:%M} UTC"
 
 
 _OUTPUTS = {

@@ -77,24 +77,26 @@ class Stage:
 
     def incident(self, told: TestedIncident) -> int | None:
         """Open an incident as a signal would; its number."""
-        now = self.clock.now()
-        entity = {"service": told.service, **told.labels}
-        signal = Signal(
-            id="test",
-            rule=told.rule,
-            entity=tuple(sorted(entity.items())),
-            service=told.service,
-            state=State.FIRING,
-            severity=told.severity,
-            at=now,
-            started=now,
-            episode=now,
-            summary=told.summary or f"{told.rule} of {told.service}",
-            evidence=Evidence({}, 1, now, now, "", "it is a test"),
-        )
-        opened = self.responder.handle(SignalArrived(signal)).incident
+        opened = self.responder.handle(SignalArrived(signal_of(told, self.clock.now()))).incident
         return None if opened is None else opened.number
 
     def close(self) -> None:
         """Forget everything."""
         self.store.close()
+
+
+def signal_of(told: TestedIncident, at: float) -> Signal:
+    """The signal that opens the incident of a test, `at` in seconds since the epoch."""
+    return Signal(
+        id="test",
+        rule=told.rule,
+        entity=tuple(sorted({"service": told.service, **told.labels}.items())),
+        service=told.service,
+        state=State.FIRING,
+        severity=told.severity,
+        at=at,
+        started=at,
+        episode=at,
+        summary=told.summary or f"{told.rule} of {told.service}",
+        evidence=Evidence({}, 1, at, at, "", "it is a test"),
+    )

@@ -6,8 +6,9 @@ approved it, one person has refused it, or its time is over; from then on nothin
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from enum import StrEnum
+
+from fireline.domain.durations import wall_time
 
 OWNER = "owner"
 """The team that answers for the incident (or the runbook), the owner of its service, and the service's backup."""
@@ -157,7 +158,7 @@ def voted(asking: Asking, vote: Vote, people: People) -> Asking | str:
     """The question after a person's word; a text, for that person, when it changes nothing and why."""
     standing = asking.standing(vote.at)
     if standing is Standing.EXPIRED:
-        return f"Too late: it expired at {clock(asking.until, vote.at)}; {tally(asking, people)}."
+        return f"Too late: it expired at {wall_time(asking.until, vote.at)}; {tally(asking, people)}."
     if standing is not Standing.OPEN:
         return ended(asking, people, vote.person, vote.at)
     if vote.person not in people.may:
@@ -166,7 +167,7 @@ def voted(asking: Asking, vote: Vote, people: People) -> Asking | str:
         return "You asked for this run yourself: somebody else has to approve it."
     before = next((each for each in asking.votes if each.person == vote.person), None)
     if before is not None and vote.approved:
-        when = clock(before.at, vote.at)
+        when = wall_time(before.at, vote.at)
         return f"You have approved it already, at {when}, and that counts once: {tally(asking, people)}."
     return replace(asking, votes=(*asking.votes, vote))
 
@@ -177,19 +178,13 @@ def ended(asking: Asking, people: People, person: str, now: float) -> str:
     if refused is not None:
         because = f": {refused.reason}" if refused.reason else ""
         who = "you" if refused.person == person else people.name(refused.person)
-        return f"Already rejected by {who} at {clock(refused.at, now)}{because}."
+        return f"Already rejected by {who} at {wall_time(refused.at, now)}{because}."
     last = asking.votes[-1]
     each = ("you" if name == person else people.name(name) for name in asking.approved_by)
-    return f"Already approved by {', '.join(each)} at {clock(last.at, now)}."
+    return f"Already approved by {', '.join(each)} at {wall_time(last.at, now)}."
 
 
 def tally(asking: Asking, people: People) -> str:
     """How many of how many have approved, and who: `1 of 2 have approved (Ben)`."""
     who = f" ({people.named(asking.approved_by)})" if asking.approved_by else ""
     return f"{len(asking.approved_by)} of {asking.terms.count} have approved{who}"
-
-
-def clock(at: float, now: float) -> str:
-    """A moment as it is told to people who may be anywhere: `14:05 UTC`."""
-    there, here = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
-    return f"{there:%H:%M} UTC" if there.date() == here.date() else f"{there:%a %d %b %H:%M} UTC"

@@ -1,6 +1,7 @@
-"""Durations as people write them: `30s`, `2m`, `1h30m`, `7d`; inside they are seconds."""
+"""Durations and moments as people write them: `30s`, `2m`, `1h30m`, `14:05 UTC`; inside they are seconds."""
 
 import re
+from datetime import UTC, datetime
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
@@ -46,3 +47,9 @@ def spelled(duration: float) -> str:
     whole = int(duration / size + 1e-9)
     rest = round(duration - whole * size, 3)
     return f"{whole}{unit}" + (written(rest) if rest else "")
+
+
+def wall_time(at: float, now: float) -> str:
+    """A moment, in seconds since the epoch, for people anywhere: `14:05 UTC`, on other days `Fri 20 Nov 14:05 UTC`."""
+    there, here = datetime.fromtimestamp(at, UTC), datetime.fromtimestamp(now, UTC)
+    return f"{there:%H:%M} UTC" if there.date() == here.date() else f"{there:%a %d %b %H:%M} UTC"

@@ -15,13 +15,13 @@ from fireline.domain.approving import (
     People,
     Standing,
     Vote,
-    clock,
     ended,
     read,
     tally,
     voted,
 )
 from fireline.domain.catalog import Catalog
+from fireline.domain.durations import wall_time
 from fireline.domain.effects import AskApproval
 from fireline.domain.incidents import Incident
 from fireline.domain.runbooks import Run, RunStatus, StepRun, StepStatus
@@ -276,7 +276,7 @@ def _heard(run: Run, step: str, given: Answer, asking: Asking, people: People) -
             verb = "approved" if standing is Standing.APPROVED else "rejected"
             reply = Reply(f"{what} {verb}.", done=True)
         case _:
-            until = clock(asking.until, given.at)
+            until = wall_time(asking.until, given.at)
             reply = Reply(f"Counted for {what.lower()}: {tally(asking, people)}. It expires at {until}.", done=True)
             if step == START:
                 return replace(run, asking=kept), reply
@@ -314,7 +314,7 @@ def _start_late(run: Run, asking: Asking, given: Answer, people: People) -> Repl
     decided = asking.standing(given.at) in (Standing.APPROVED, Standing.REFUSED)
     said = f"{ended(asking, people, given.person, given.at)} " if decided else ""
     if run.over:
-        when = "" if run.ended_at is None else f" since {clock(run.ended_at, given.at)}"
+        when = "" if run.ended_at is None else f" since {wall_time(run.ended_at, given.at)}"
         return Reply(f"{said}Too late: run {run.id} is over{when} ({run.status.value}: {run.reason}).")
     if run.status is not RunStatus.WAITING or run.approved_by:
         return Reply(said.strip() or f"Already decided: {run.allowed_by or run.status.value}.")
@@ -324,10 +324,10 @@ def _start_late(run: Run, asking: Asking, given: Answer, people: People) -> Repl
 def _not_asking(run: Run, step: StepRun, now: float) -> Reply | None:
     if step.status in (StepStatus.DONE, StepStatus.FAILED, StepStatus.SKIPPED):
         verdict = step.output.get("summary") or step.output.get("reason") or step.error or step.status.value
-        when = "" if step.ended_at is None else f" since {clock(step.ended_at, now)}"
+        when = "" if step.ended_at is None else f" since {wall_time(step.ended_at, now)}"
         return Reply(f"Too late: {step.id} is {step.status.value} already{when} ({verdict}).")
     if run.over:
-        when = "" if run.ended_at is None else f" since {clock(run.ended_at, now)}"
+        when = "" if run.ended_at is None else f" since {wall_time(run.ended_at, now)}"
         return Reply(f"Too late: run {run.id} is over{when} ({run.status.value}: {run.reason}).")
     if ASKED not in step.memory:
         return Reply(f"Step {step.id} of run {run.id} is not waiting for an answer.")
@@ -337,7 +337,7 @@ def _not_asking(run: Run, step: StepRun, now: float) -> Reply | None:
 def _already(step: StepRun, given: Mapping[str, object], now: Answer, people: People) -> Reply:
     verb = "filled in" if "values" in given else "approved" if given.get("approved") else "rejected"
     at = given.get("at", step.ended_at)
-    when = f" at {clock(float(at), now.at)}" if isinstance(at, (int, float)) else ""
+    when = f" at {wall_time(float(at), now.at)}" if isinstance(at, (int, float)) else ""
     each = str(given.get("by", "")).split(", ")
     who = ", ".join("you" if person == now.person else people.name(person) for person in each)
     return Reply(f"Already {verb} by {who}{when}.")

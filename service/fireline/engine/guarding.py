@@ -10,16 +10,13 @@ from fireline.domain.configuration import Configuration
 from fireline.domain.oscillation import Coming, Move, coming_of, history, moves_of, swinging
 from fireline.domain.runbooks import Oscillation, Run, Runbook
 from fireline.engine.foreseeing import Foreseen
-from fireline.engine.inner_guards import spent
+from fireline.engine.inner_guards import LOOKED_AT, spent
 from fireline.engine.ports import Transaction
 from fireline.engine.reaching import Canonical, planned, width
 
 BUDGET, COOLDOWN, OSCILLATION, BLAST_RADIUS = "budget", "cooldown", "oscillation", "blast_radius"
 OVERRULABLE = (BUDGET, COOLDOWN, OSCILLATION, BLAST_RADIUS)
 """The guards that a person may overrule, by the names they have in runbooks."""
-
-LOOKED_AT = 200
-"""How many runs are looked back at."""
 
 LONGEST = 86_400.0
 """Seconds that a run may have gone on before it moved something in the time that counts."""

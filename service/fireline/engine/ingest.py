@@ -241,9 +241,7 @@ class Ingest:
             chunk = self._chunks[batch.source] = _Chunk(start, start)
         touched: dict[_Key, None] = {}
         before = batch.newest
-        held: list[
-            Sequence[Row]
-        ] = []  # rows that wait are let go of in their order, and not plan by plan: it is faster
+        held: list[Sequence[Row]] = []  # so that rows are let go of in their order, not plan by plan: it is faster
         for begin in group[::RUN]:
             run = slice(begin, min(begin + RUN, group.stop))
             held.append(self._rows(batch, chunk, records[run], rows[run]))

@@ -8,11 +8,11 @@ import json
 from collections.abc import Sequence
 
 from fireline.domain.approving import Asking, People, Standing
-from fireline.domain.approving import clock as approving_clock
 from fireline.domain.deciding_acknowledging import counted
 from fireline.domain.deciding_silences import silenced_by
 from fireline.domain.deciding_words import labels, span, times, wall, why_you
 from fireline.domain.deciding_world import World
+from fireline.domain.durations import wall_time
 from fireline.domain.effects import AskApproval, Tell
 from fireline.domain.incident_records import Role
 from fireline.domain.incidents import Incident, Page, PageStatus, Status
@@ -101,7 +101,7 @@ def standing_of(asking: Asking, people: People, now: float) -> tuple[tuple[str, 
         others = sorted(people.may - set(asking.approved_by))
         more = f" and {len(others) - MOST_SIGNALS} more" if len(others) > MOST_SIGNALS else ""
         fields.append(("May approve", people.named(others[:MOST_SIGNALS]) + more))
-        fields.append(("Expires", approving_clock(asking.until, now) + (" (escalated)" if asking.escalated else "")))
+        fields.append(("Expires", wall_time(asking.until, now) + (" (escalated)" if asking.escalated else "")))
     return tuple(fields)
 
 
