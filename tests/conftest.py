@@ -5,10 +5,12 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("brief", max_examples=40)
-settings.load_profile("default" if os.environ.get("FIRELINE_FAULTS") == "long" else "brief")
+# A property says what is so, not how soon: an example may wait behind whatever else the machine does.
+settings.register_profile("whole", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("brief", settings.get_profile("whole"), max_examples=40)
+settings.load_profile("whole" if os.environ.get("FIRELINE_FAULTS") == "long" else "brief")
 SERVERS = ("last_words", "kafka", "kafka_secure", "postgres", "slack")
 pytest_plugins = [
     f"tests.servers.{name}" for name in SERVERS if (Path(__file__).parent / "servers" / f"{name}.py").exists()

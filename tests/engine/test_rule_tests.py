@@ -316,7 +316,7 @@ EVENTS = st.fixed_dictionaries(
 ).map(lambda event: {"fields": {}, **event})
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     events=st.lists(EVENTS, max_size=5),
     at=st.sampled_from(["0s", "1s", "10m", "400d"]),
