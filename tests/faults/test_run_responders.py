@@ -20,7 +20,7 @@ from fireline.adapters.database import DatabaseStore, open_store
 from fireline.domain.runbooks import Run, RunStatus
 from fireline.engine.ports import Unavailable
 from fireline.engine.starting import Wanted
-from tests.faults.run_racers import KEYS, book, racing, responder, workshop
+from tests.faults.run_racers import KEYS, Racers, book, racing, responder, workshop
 from tests.faults.run_target import Target, serving
 from tests.servers.postgres import running_postgres
 
@@ -56,7 +56,7 @@ def ask(store: DatabaseStore, many: int) -> None:
         assert w.runs.request(wanted).run is not None
 
 
-def until_over(store: DatabaseStore, many: int, meanwhile: Callable[[], None] = lambda: None) -> list[Run]:
+def until_over(store: DatabaseStore, many: int) -> list[Run]:
     """All runs, once they are over. A database that is away is waited for."""
     end = time.monotonic() + PATIENCE
     runs: list[Run] = []
@@ -68,7 +68,6 @@ def until_over(store: DatabaseStore, many: int, meanwhile: Callable[[], None] = 
             runs = []
         if len(runs) == many and all(run.over for run in runs):
             return runs
-        meanwhile()
         time.sleep(0.05)
     raise AssertionError([(run.id, run.status.value, [s.status.value for s in run.steps]) for run in runs])
 
@@ -82,26 +81,39 @@ def check(store: DatabaseStore, target: Target, runs: list[Run]) -> None:
             assert tx.lock_holder(run.lock) is None
 
 
+class Kills:
+    """Kills a responder when the target was asked often enough: before it answers, so that no run is over by then."""
+
+    def __init__(self, racers: Racers, target: Target) -> None:
+        self.count = 0
+        self._racers, self._target, self._lock = racers, target, threading.Lock()
+
+    def look(self) -> None:
+        with self._lock:
+            if sum(self._target.seen.values()) >= EVERY * (self.count + 1):
+                self.count += 1
+                self._racers.kill()
+
+    def none(self) -> None:
+        """Nobody is to be killed."""
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("killed", [True, False] if LONG else [True], ids=["with kills", "nobody dies"][: 1 + LONG])
 def test_two_responders_race_for_runs(postgres_url: str, shop: "Popen[str]", target: Target, killed: bool):
     store = open_store(postgres_url)
     with racing(shop, postgres_url, target.port, many=2, lease=LATE if killed else 300.0) as racers:
-        kills = 0
-
-        def meanwhile() -> None:
-            nonlocal kills
-            if killed and sum(target.seen.values()) >= EVERY * (kills + 1):
-                kills += 1
-                racers.kill()
-
+        kills = Kills(racers, target)
+        target.before_answer = kills.look if killed else kills.none
         ask(store, RUNS)
-        runs = until_over(store, RUNS, meanwhile)
+        runs = until_over(store, RUNS)
+        target.before_answer = kills.none
     check(store, target, runs)
     twice = [key for key, times in target.seen.items() if times > 1]
-    print(f"{RUNS} runs, two responders, {kills} kills: lost 0, {len(target.done)} acts, {len(twice)} asked for twice")
+    acts = f"{len(target.done)} acts, {len(twice)} asked for twice"
+    print(f"{RUNS} runs, two responders, {kills.count} kills: lost 0, {acts}")
     if killed:
-        assert kills > 0
+        assert kills.count > 0
     else:
         assert not twice, "two responders did the same step"
     store.close()

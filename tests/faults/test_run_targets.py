@@ -22,7 +22,10 @@ from fireline.domain.runbooks import RunStatus, StepStatus
 from tests.engine.runs_world import Fixed, World, runbook, shipped
 
 TIMEOUT = 2.0
-"""Seconds, of the wall, after which a step has waited enough; a machine that is slower than that tries once more."""
+"""Seconds, of the wall, after which a step has waited enough for a target that never answers in full."""
+PATIENCE = 240.0
+"""Likewise for a target that does: a slow machine is not what it is asked about."""
+NEVER = ("hangs", "answers byte by byte")
 
 
 @dataclass
@@ -109,7 +112,8 @@ async def misbehaving(*ways):
         await asyncio.gather(*target.served)
 
 
-def book(uses, url, more=""):
+def book(uses, url, way, more=""):
+    timeout = TIMEOUT if way in NEVER else PATIENCE
     return runbook(f"""\
 name: own
 owner: payments-ml
@@ -117,7 +121,7 @@ start: {{mode: auto}}
 steps:
 - id: act
   uses: {uses}
-  with: {{url: "{url}", timeout: {TIMEOUT}s, values: {{id: $.id}}}}
+  with: {{url: "{url}", timeout: {timeout}s, values: {{id: $.id}}}}
   timeout: 1h
   retry: {{attempts: 10}}
 {more}
@@ -170,7 +174,7 @@ IN_DOUBT = {
 @pytest.mark.parametrize("way", IN_DOUBT)
 async def test_what_may_have_been_done_is_asked_for_again_and_done_once(store, way):
     async with misbehaving(way, "well") as (target, url):
-        w, run = await driven(store, book("http.request", url, ACTS))
+        w, run = await driven(store, book("http.request", url, way, ACTS))
     assert set(target.seen) == {"run-1.act"}, "another key is another effect"
     assert target.seen["run-1.act"] >= 2
     assert target.done == {"run-1.act": 1}
@@ -181,7 +185,7 @@ async def test_what_may_have_been_done_is_asked_for_again_and_done_once(store, w
 
 async def test_what_was_not_done_is_asked_for_again_when_the_target_says(store):
     async with misbehaving("503", "503", "well") as (target, url):
-        w, run = await driven(store, book("http.request", url, ACTS))
+        w, run = await driven(store, book("http.request", url, "503", ACTS))
     assert target.done == {"run-1.act": 1}
     assert w.journal().count(AGAIN + "status 503, expected 200 to 299") == 2
     assert run.ended_at - run.created_at >= 14, "Retry-After of 7 s, twice"
@@ -190,7 +194,7 @@ async def test_what_was_not_done_is_asked_for_again_when_the_target_says(store):
 @pytest.mark.parametrize("way", ["hangs", "drops the answer", "500", "answers byte by byte"])
 async def test_a_target_that_stays_so_fails_the_step_in_doubt_and_people_are_told(store, way):
     async with misbehaving(way) as (target, url):
-        made = book("http.request", url, ACTS + "\n  on_failure: escalate")
+        made = book("http.request", url, way, ACTS + "\n  on_failure: escalate")
         made = runbook(made.text.replace("attempts: 10", "attempts: 2, on: [unknown]"))
         w, run = await driven(store, made, RunStatus.FAILED)
     assert target.done == {"run-1.act": 1}
@@ -213,7 +217,7 @@ async def test_a_target_that_stays_so_fails_the_step_in_doubt_and_people_are_tol
 )
 async def test_an_answer_that_is_no_good_fails_at_once(store, way, words):
     async with misbehaving(way) as (target, url):
-        w, run = await driven(store, book("http.request", url, ACTS), RunStatus.FAILED)
+        w, run = await driven(store, book("http.request", url, way, ACTS), RunStatus.FAILED)
     assert target.seen == {"run-1.act": 1}, "it is sure: asking again helps nobody"
     assert run.reason == words
     assert [text for text in w.texts(1) if words in text] == [f"Run 1 of own failed: {words}"]
@@ -224,7 +228,7 @@ async def test_an_answer_that_is_no_good_fails_at_once(store, way, words):
 )
 async def test_a_probe_looks_again_and_is_never_in_doubt(store, way):
     async with misbehaving(way, "well") as (target, url):
-        w, run = await driven(store, book("http.get", url))
+        w, run = await driven(store, book("http.get", url, way))
     assert target.count >= 2
     assert not target.done
     if way != "drops the answer":  # the client of HTTP itself asks again then, where asking has no effect
@@ -236,7 +240,7 @@ async def test_a_probe_looks_again_and_is_never_in_doubt(store, way):
 @pytest.mark.parametrize("way", ["hangs", "drops the answer", "500", "talks something else"])
 async def test_a_probe_of_a_target_that_stays_away_fails_with_why(store, way):
     async with misbehaving(way) as (_, url):
-        made = runbook(book("http.get", url).text.replace("attempts: 10", "attempts: 2"))
+        made = runbook(book("http.get", url, way).text.replace("attempts: 10", "attempts: 2"))
         w, run = await driven(store, made, RunStatus.FAILED)
     words = "status 500, expected 200 to 299" if way == "500" else "no answer: "
     assert run.reason.startswith(f"act: {words}")

@@ -13,11 +13,12 @@ from tests.e2e.outside import Outside, eventually, only_rules
 from tests.faults.kafka_trials import MANY, RULES, Sender
 from tests.faults.test_kafka_away import LONG
 
-PATIENCE = 4.0
+PATIENCE = 10.0
+"""Seconds; a worker that merely has to wait for its turn on a busy machine is never as late."""
 STALLS = {
-    "the event loop": (signal.SIGVTALRM, r"the event loop stood still for 4 s in _block \(.*sitecustomize.py:\d+\)"),
-    "one partition": (signal.SIGWINCH, r"nothing was read for 4 s although there is more: .*'fireline.metrics', 0\)"),
-    "the consumer's thread": (signal.SIGPROF, r"nothing was read for 4 s although there is more"),
+    "the event loop": (signal.SIGVTALRM, r"the event loop stood still for 10 s in _block \(.*sitecustomize.py:\d+\)"),
+    "one partition": (signal.SIGWINCH, r"nothing was read for 10 s although there is more: .*'fireline.metrics', 0\)"),
+    "the consumer's thread": (signal.SIGPROF, r"nothing was read for 10 s although there is more"),
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
