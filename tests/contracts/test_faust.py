@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import signal
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.structs import ConsumerRecord
 from confluent_kafka import Consumer, TopicPartition
@@ -139,6 +141,7 @@ def test_the_places_where_faust_is_overridden_are_still_called_so():
     assert "seek_to_committed()" in inspect.getsource(BaseConsumer.perform_seek)
     assert "self.verify_all_partitions_active()" in inspect.getsource(BaseConsumer._commit_livelock_detector.fun)
     ours = ("_add_gap", "_new_offset", "_filter_tps_with_pending_acks", "seek_to_committed", "stop_flow")
+    assert "self._thread.close()" in inspect.getsource(ThreadDelegateConsumer.close)
     for name in (*ours, "verify_all_partitions_active"):
         assert name in vars(BatchConsumer)
 
@@ -152,6 +155,34 @@ def test_the_driver_fixes_a_long_wait_and_the_fetcher_takes_it_from_the_consumer
     assert "fetch_max_wait_ms=1500" in inspect.getsource(AIOKafkaConsumerThread._create_worker_consumer)
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(AIOKafkaConsumer.start)
     assert "fetch_max_wait_ms" in inspect.signature(Fetcher.__init__).parameters
+
+
+async def test_a_rebalance_that_a_stop_overtakes_leaves_closing_to_the_thread_that_reads(
+    embedded_broker, embedded, tmp_path, monkeypatch
+):
+    """Faust would close the client in the app's thread, while the reading one does: they broke each other."""
+    assert "self.consumer.close()" in inspect.getsource(BatchApp._on_rebalance_when_stopped)
+    closing: list[tuple[AIOKafkaClient, int]] = []
+    close = AIOKafkaClient.close
+
+    async def watched(self: AIOKafkaClient) -> None:
+        closing.append((self, threading.get_ident()))
+        await close(self)
+
+    monkeypatch.setattr(AIOKafkaClient, "close", watched)
+    app = BatchApp("g", embedded, Offsets(), datadir=str(tmp_path))
+
+    async def handle(polled: Sequence[Batch]) -> None:
+        app._on_rebalance_when_stopped()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    app.deliver("agent", ["t"], handle)
+    embedded_broker.create(["t"])
+    await fill(embedded, "t", 1)
+    await work(app)
+    reader = app.consumer._reading._consumer._client
+    (by,) = [thread for client, thread in closing if client is reader]
+    assert by != threading.get_ident()
 
 
 def test_the_fetcher_keeps_what_was_fetched_by_partition_and_makes_its_records_when_they_are_taken():

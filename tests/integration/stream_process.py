@@ -142,6 +142,8 @@ def main(options: Mapping[str, object]) -> int:
         name=str(options["name"]),
         topics=("fireline.metrics",),
         generation=str(options["generation"]),
+        group=str(options["group"]),
+        instance=str(options["instance"]) if options["instance"] else None,
         chunk=int(str(options.get("chunk", 512))),
         directory=Path(str(options["directory"])),
     )

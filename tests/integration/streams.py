@@ -44,7 +44,9 @@ class Streams:
         """By how much the wall clock of the workers' machine is wrong."""
         put(self.ahead, str(seconds))
 
-    def start(self, chunk: int = 512, broken: Path | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, chunk: int = 512, broken: Path | None = None, *, group: str = "fireline", instance: str | None = None
+    ) -> subprocess.Popen[bytes]:
         options = {
             "bootstrap": self.connection.bootstrap,
             "generation": self._generation,
@@ -56,6 +58,8 @@ class Streams:
             "chunk": chunk,
             "broken": str(broken) if broken is not None else "",
             "ahead": str(self.ahead),
+            "group": group,
+            "instance": instance,
         }
         with self._log(len(self._processes)).open("ab") as said:
             remember(f"worker {len(self._processes)}", partial(tail, Path(said.name)))

@@ -141,6 +141,15 @@ class _Thread(AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = _ours(self.app).fetch_wait_ms
         return consumer
 
+    def close(self) -> None:
+        """Faust would close the client in the thread of the app, while `on_thread_stop` does in this one."""
+
+    async def share_anew(self) -> None:
+        """Join the group again: when its leader does, all partitions that there are now are shared out."""
+        consumer = self._ensure_consumer()
+        await consumer._client.force_metadata_update()
+        consumer._coordinator.request_rejoin()
+
     async def _fetch_records(
         self,
         consumer: AIOKafkaConsumer,
@@ -185,7 +194,12 @@ class BatchConsumer(Consumer):
         self.scheduler = BatchScheduling(_ours(self.app).agent_of)
 
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
-        return _Thread(self, loop=self.loop, beacon=self.beacon)
+        self._reading = _Thread(self, loop=self.loop, beacon=self.beacon)
+        return self._reading
+
+    def share_anew(self) -> None:
+        """As `BatchApp.share_anew`."""
+        asyncio.run_coroutine_threadsafe(self._reading.share_anew(), self._reading.thread_loop)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Faust takes the offsets inside a carrier for a gap; what may be committed is not derived from gaps here."""
@@ -261,6 +275,11 @@ class BatchApp(faust.App):
         )
         self.on_partitions_revoked.connect(self._release)
         self.on_before_shutdown.connect(self._release)
+
+    def share_anew(self) -> None:
+        """Have the group share out the partitions that there are now; only its leader is heard."""
+        assert isinstance(self.consumer, BatchConsumer)
+        self.consumer.share_anew()
 
     async def _release(self, *_: Any, **__: Any) -> None:
         await self.positions.release()

@@ -4,8 +4,9 @@ Asked on connections of their own: the consumer that is watched is not the one t
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -70,10 +71,10 @@ class LogEnds:
         return self._client.client
 
 
-class LogNames:
-    """Asks which logs are behind topics: a topic that was made anew, or whose cluster was wiped, has another id.
+class Asking:
+    """A client of Kafka's that is kept from one question to the next, by one asker at a time.
 
-    A client that got no answer is not asked again: one that knew a cluster may wait for ever for the controller of
+    One that got no answer is not asked again: a client that knew a cluster may wait for ever for the controller of
     the cluster that took its place.
     """
 
@@ -85,7 +86,20 @@ class LogNames:
             "reconnect.backoff.max.ms": 1000,
         }
         self._admin: AdminClient | None = None
-        self._embedded = connection.embedded
+
+    @contextmanager
+    def admin(self) -> Iterator[AdminClient]:
+        """The client, for one question; an exception means that it is of no more use."""
+        admin, self._admin = self._admin or AdminClient(self._words), None
+        yield admin
+        self._admin = admin
+
+
+class LogNames:
+    """Asks which logs are behind topics: a topic that was made anew, or whose cluster was wiped, has another id."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._asking, self._embedded = Asking(connection), connection.embedded
 
     async def names(self, topics: Iterable[str]) -> Mapping[str, str]:
         """The id of each topic's log, empty for one that does not exist; raises `Unavailable`.
@@ -97,11 +111,9 @@ class LogNames:
     def _ask(self, topics: list[str]) -> Mapping[str, str]:
         if self._embedded:
             return dict.fromkeys(topics, "embedded")
-        admin, self._admin = self._admin or AdminClient(self._words), None
-        asked = admin.describe_topics(TopicCollection(topics), request_timeout=_WITHIN)
-        found = {topic: _named(topic, answer) for topic, answer in asked.items()}
-        self._admin = admin
-        return found
+        with self._asking.admin() as admin:
+            asked = admin.describe_topics(TopicCollection(topics), request_timeout=_WITHIN)
+            return {topic: _named(topic, answer) for topic, answer in asked.items()}
 
 
 def _named(topic: str, answer: Future[TopicDescription]) -> str:

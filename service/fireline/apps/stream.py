@@ -18,9 +18,11 @@ from fireline.adapters.faust_batches import BatchApp, work
 from fireline.adapters.kafka import Producer
 from fireline.adapters.kafka_connection import Barred, Connection
 from fireline.adapters.kafka_ends import UNKNOWN, LogEnds, LogNames
+from fireline.adapters.kafka_group import GroupShares
 from fireline.adapters.kafka_logs import spare_logs
 from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
 from fireline.apps.stream_evaluate import EvaluateSide
+from fireline.apps.stream_group import see_that_all_is_read
 from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
 from fireline.apps.stream_watchdog import Pulse
@@ -146,7 +148,12 @@ async def _work(options: StreamOptions, flow: Flow, worker: StreamWorker, doom: 
     )
     app.deliver("ingest", list(_sources(options)), worker.take_events)
     app.deliver("evaluate", [PARTIALS], worker.take_partials)
-    loops = [asyncio.create_task(worker.run_loops()), asyncio.create_task(_follow(worker, flow, doom))]
+    shares = GroupShares(options.connection, options.group)
+    loops = [
+        asyncio.create_task(worker.run_loops()),
+        asyncio.create_task(_follow(worker, flow, doom)),
+        asyncio.create_task(see_that_all_is_read(shares, [*_sources(options), PARTIALS], app.share_anew)),
+    ]
     try:
         await work(app)
     finally:
