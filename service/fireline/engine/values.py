@@ -1,7 +1,8 @@
 """What templates and conditions of a run may name: `inputs`, `steps`, `incident`, `catalog`, `run`, and counts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 from fireline.domain.catalog import Catalog, Service
 from fireline.domain.incidents import Attached, Incident
@@ -10,8 +11,30 @@ from fireline.domain.run_plans import step_of
 from fireline.domain.runbooks import Run, StepRun
 
 
-def of_catalog(catalog: Catalog) -> dict[str, object]:
-    """The catalog as plain data: `catalog.services[inputs.service].fallback`. A service is found by alias too."""
+def of_catalog(catalog: Catalog) -> Mapping[str, object]:
+    """The catalog as plain data: `catalog.services[inputs.service].fallback`. A service is found by alias too.
+
+    Made once for a catalog and the same for all who ask, so nobody may change it: a start asks five times, a step twice.
+    """
+    return _plain(_This(catalog))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _This:
+    """This very catalog, by which what was made of it is found again."""
+
+    catalog: Catalog
+
+    def __hash__(self) -> int:
+        return id(self.catalog)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _This) and other.catalog is self.catalog
+
+
+@lru_cache(4)
+def _plain(this: _This) -> dict[str, object]:
+    catalog = this.catalog
     services = {service.id: _service(service) for service in catalog.services.values()}
     aliases = {alias: services[s.id] for s in catalog.services.values() for alias in s.aliases}
     return {
