@@ -14,7 +14,7 @@ from fireline.domain.runbooks import Run, StepRun
 def of_catalog(catalog: Catalog) -> Mapping[str, object]:
     """The catalog as plain data: `catalog.services[inputs.service].fallback`. A service is found by alias too.
 
-    Made once for a catalog and the same for all who ask, so nobody may change it: a start asks five times, a step twice.
+    Made once for a catalog and the same for all who ask, so nobody may change it. A start asks five times.
     """
     return _plain(_This(catalog))
 
