@@ -1,6 +1,15 @@
-"""`python -m fireline.apps`: the command line, also where the console script is not on the path."""
+"""`python -m fireline.apps`, and the console script: the command line, which may be interrupted while it loads."""
 
-from fireline.apps.cli import main
+from fireline.apps import interrupts
+
+
+def main() -> None:
+    """Run the command line."""
+    interrupts.end_at_once()
+    from fireline.apps import cli
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()

@@ -28,6 +28,7 @@ from fireline.apps import (
     cli_slos,
     cli_stop,
     cli_topics,
+    interrupts,
 )
 
 app = typer.Typer(
@@ -68,6 +69,12 @@ def load(name: str) -> ModuleType:
     return importlib.import_module(f"fireline.apps.{name}")
 
 
+def _work(name: str, rules: Path | None, runbooks: Path | None) -> typer.Exit:
+    """Run what works until it is told to end."""
+    interrupts.end_at_once()
+    return typer.Exit(load(name).run(rules=rules, runbooks=runbooks))
+
+
 @app.command(rich_help_panel="Run")
 def up(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run everything on this machine: stream, respond and web as supervised processes.
@@ -75,7 +82,7 @@ def up(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     Without FIRELINE_KAFKA an embedded broker is started: right for trying Fireline, not for production (it keeps
     events in memory). Incidents, runs and routes are in the database and survive.
     """
-    raise typer.Exit(load("up").run(rules=rules, runbooks=runbooks))
+    raise _work("up", rules, runbooks)
 
 
 @app.command(rich_help_panel="Run")
@@ -84,19 +91,19 @@ def stream(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
 
     Start as many as there are partitions. Exits 70 when consumption stalls, so that a supervisor starts it again.
     """
-    raise typer.Exit(load("role_stream").run(rules=rules, runbooks=runbooks))
+    raise _work("role_stream", rules, runbooks)
 
 
 @app.command(rich_help_panel="Run")
 def respond(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run one responder: pages and cards, escalation deadlines, runbooks, the Slack socket. Several may run."""
-    raise typer.Exit(load("role_respond").run(rules=rules, runbooks=runbooks))
+    raise _work("role_respond", rules, runbooks)
 
 
 @app.command(rich_help_panel="Run")
 def web(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run the web role: routes over OFREP and SSE for gateways, the HTTP API, the status page, metrics."""
-    raise typer.Exit(load("role_web").run(rules=rules, runbooks=runbooks))
+    raise _work("role_web", rules, runbooks)
 
 
 @app.command(rich_help_panel="Run")
@@ -195,7 +202,9 @@ def _commands() -> Callable[[], object]:
 def main() -> None:
     """Run the command line; faults that a person can mend are told as such, never as a traceback."""
     try:
-        _commands()()
+        command = _commands()
+        interrupts.raise_it()
+        command()
     except Exception as fault:
         faults, output = load("faults"), load("output")
         said = faults.told(fault)

@@ -49,7 +49,8 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
         parts.store.close()
         _greet(settings, kafka, embedded=settings.kafka is None)
         asyncio.run(_supervise(environment))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all has ended: impatience cannot make a failure of it
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # all has ended: impatience cannot make a failure of it
     return 0
 
 
