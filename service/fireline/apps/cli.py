@@ -64,15 +64,13 @@ RunbooksOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 
+WORKING = frozenset({"up", "stream", "respond", "web"})
+"""Commands that work until they are told to end, and listen to signals themselves once they are at work."""
+
+
 def load(name: str) -> ModuleType:
     """The module that does the work; loaded when its command runs, so that `--help` is quick."""
     return importlib.import_module(f"fireline.apps.{name}")
-
-
-def _work(name: str, rules: Path | None, runbooks: Path | None) -> typer.Exit:
-    """Run what works until it is told to end."""
-    interrupts.end_at_once()
-    return typer.Exit(load(name).run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
@@ -82,7 +80,7 @@ def up(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     Without FIRELINE_KAFKA an embedded broker is started: right for trying Fireline, not for production (it keeps
     events in memory). Incidents, runs and routes are in the database and survive.
     """
-    raise _work("up", rules, runbooks)
+    raise typer.Exit(load("up").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
@@ -91,19 +89,19 @@ def stream(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
 
     Start as many as there are partitions. Exits 70 when consumption stalls, so that a supervisor starts it again.
     """
-    raise _work("role_stream", rules, runbooks)
+    raise typer.Exit(load("role_stream").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
 def respond(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run one responder: pages and cards, escalation deadlines, runbooks, the Slack socket. Several may run."""
-    raise _work("role_respond", rules, runbooks)
+    raise typer.Exit(load("role_respond").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
 def web(rules: RulesOption = None, runbooks: RunbooksOption = None) -> None:
     """Run the web role: routes over OFREP and SSE for gateways, the HTTP API, the status page, metrics."""
-    raise _work("role_web", rules, runbooks)
+    raise typer.Exit(load("role_web").run(rules=rules, runbooks=runbooks))
 
 
 @app.command(rich_help_panel="Run")
@@ -202,9 +200,11 @@ def _commands() -> Callable[[], object]:
 def main() -> None:
     """Run the command line; faults that a person can mend are told as such, never as a traceback."""
     try:
-        command = _commands()
-        interrupts.raise_it()
-        command()
+        if sys.argv[1:2] and sys.argv[1] in WORKING:
+            interrupts.end_at_once()
+        else:
+            interrupts.raise_it()
+        _commands()()
     except Exception as fault:
         faults, output = load("faults"), load("output")
         said = faults.told(fault)
