@@ -9,11 +9,12 @@ from fireline.engine.ports import Clock
 
 async def test_the_system_clock_tells_the_time_and_waits() -> None:
     clock: Clock = SystemClock()
-    assert abs(clock.now() - time.time()) < 1.0
+    before, now = time.time(), clock.now()
+    assert before <= now <= time.time()
     started = time.monotonic()
     await clock.sleep(0.02)
     await clock.sleep(-5.0)
-    assert 0.015 < time.monotonic() - started < 30.0
+    assert time.monotonic() - started > 0.015
 
 
 def test_system_tokens_do_not_repeat() -> None:
@@ -67,11 +68,10 @@ async def test_run_stops_at_each_wake_so_that_loops_keep_their_beat() -> None:
 
 async def test_fifteen_minutes_pass_at_once() -> None:
     clock = FakeClock(0.0)
-    started = time.monotonic()
     waiting = asyncio.create_task(clock.sleep(900.0))
-    await clock.run(900.0)
+    async with asyncio.timeout(240):  # fifteen minutes they are not
+        await clock.run(900.0)
     assert waiting.done()
-    assert time.monotonic() - started < 60.0
 
 
 async def test_sleeping_for_nothing_lets_others_run() -> None:

@@ -127,14 +127,14 @@ async def test_names_that_are_looked_up_in_vain_take_no_thread_of_others(monkeyp
     over = threading.Event()
 
     def hangs(*_, **__):
-        over.wait(60)
+        over.wait(240)
         raise OSError("no answer")
 
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
     async with fetching("*.example") as fetch:
-        asked = [asyncio.create_task(fetch(Request("GET", f"http://n{n}.example/", timeout=30.0))) for n in range(40)]
+        asked = [asyncio.create_task(fetch(Request("GET", f"http://n{n}.example/", timeout=240.0))) for n in range(40)]
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 await asyncio.gather(*(asyncio.to_thread(int) for _ in range(100)))
         finally:
             over.set()
@@ -152,7 +152,7 @@ async def test_a_redirect_is_an_answer_not_a_way():
 async def test_an_answer_is_cut_and_a_slow_one_is_given_up():
     async with server() as (port, _), fetching("127.0.0.1") as fetch:
         large = await fetch(Request("GET", f"http://127.0.0.1:{port}/large", max_bytes=1000))
-        slow = await fetch(Request("GET", f"http://127.0.0.1:{port}/slow", timeout=0.1))
+        slow = await fetch(Request("GET", f"http://127.0.0.1:{port}/slow", timeout=1.0))
     assert isinstance(large, Response)
     assert len(large.text) == 1000
     assert isinstance(slow, MaybeSent)

@@ -180,7 +180,7 @@ async def test_the_producer_comes_back_after_the_broker_does(own_apache_kafka):
 
 
 async def _until_sent(producer: Producer, record: Outgoing) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(300):  # the broker has to start first
         while True:
             try:
                 await producer.send([record])

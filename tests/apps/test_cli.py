@@ -122,7 +122,7 @@ def terminal(environment, *words) -> str:
         pass
     finally:
         os.close(host)
-        process.wait(30)
+        process.wait(120)
     return said.decode()
 
 
@@ -149,6 +149,6 @@ def test_a_reader_that_goes_away_is_no_fault(house):
         process.stdout.close()
         said = process.stderr.read().decode()
         process.stderr.close()
-        process.wait(30)
+        process.wait(120)
         nothing.write(b"")
     assert "Traceback" not in said

@@ -139,7 +139,7 @@ def on_a_terminal(desk, *words) -> str:
                 told += part
         except OSError:
             pass
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
     os.close(here)
     return told.decode()
 
@@ -147,7 +147,7 @@ def on_a_terminal(desk, *words) -> str:
 def test_who_has_read_enough_is_no_fault(desk):
     desk.aside(*[b"x" * 2000] * 200)
     command = f"{sys.executable} -m fireline.apps dead-letter ls --json | head -1"
-    said = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=120)
     assert (said.stdout.count("\n"), said.returncode) == (1, 0)
     assert "Traceback" not in said.stderr
     assert "BrokenPipe" not in said.stderr

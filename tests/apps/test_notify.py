@@ -23,11 +23,11 @@ def beside(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(20)
-        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(20)
+        yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(120)
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(120)
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
+        thread.join(120)
         loop.close()
 
 

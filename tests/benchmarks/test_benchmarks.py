@@ -60,7 +60,7 @@ def runs():
 
 
 def rows_of(runs, name):
-    said, complained = runs[name].communicate(timeout=150)
+    said, complained = runs[name].communicate(timeout=500)
     assert runs[name].returncode == 0, complained
     return json.loads(said), complained
 

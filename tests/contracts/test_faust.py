@@ -92,7 +92,7 @@ async def read(connection: Connection, offsets: Offsets, directory: Path, want: 
 def commits(connection: Connection, topic: str = "t") -> dict[Place, int]:
     """What Kafka remembers of the group."""
     consumer = Consumer({"bootstrap.servers": connection.bootstrap, "group.id": "g", "log_level": 0})
-    found = consumer.committed([TopicPartition(topic, n) for n in range(PARTITIONS)], timeout=20)
+    found = consumer.committed([TopicPartition(topic, n) for n in range(PARTITIONS)], timeout=120)
     consumer.close()
     return {(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from fireline.adapters.clock import FakeClock
@@ -68,7 +69,8 @@ def _driven(world: World, number: int) -> None:
     """Drive as a responder of its own does, until the run is over."""
 
     async def until_over() -> None:
-        for _ in range(200):
+        end = time.monotonic() + 240
+        while time.monotonic() < end:
             await world.runs.run_once()
             if world.run(number).over:
                 return

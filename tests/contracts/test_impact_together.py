@@ -19,7 +19,7 @@ from tests.domain.deciding_world import signal, world
 from tests.engine.runs_world import Fixed
 
 TRIALS = 8
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from fireline.domain.silence_matchers import parse
 from fireline.domain.silences import Change, Comment, Recurrence, Resolves, Silence
 from fireline.engine.ports import StaleVersion
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 WEEKLY = Recurrence("FREQ=WEEKLY;BYDAY=SU", "Europe/Berlin", datetime(2026, 11, 1, 2), 3600.0, ("2026-12-27",))
 FIRST = Silence(
     number=1,

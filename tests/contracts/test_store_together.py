@@ -198,7 +198,7 @@ def test_processes_that_start_together_migrate_once_and_number_without_gaps(shar
 def test_a_process_killed_inside_a_transaction_leaves_nothing_half_written(
     open_shared: Callable[[], DatabaseStore], shared_url: str
 ) -> None:
-    died = subprocess.run([sys.executable, "-c", DIE_INSIDE, shared_url], check=False, timeout=60)
+    died = subprocess.run([sys.executable, "-c", DIE_INSIDE, shared_url], check=False, timeout=120)
     assert died.returncode == -9
     store = open_shared()
     assert [queued.effect.key for queued in store.claim_effects("me", 100.0, 30.0, 10)] == ["page:1"]

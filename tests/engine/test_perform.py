@@ -10,7 +10,7 @@ from fireline.adapters.memory import MemoryPublisher
 from fireline.domain.effects import Publish, Say, StartRun
 from fireline.domain.incidents import PageStatus, Resolve
 from fireline.domain.outcomes import Failed, RetryLater, Waiting
-from fireline.engine.perform import GIVE_UP, IN_FLIGHT, LEASE, MOST_OF_A_CHANNEL, backoff
+from fireline.engine.perform import GIVE_UP, IN_FLIGHT, LEASE, MOST_OF_A_CHANNEL, POLL, backoff
 from tests.engine.respond_world import Desk, eventually, running
 
 
@@ -94,19 +94,21 @@ async def test_a_channel_that_hangs_everywhere_delays_no_other_channel(live):
         assert [m.title for m in live.slack.new(room)] == ["INC-1: one", "INC-1: two"]
 
 
-async def test_a_page_is_queued_and_accepted_in_a_moment(live):
-    """The benchmarks hold it to its budget; here a machine may be busy, so the better tries count."""
+async def test_what_is_queued_is_looked_for_every_moment(live, monkeypatch):
+    """The benchmarks hold a page to its budget; a machine that runs tests may be busy."""
+    pauses, sleep = [], live.clock.sleep
+
+    async def noted(seconds):
+        pauses.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr(live.clock, "sleep", noted)
     async with running(live.performer()):
-        await asyncio.sleep(0.1)
-        taken = []
-        for each in range(7):
-            loop = asyncio.get_running_loop()
-            began = loop.time()
+        for each in range(3):
             await asyncio.to_thread(live.fires, region=f"r{each}", service=f"s{each}")
             await eventually(lambda n=each: len(live.slack.pages()) > n)
-            taken.append(loop.time() - began)
             await eventually(lambda: live.backlog() == 0)
-    assert sorted(taken)[2] < 0.15, f"{[round(t * 1000) for t in taken]} ms"
+    assert max(pauses) <= POLL
 
 
 # putting off, doubt, refusal
@@ -369,7 +371,7 @@ async def test_two_performers_never_send_anything_twice(live):
     rooms = [f"C-{n}" for n in range(20)]
     queue(live, *(line for room in rooms for line in lines(room, "one", "two", "three")))
     async with running(live.performer("one"), live.performer("two")):
-        await eventually(lambda: live.backlog() == 0, within=30)
+        await eventually(lambda: live.backlog() == 0, within=120)
     for room in rooms:
         assert [m.title for m in live.slack.new(room)] == ["INC-1: one", "INC-1: two", "INC-1: three"]
 
