@@ -18,6 +18,12 @@ from tests.e2e.harness import Fireline, eventually, put
 from tests.servers.last_words import remember
 
 LINE = re.compile(r"^\d\d:\d\d:\d\d \w+ [A-Z]+ ")
+OURS = re.compile(r"^\d\d:\d\d:\d\d \w+ (WARNING|ERROR|CRITICAL) fireline\.(?!adapters\.faust_batches)|Traceback")
+"""A line that tells of a trouble of ours.
+
+What Kafka's clients and Faust, which speaks as the module above, say of a machine that gave
+their threads no time is none.
+"""
 
 
 class Outside(Fireline):
@@ -54,7 +60,11 @@ class Outside(Fireline):
 
     def lines(self, *words: str) -> list[str]:
         """The lines of the log that hold all of these words."""
-        return [line for line in self.log.read_text().splitlines() if all(word in line for word in words)]
+        return [line for line in self.said().splitlines() if all(word in line for word in words)]
+
+    def said(self) -> str:
+        """The log so far; the last letter of one that is just being written may be half there."""
+        return self.log.read_text(errors="replace")
 
     def timeline(self, number: int = 1) -> list[Any]:
         with self.store.reading() as tx:
@@ -90,6 +100,11 @@ class Outside(Fireline):
                 os.kill(pid, signal.SIGKILL)
 
 
+def troubles(text: str) -> list[str]:
+    """Lines of a log that tell of a fault of ours."""
+    return [line for line in text.splitlines() if OURS.search(line)]
+
+
 def gone(pid: int) -> bool:
     """Whether a process has ended (a zombie has)."""
     try:
@@ -109,4 +124,4 @@ def only_rules(fireline: Fireline, text: str) -> None:
     (fireline.home / "rules" / "added.yaml").write_text(text)
 
 
-__all__ = ["LINE", "Outside", "eventually", "gone", "one_page_each", "only_rules", "put"]
+__all__ = ["LINE", "Outside", "eventually", "gone", "one_page_each", "only_rules", "put", "troubles"]

@@ -35,7 +35,7 @@ rules:
     on: prediction
     where: {operation: chat, provider: openai}
     by: [service, model]
-    window: 60s
+    window: 10m
     measures:
       used: {agg: sum, of: output_tokens}
     severity:

@@ -46,7 +46,7 @@ def breaks(text: str) -> str:
 
 def in_force(fireline: Outside, before: int) -> bool:
     """Whether every role said after line `before` that another configuration is in force."""
-    lines = fireline.log.read_text().splitlines()[before:]
+    lines = fireline.said().splitlines()[before:]
     return all(any(f" {role} INFO " in line and " in force, was " in line for line in lines) for role in ROLES)
 
 
@@ -61,7 +61,7 @@ def named(fireline: Outside, fault: str) -> list[str]:
 
 
 def length(fireline: Outside) -> int:
-    return len(fireline.log.read_text().splitlines())
+    return len(fireline.said().splitlines())
 
 
 def event(fireline: Outside, name: str) -> None:

@@ -254,6 +254,7 @@ async def test_a_button_that_says_nonsense_is_answered(
     [text] = await until(lambda: whispers(local_slack, ANN))
     assert "Nothing was changed" in text
     assert recorder.inputs == []
+    await until(lambda: proxy.acknowledged)
     assert len(proxy.acknowledged) == 1
 
 
