@@ -68,6 +68,48 @@ def test_reading_a_long_window_again_costs_one_merge():
     assert len(merges) < 60
 
 
+class Looked(dict):
+    """Panes in progress that count how often somebody goes through all of them."""
+
+    times = 0
+
+    def __iter__(self):
+        Looked.times += 1
+        return super().__iter__()
+
+    def items(self):
+        Looked.times += 1
+        return super().items()
+
+
+def test_thousands_of_panes_at_once_are_not_all_looked_at_for_each_verdict():
+    series = Series(rule(measures=rule().measures[:1], pane=1.0), (FAMILIES["count"],), ("a",), EntityState(()))
+    series.open = Looked()
+    panes = [pane + pane // 7 for pane in range(2000)]
+    for pane in panes:
+        series.put(pane, Held(SOURCES[0], 0, pane, Cell(1, 0, 0.0, (1,))))
+        series.settle_some({SOURCES[0]: 0})
+    for place, pane in enumerate(panes):
+        inside = [each for each in panes[max(0, place - 60) : place + 1] if each > pane - 60]
+        assert series.window(pane).samples == len(inside)
+        assert series.slides(pane) == min([inside[0] + 60, *panes[place + 1 : place + 2]])
+        series.prune(pane - 60)
+    assert Looked.times < 30  # some eleven times to settle, each time with twice as many as the last, and once in order
+
+
+def test_nothing_is_remembered_of_the_time_between_rare_events():
+    series = Series(
+        rule(measures=rule().measures[:1], window=360.0, pane=1.0), (FAMILIES["count"],), ("a",), EntityState(())
+    )
+    for turn in range(50):
+        pane = turn * 180
+        series.put(pane, Held(SOURCES[0], turn, turn + 1, Cell(1, 0, 0.0, (1,))))
+        series.settle({SOURCES[0]: turn})
+        series.prune(pane - 359)
+        assert series.window(pane).samples == min(turn + 1, 2)
+    assert len(series._blocks) < 10
+
+
 def test_panes_that_rest_are_bytes_and_the_same_as_before():
     settled = Settled()
     cells = {pane: Cell(pane, 1, pane + 0.25, ([0.1, 1e-9, pane], None, {"a": pane})) for pane in range(5)}

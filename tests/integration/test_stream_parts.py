@@ -242,6 +242,9 @@ class Counting:
         self.payloads.append(payload)
         self.dirty[str(len(self.payloads))] = payload
 
+    def pass_some(self, now):
+        return False
+
     def judge(self, now, behind):
         return [signal(f"{len(self.payloads)}")]
 
@@ -278,6 +281,36 @@ def evaluate(store: DatabaseStore, lane: SignalLane, generation: str = "g") -> E
     return EvaluateSide(
         lambda rules: Counting(), (), lane=lane, store=store, clock=FakeClock(), generation=generation, partitions=4
     )
+
+
+async def test_others_have_their_turn_while_a_recording_is_judged(store):
+    held, turns = evaluate(store, SignalLane(lambda *_: None)), []
+    await held.resume({0: (0, 10)})
+    evaluation, left = held.parts[0].evaluation, [5]
+
+    def some(now):
+        left[0] -= 1
+        return left[0] > 0
+
+    async def other():
+        while left[0] > 0:
+            turns.append((left[0], held.parts[0].offset))
+            await asyncio.sleep(0)
+
+    evaluation.pass_some = some
+    beside = asyncio.create_task(other())
+    await held.handle(batch(0, 1, topic="fireline.partials"))
+    await beside
+    assert turns == [(4, 1), (3, 1), (2, 1), (1, 1)]
+    assert held.parts[0].offset == 2
+
+    def gone(now):
+        held.drop()
+        return True
+
+    evaluation.pass_some = gone
+    await held.handle(batch(2, 3, topic="fireline.partials"))
+    assert len(evaluation.payloads) == 3
 
 
 @pytest.mark.usefixtures("at_once")

@@ -21,7 +21,7 @@ from fireline.adapters.kafka_ends import UNKNOWN, LogEnds, LogNames
 from fireline.adapters.kafka_group import GroupShares
 from fireline.adapters.kafka_logs import spare_logs
 from fireline.adapters.kafka_topics import PARTIALS, REPLAY, ensure_topics, topic_generation, topics_of_fireline
-from fireline.apps.stream_evaluate import EvaluateSide
+from fireline.apps.stream_evaluate import SLICE, EvaluateSide
 from fireline.apps.stream_group import see_that_all_is_read
 from fireline.apps.stream_ingest import IngestSide
 from fireline.apps.stream_signals import SignalLane
@@ -234,7 +234,7 @@ def _evaluate_side(
     flow: Flow, lane: SignalLane, store: Store, clock: JudgingClock, log_: tuple[str, int]
 ) -> EvaluateSide:
     return EvaluateSide(
-        lambda rules: Evaluation(rules, flow.families),
+        lambda rules: Evaluation(rules, flow.families, SLICE),
         rules_of(flow.configuration),
         lane=lane,
         store=store,

@@ -5,11 +5,14 @@ the rule reads other events, groups by other labels or has other panes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
+from fireline.domain.judging import under
 from fireline.domain.rules import Measure, Rule
+from fireline.domain.windows import Family
 from fireline.engine.partials import Cell
-from fireline.engine.windows import Series
+from fireline.engine.windows import Series, begun
 
 K = TypeVar("K")
 
@@ -52,7 +55,25 @@ def cells_under(
             yield key, (partition, rule, carried(cell, places))
 
 
-def carry(before: Series, after: Series, places: Places) -> None:
+def follow(series: Series, rule: Rule, families: Sequence[Family]) -> Series | None:
+    """An entity under its rule as it is now, with what is of use of its windows; None when nothing is."""
+    if rule.mode is not series.rule.mode:  # what fires was told of a shadow, or is cleared as an orphan: anew
+        series.state = replace(series.state, levels={}, severity=None)
+    if rule.made_of == series.rule.made_of:
+        series.follow(rule, families)
+        return series
+    kept = begun(rule, families, series.entity, series.state.timeline)
+    if (places := places_of(series.rule, rule)) is not None:
+        _carry(series, kept, places)
+        kept.state = under(rule, series.rule, series.state)
+        return kept
+    if series.state.severity is None or [name for name, _ in series.state.entity] != list(rule.by):
+        return None
+    kept.state, kept.newest = series.state, series.newest
+    return kept
+
+
+def _carry(before: Series, after: Series, places: Places) -> None:
     """Fill the empty windows of an entity under the new rule with what the old ones hold."""
     for pane in before.settled:
         if (cell := before.settled.get(pane)) is not None:

@@ -4,25 +4,23 @@ One `Evaluation` per partition, fed in order. It does no I/O and knows no clock:
 and again at `next_wake()`; every few seconds save a `snapshot()` and `header()` together with the offset.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from fireline.domain.judging import EntityState, Reading, adopt, judge, next_due, under
+from fireline.domain.judging import Reading, adopt, judge, next_due
 from fireline.domain.rules import Rule, Signal
 from fireline.domain.windows import Family, pane_of
-from fireline.engine.carrying import carry, places_of
+from fireline.engine.carrying import follow
 from fireline.engine.looking import Look, Verdict, looks, verdicts
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.watching import Watch, WatchAnswer
-from fireline.engine.windows import Held, Series
+from fireline.engine.windows import Held, Series, begun
 from fireline.engine.windows_checkpoint import Header, Snapshot, Still, packed, still, unpack
 from fireline.engine.windows_missed import Reached, judge_missed
 from fireline.engine.windows_reading import answer, read
 from fireline.engine.windows_since import Since
 from fireline.engine.windows_timeline import Timeline
-
-_SOME = 4
-"""Panes with chunks in progress after which an entity is looked at for chunks that are none any more."""
 
 
 class Evaluation:
@@ -30,7 +28,8 @@ class Evaluation:
 
     Live entities are judged at the `now` that is passed in. Those of any other timeline are judged as its event time
     passes, at the end of every pane that changed, so that no verdict depends on how the recording was cut into batches;
-    a pane in progress is judged when nothing arrives any more (or by `finish`).
+    a pane in progress is judged when nothing arrives any more (or by `finish`). A batch may bring hours, and
+    thousands of verdicts: `pass_some` and `judge` give `some` of them at a time.
 
     A live window that was over before it was read (the worker was away, or lagged) is judged too, pane by pane as of
     their ends, once everything before that has been read: a fault that came and went meanwhile is still told.
@@ -43,9 +42,10 @@ class Evaluation:
         self,
         rules: Iterable[Rule],
         families: Mapping[str, Family],
+        some: float = math.inf,
     ) -> None:
         self.malformed = self.stale = self.expired = self.refused = self.faults = 0
-        self._families = families
+        self._families, self._some = families, some
         self._rules = {rule.name: rule for rule in rules}
         self._timelines: dict[str, Timeline] = {}
         self._high: dict[SourceRef, int] = {}
@@ -124,8 +124,7 @@ class Evaluation:
         new = not (entry.pane in series.open or entry.pane in series.settled)
         try:
             changed = series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell))
-            if new and not len(series.open) % _SOME:
-                series.settle(self._high)  # and not at checkpoints only: while a log is caught up with there are none
+            series.settle_some(self._high)  # and not at checkpoints only: while a log is caught up with there are none
         except Exception:  # a family is a plugin, and its states come from outside: a fault costs this row alone
             self.faults += 1
             return
@@ -142,9 +141,7 @@ class Evaluation:
             self._changed.update({(timeline.name, s.rule.name, s.entity): None for s in timeline.seeing(series)})
 
     def _series(self, timeline: Timeline, rule: Rule, values: Values) -> Series:
-        entity = tuple(zip(rule.by, values or (), strict=values is not None))
-        series = Series(rule, families_of(rule, self._families), values, EntityState(entity, timeline.name))
-        timeline.add(series)
+        timeline.add(series := begun(rule, families_of(rule, self._families), values, timeline.name))
         return series
 
     def _oldest(self, rule: Rule, at: float) -> int:
@@ -166,18 +163,30 @@ class Evaluation:
                 for series in timeline.due(now):
                     signals += self._judge(timeline, series, now, behind)
                 continue
-            signals += self._pass(timeline)
-            if timeline.idle(now):
+            signals += self._pass(timeline, self._some)
+            if timeline.passes:
+                timeline.touched = max(timeline.touched, now)
+            elif timeline.idle(now):
                 signals += self._judge_rest(timeline)
         return _ordered(signals)
 
-    def _pass(self, timeline: Timeline) -> list[Signal]:
+    def pass_some(self, now: float) -> bool:
+        """Judge some of what the time of recordings has reached; False of nothing. `judge` gives the signals."""
+        timeline = next((each for each in self._timelines.values() if each.passes), None)
+        if timeline is None:
+            return False
+        self._passed += self._pass(timeline, self._some)
+        timeline.touched = max(timeline.touched, now)
+        return True
+
+    def _pass(self, timeline: Timeline, most: float = math.inf) -> list[Signal]:
         """Judge what the time of a recording's events has reached."""
         signals: list[Signal] = []
-        while (woken := timeline.woken()) is not None:
+        while most > 0 and (woken := timeline.woken()) is not None:
             series, at = woken
             signals += self._judge(timeline, series, at, arrived=False)
             timeline.calm(series)
+            most -= 1
         return signals
 
     def finish(self) -> list[Signal]:
@@ -228,15 +237,13 @@ class Evaluation:
             timeline.remove(series)
             self._changed[key] = None
             return
-        since, seen = self._since.pane(timeline, rule) if series.plan is not None else None, series.seen
-        slides = [shown.slides(seen, since) for shown in timeline.shown(series)] if seen is not None else []
-        times = [timeline.shows(pane, rule.pane) for pane in slides if pane is not None]
+        times = timeline.turns(series, self._since.pane(timeline, rule) if series.plan is not None else None)
         if (due := next_due(rule, series.state, reading, now)) is not None:
             times.append(due)
         if series.unseen is not None or (behind > 0.0 and waits):
             times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
         if not empty and not times:
-            kept = max(series.panes()) + 2 - oldest
+            kept = series.ordered()[-1] + 2 - oldest
             times.append(now + kept * rule.pane)  # by then the last pane is too old
         timeline.set_wake(series, min(times, default=None))
 
@@ -362,7 +369,9 @@ class Evaluation:
                 timeline.revisit(series)
 
     def reload(self, rules: Iterable[Rule]) -> None:
-        """Go on with other rules, as `restore` would."""
+        """Go on with other rules, as `restore` would; what time has passed already is judged under those before."""
+        while self.pass_some(-math.inf):
+            pass
         self._rules = {rule.name: rule for rule in rules}
         self._since.go_on(self._rules.values())
         for timeline in self._timelines.values():
@@ -374,23 +383,10 @@ class Evaluation:
         rule = self._rules.get(series.rule.name)
         timeline.remove(series)
         self._changed[timeline.name, series.rule.name, series.entity] = None
-        if rule is None:
-            return
-        if rule.mode is not series.rule.mode:  # what fires was told of a shadow, or is cleared as an orphan: anew
-            series.state = replace(series.state, levels={}, severity=None)
-        if rule.made_of == series.rule.made_of:
-            series.follow(rule, families_of(rule, self._families))
-            timeline.add(series)
-        elif (places := places_of(series.rule, rule)) is not None:
-            kept = self._series(timeline, rule, series.entity)
-            carry(series, kept, places)
-            kept.state, series = under(rule, series.rule, series.state), kept
-        elif series.state.severity is not None and [name for name, _ in series.state.entity] == list(rule.by):
-            kept = self._series(timeline, rule, series.entity)
-            kept.state, kept.newest, series = series.state, series.newest, kept
-        else:
-            return
-        timeline.revisit(series)
+        kept = None if rule is None else follow(series, rule, families_of(rule, self._families))
+        if kept is not None:
+            timeline.add(kept)
+            timeline.revisit(kept)
 
 
 def _ordered(signals: list[Signal]) -> list[Signal]:

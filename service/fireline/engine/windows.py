@@ -2,11 +2,12 @@
 
 A pane is made of chunk contributions: per source partition the newest word of the chunk in progress, and all that is
 settled. Runs of panes are remembered merged, in blocks of eight, sixty-four and so on, so that reading a long window
-costs a few dozen merges at most, and reading it again while only its newest pane changes costs one.
+costs a few dozen merges at most, and reading it again while only its newest pane changes costs one. Which panes there
+are is known in order, so that no verdict looks at all of them: a replay may bring thousands of panes at once.
 """
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from fireline.engine.windows_stretches import Plan, Stretch, plan_of
 
 _RADIX = 8
 _LEVELS = 5  # 8^5 panes are more than any window has
+_SOME = 4
+"""Panes with chunks in progress after which it is worth a look whether some are not in progress any more."""
 
 
 class Held(NamedTuple):
@@ -81,6 +84,7 @@ class Series:
     plan: Plan | None = field(init=False)
     _order: list[int] | None = None
     _past: tuple[int, dict[Stretch, bytes | None]] | None = None
+    _many: int = _SOME
 
     def __post_init__(self) -> None:
         self.plan = plan_of(self.rule, self.families)
@@ -105,7 +109,7 @@ class Series:
             elif before.end >= held.end or before.cell == held.cell:
                 return False
         if self._order is not None and pane not in self.open and pane not in self.settled:
-            self._order = [*self._order, pane] if pane > max(self._order, default=pane - 1) else None
+            insort(self._order, pane)
         self.open[pane] = (*others, held)
         self.arrived = pane if self.arrived is None else max(self.arrived, pane)
         self._touch(pane)
@@ -115,7 +119,8 @@ class Series:
         """The panes before `before` that changed since the entity was judged, and those in between; in order."""
         if self.unseen is None or self.unseen >= before:
             return []
-        return sorted({pane for pane in self.panes() if self.unseen <= pane < before})
+        panes = self.ordered()
+        return panes[bisect_left(panes, self.unseen) : bisect_left(panes, before)]
 
     def settle(self, high: Mapping[SourceRef, int]) -> None:
         """Fold chunks that a later one of their source has superseded, `high` being the newest chunk of each.
@@ -130,6 +135,16 @@ class Series:
             if not self.open[pane]:
                 del self.open[pane]
         self.settled.cool(before=self.arrived if self.arrived is not None else 0)
+        self._many = max(_SOME, 2 * len(self.open))
+
+    def settle_some(self, high: Mapping[SourceRef, int]) -> None:
+        """`settle` when there are twice as many panes with chunks in progress as it left the last time.
+
+        So each pane is looked at about twice, however many panes one chunk brings.
+        """
+        if len(self.open) >= self._many:
+            self._many = 2 * len(self.open)  # also when a family's fault ends it
+            self.settle(high)
 
     def _settle(self, pane: int, cell: Cell) -> None:
         """Nothing changes when a family cannot merge: the chunk then stays one in progress, and counts once."""
@@ -195,8 +210,8 @@ class Series:
         if level == 0:
             return self.cell(index)
         key = (level, index)
-        if self.plan is not None and not self._within(index * _RADIX**level, (index + 1) * _RADIX**level - 1):
-            return None  # it looks far back over time without events, and nothing is to be remembered of that
+        if not self._within(index * _RADIX**level, (index + 1) * _RADIX**level - 1):
+            return None  # nothing is to be remembered of time without events: no pane that goes would end that
         if key in self._blocks:
             held = self._blocks[key]
             return None if held is None else thawed(held)
@@ -231,18 +246,13 @@ class Series:
         rest = self._rest
         if rest is None or rest.newest != newest:
             first = newest - span(self.rule.window, self.rule.pane) + 1
-            held = self.panes() if self.plan is None else self._from(first)
-            inside = [pane for pane in held if pane >= first and pane != newest]
-            oldest = min((pane for pane in inside if pane < newest), default=None)
-            ahead = min((pane for pane in inside if pane > newest), default=None)
+            panes = self.ordered()
+            begin, end = bisect_left(panes, first), bisect_right(panes, newest)
+            oldest = panes[begin] if begin < len(panes) and panes[begin] < newest else None
+            ahead = panes[end] if end < len(panes) else None
             before = self._complete(oldest, newest - 1) if oldest is not None else None
             rest = self._rest = _Rest(newest, self._join(before, self.settled.get(newest)), oldest, ahead)
         return rest
-
-    def _from(self, first: int) -> Iterable[int]:
-        """The panes from `first` on."""
-        panes = self.ordered()
-        return panes[bisect_left(panes, first) :]
 
     def _complete(self, first: int, last: int) -> Cell | None:
         """`total`, with what it is made of remembered: its whole blocks change but every eighth pane."""
@@ -290,17 +300,17 @@ class Series:
         if self._pruned is not None and before <= self._pruned:
             return False
         self._pruned = before
-        old = {pane for pane in self.panes() if pane < before} if self.plan is None else self._before(before)
+        panes = self.ordered()
+        old = panes[: bisect_left(panes, before)]
+        del panes[: len(old)]
         for pane in old:
             self.settled.drop(pane)
             self.open.pop(pane, None)
             self._unblock(pane)
         return bool(old)
 
-    def _before(self, pane: int) -> list[int]:
-        """The panes before this one, which are about to be dropped."""
-        panes = self.ordered()
-        old = panes[: bisect_left(panes, pane)]
-        if old:
-            self._order = panes[len(old) :]
-        return old
+
+def begun(rule: Rule, families: Sequence[Family], entity: Values, timeline: str) -> Series:
+    """An entity of which nothing is known yet."""
+    labels = tuple(zip(rule.by, entity or (), strict=entity is not None))
+    return Series(rule, families, entity, EntityState(labels, timeline))

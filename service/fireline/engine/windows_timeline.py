@@ -89,6 +89,13 @@ class Timeline:
         """When a pane is first judged: live at its beginning, where time passes by the events when it is complete."""
         return pane * size + _INSTANT if self.name == LIVE else (pane + 1) * size - _INSTANT
 
+    def turns(self, series: Series, since: int | None) -> list[float]:
+        """When what an entity is judged on shows something else next although nothing arrives; see `Series.slides`."""
+        if series.seen is None:
+            return []
+        panes = [shown.slides(series.seen, since) for shown in self.shown(series)]
+        return [self.shows(pane, series.rule.pane) for pane in panes if pane is not None]
+
     def touch(self, series: Series, pane: int, *, new: bool) -> None:
         """Something of a pane changed; `new` when it was empty before.
 
@@ -168,14 +175,22 @@ class Timeline:
 
     def next_wake(self) -> float | None:
         """When there is something to look at, in the clock's time; the beginning of time when there is already."""
+        if self.name != LIVE:
+            return 0.0 if self.passes else self.touched + IDLE if self._dirty else None
         if self._dirty:
-            return 0.0 if self.name == LIVE else self.touched + IDLE
-        found = self._next() if self.name == LIVE else None
+            return 0.0
+        found = self._next()
         return found[0] if found is not None else None
 
     def idle(self, now: float) -> bool:
         """Whether nothing arrived for so long that the recording seems to be over, for now."""
         return bool(self._dirty) and now - self.touched >= IDLE
+
+    @property
+    def passes(self) -> bool:
+        """Whether the time of a recording has reached what was not judged yet."""
+        found = self._next() if self.name != LIVE else None
+        return found is not None and found[0] <= self.high
 
     def woken(self) -> tuple[Series, float] | None:
         """The next entity whose wake has come in a timeline that passes by its events, and when that was."""
