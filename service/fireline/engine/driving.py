@@ -23,7 +23,7 @@ from fireline.engine.approvals import Question
 from fireline.engine.approvers import owner_of
 from fireline.engine.hands import GLANCE, Hands
 from fireline.engine.journal import Hears, Journal, Lease
-from fireline.engine.laying import stopped_at
+from fireline.engine.laying import conditional, stopped_at
 from fireline.engine.ports import Clock, Settings, Store, Transaction
 from fireline.engine.run_news import told
 from fireline.engine.stepping import Steps
@@ -51,18 +51,21 @@ class Driver:
             store=store, settings=settings, clock=clock, read_runbook=read_runbook, responder=responder
         )
 
-    async def advance(self, lease: Lease) -> tuple[int, float] | None:
-        """The run's version and when to look at it again; None when it is over. Raises LeaseLost: it is elsewhere."""
+    async def advance(self, lease: Lease, begun: Run | None = None) -> tuple[int, float] | None:
+        """The run's version and when to look at it again; None when it is over. Raises LeaseLost: it is elsewhere.
+
+        `begun` is the run as it was stored with this lease just now, which need not be read again.
+        """
         ours = copy(self)
         ours.journal = self.journal.under(lease)
-        return await ours._advance(lease.run)
+        return await ours._advance(lease.run, begun)
 
-    async def _advance(self, number: int) -> tuple[int, float] | None:
+    async def _advance(self, number: int, run: Run | None) -> tuple[int, float] | None:
         hands = Hands()
         try:
             while True:
                 async with hands.turn:
-                    run = await asyncio.to_thread(self.journal.load, number)
+                    run = run or await asyncio.to_thread(self.journal.load, number)
                     if run is None or run.over:
                         return None
                     until = await self._turn(run, hands)
@@ -70,6 +73,7 @@ class Driver:
                     await hands.wait(min(GLANCE, max(0.01, until - self._clock.now())))
                 elif until is not None:
                     return run.version, until
+                run = None
         finally:
             await hands.let_go()
 
@@ -185,7 +189,8 @@ class Driver:
     async def _settled(self, run: Run, book: Runbook, todo: Do) -> bool:
         """Before a step is first begun: guards and its `if`. False when it is to be done."""
         entry, now = entry_of(book, todo.step), self._clock.now()
-        stop = await asyncio.to_thread(self._stopped, run, book, todo.step)
+        looks = conditional(book, todo.step)
+        stop = await asyncio.to_thread(self._stopped, run, book, todo.step) if looks else None
         if stop is not None:
             await self._end(run, End(RunStatus.FAILED, f"stopped before {todo.step}: {stop}"))
             return True

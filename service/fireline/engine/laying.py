@@ -97,6 +97,17 @@ def stopped_at(
     return against
 
 
+def conditional(runbook: Runbook, step: str) -> bool:
+    """Whether `stopped_at` has a condition to ask about before this step; most runbooks have none."""
+    around = scope_of(step).rstrip("/")
+    found = [runbook.stop_if]
+    while around:
+        inner = entry_of(runbook, around).sub
+        found.append(None if inner is None else inner.stop_if)
+        around = scope_of(around).rstrip("/")
+    return any(condition is not None for condition in found)
+
+
 def named(written: object, secrets: Mapping[str, str]) -> object:
     """What an author wrote, with each `{{ inputs.NAME }}` of a secret replaced by the secret's name."""
     if not secrets:

@@ -33,6 +33,7 @@ from fireline.engine.outward import Channel, Message, Publisher
 from fireline.engine.ports import Clock, Queued, StaleVersion, Store, Transaction, Unavailable
 from fireline.engine.respond import Responder
 from fireline.engine.storms import arrived, fold
+from fireline.engine.together import Together, Work
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -93,6 +94,7 @@ class Performer:
         self._timeout = timeout
         self._pause = QUICK_POLL if store.changed_at_once else POLL
         self._in_flight: Counter[str] = Counter()
+        self._together = Together(store)
 
     async def run_once(self) -> int:
         """Perform what is due now, one effect of each lane; how many there were."""
@@ -259,22 +261,17 @@ class Performer:
             if isinstance(effect, SendPage):
                 arrived(tx, effect, now)
 
-        def conclude() -> None:
-            with self._store.transaction() as tx:
-                now = self._clock.now()
-                if isinstance(effect, SendPage):
-                    self._responder.handle_in(tx, _report_of(effect, delivered=True))
-                save(tx, now)
-                tx.finish_effect(effect.key, self._owner, "done", now)
-
-        def remember() -> None:
-            with self._store.transaction() as tx:
-                save(tx, self._clock.now())
+        def conclude(tx: Transaction) -> None:
+            now = self._clock.now()
+            if isinstance(effect, SendPage):
+                self._responder.handle_in(tx, _report_of(effect, delivered=True))
+            save(tx, now)
+            tx.finish_effect(effect.key, self._owner, "done", now)
 
         try:
-            await self._stored(conclude)
+            await self._written(conclude)
         except Exception:  # a fault of ours must not send it again and again
-            await self._stored(remember)
+            await self._written(lambda tx: save(tx, self._clock.now()))
             raise
 
     async def _conclude(self, queued: Queued, outcome: Outcome) -> None:
@@ -297,7 +294,7 @@ class Performer:
 
     async def _finish(self, queued: Queued, outcome: str) -> None:
         now = self._clock.now()
-        await self._stored(lambda: self._store.finish_effect(queued.effect.key, self._owner, outcome, now))
+        await self._written(lambda tx: tx.finish_effect(queued.effect.key, self._owner, outcome, now))
 
     async def _postpone(
         self, queued: Queued, delay: float, reason: str, *, maybe_sent: bool, limited: bool = False
@@ -356,10 +353,17 @@ class Performer:
 
     async def _stored(self, work: Callable[[], T]) -> T:
         """Do something with the store, as often as it takes: what happened outside must not be forgotten."""
+        return await self._until_done(lambda: asyncio.to_thread(work))
+
+    async def _written(self, work: Work) -> None:
+        """The same in a transaction, which it may share with others."""
+        await self._until_done(lambda: self._together.do(work))
+
+    async def _until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
         failures = 0
         while True:
             with suppress(Unavailable, StaleVersion):
-                return await asyncio.to_thread(work)
+                return await attempt()
             failures += 1
             await self._clock.sleep(backoff(failures, LONGEST_PAUSE, FIRST_PAUSE))
 

@@ -378,19 +378,15 @@ class Store(Protocol):
 
     def next_timer(self) -> float | None:
         """When the next timer may be claimed, None of none."""
-        ...
 
     def next_due(self, without: frozenset[str] = frozenset()) -> float | None:
         """When the next timer or effect is due, None of none; effects of channels in `without` do not count."""
-        ...
 
     def claim_run(self, run: int, owner: str, now: float, lease: float) -> bool:
         """Lease a run to one responder, so that two never execute it at once."""
-        ...
 
     def release_run(self, run: int, owner: str) -> None:
         """Give a run back."""
-        ...
 
     def changed(self) -> object:
         """A value that differs when anything was committed since (cheap to ask, many times a second)."""
@@ -398,3 +394,7 @@ class Store(Protocol):
     @property
     def changed_at_once(self) -> bool:
         """Whether `changed` answers in microseconds, so that an event loop may ask it."""
+
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether several transactions can write at the same time, as long as they do not write the same."""

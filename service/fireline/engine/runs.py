@@ -83,25 +83,30 @@ class Runs:
     def start(self, effect: StartRun) -> Outcome:
         """Start the run an incident asked for, once per key; Done even when guards refuse it, with the reason."""
         try:
-            started = self.request(Wanted(effect.key, effect.runbook, effect.incident, effect.inputs))
+            started = self.request(Wanted(effect.key, effect.runbook, effect.incident, effect.inputs), done=effect.key)
         except (Unavailable, StaleVersion) as fault:
             return RetryLater(0.2, str(fault))
         return Done({"run": None if started.run is None else started.run.id, "reason": started.reason})
 
-    def request(self, wanted: Wanted) -> Started:
-        """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key."""
+    def request(self, wanted: Wanted, *, done: str = "") -> Started:
+        """Start a run that a rule or a person wants. Raises Unavailable or StaleVersion: ask again with the key.
+
+        `done` is the effect that it was, and is done with it.
+        """
 
         def work(tx: Transaction) -> tuple[Started, bool]:
             current, now = self._settings.current, self._clock.now()
             started = starting.start(tx, current, wanted, now, self._responder.configured)
             for told in started.tell:
                 self._responder.handle_in(tx, told)
+            if done:
+                tx.finish_effect(done, self._owner, "done", now)
             run = started.run
             ours = self._loop is not None and run is not None and run.status is RunStatus.RUNNING
             return started, ours and run is not None and self._begin_here(tx, run.id, now)
 
         started, ours = self._driver.journal.transact(work)
-        self.wake(begun=started.run.id if ours and started.run is not None else None)
+        self.wake(begun=started.run if ours else None)
         return started
 
     def _begin_here(self, tx: Transaction, run: int, now: float) -> bool:
@@ -233,18 +238,18 @@ class Runs:
         self.wake()
         return reply
 
-    def wake(self, begun: int | None = None) -> None:
+    def wake(self, begun: Run | None = None) -> None:
         """Have `run` look at once, from any thread; or drive a run that was begun and leased here just now."""
         if self._loop is not None and not self._loop.is_closed():
             with suppress(RuntimeError):
                 if begun is None:
                     self._loop.call_soon_threadsafe(self._wake.set)
                 else:
-                    self._loop.call_soon_threadsafe(self._take_on, begun)
+                    self._loop.call_soon_threadsafe(self._take_on, begun.id, begun)
 
-    def _take_on(self, number: int, *, leased: bool = True) -> None:
+    def _take_on(self, number: int, begun: Run | None = None) -> None:
         if number not in self._driving:
-            self._driving[number] = asyncio.create_task(self._driven(number, leased=leased), name=f"run-{number}")
+            self._driving[number] = asyncio.create_task(self._driven(number, begun), name=f"run-{number}")
 
     # driving
     async def run(self, stop: asyncio.Event) -> None:
@@ -293,15 +298,15 @@ class Runs:
         for number, version in active.items():
             seen, at = self._due.get(number, (None, 0.0))
             if at <= self._clock.now() or seen not in (None, version):
-                self._take_on(number, leased=False)
+                self._take_on(number)
 
     def _active(self) -> dict[int, int]:
         with self._store.reading() as tx:
             return {run.id: run.version for run in tx.runs(active_only=True, limit=1000)}
 
-    async def _driven(self, number: int, *, leased: bool = False) -> None:
+    async def _driven(self, number: int, begun: Run | None) -> None:
         try:
-            await self.drive(number, leased=leased)
+            await self.drive(number, begun)
         except (Unavailable, StaleVersion):
             self._due[number] = (None, self._clock.now() + AGAIN)
         except Exception:
@@ -311,17 +316,20 @@ class Runs:
             self._driving.pop(number, None)
             self._wake.set()
 
-    async def drive(self, number: int, *, leased: bool = False) -> float | None:
-        """Take the run as far as it goes now. When to look again; None when it is over or somebody else drives it."""
+    async def drive(self, number: int, begun: Run | None = None) -> float | None:
+        """Take the run as far as it goes now. When to look again; None when it is over or somebody else drives it.
+
+        `begun` is the run as it was begun and leased here just now.
+        """
         now, known = self._clock.now(), self._leases.pop(number, None)
         lease = Lease(number, known or self._name())
-        sure = leased and known is not None
+        sure = begun is not None and known is not None
         if not sure and not await asyncio.to_thread(self._store.claim_run, number, lease.name, now, self._lease):
             self._due[number] = (None, now + AGAIN)
             return None
         try:
             async with self._kept(lease):
-                later = await self._driver.advance(lease)
+                later = await self._driver.advance(lease, begun if sure else None)
         finally:
             self._leases[number] = lease.name  # should the database be away now, it is ours still when it is back
             await asyncio.to_thread(self._store.release_run, number, lease.name)
