@@ -179,6 +179,23 @@ async def test_what_was_silent_before_we_began_has_time_to_begin_as_well(watchin
     assert "no stream worker" in watching.incident().title
 
 
+async def test_who_could_not_report_while_the_database_was_away_has_time_to_report_again(watching):
+    await watching.after(30, {"lag_as_of": START + 30})
+    await watching.after(20)
+    watching.store.away = "gone"
+    for _ in range(40):
+        await watching.after(2)
+    watching.store.away = ""
+    await watching.after(2)
+    assert watching.incident() is None, "people were told of the database, and nothing else is known to be wrong"
+    await watching.after(36)
+    assert watching.incident() is None
+    await watching.after(4)
+    assert "no stream worker" in watching.incident().title, "silent for 60 s in which it could have reported"
+    await watching.after(2, {"lag_as_of": watching.clock.now() + 2})
+    assert all(each.cleared_at is not None for each in watching.incident().signals.values())
+
+
 async def test_two_responders_say_it_once(watching):
     other = Lookout(watching.store, watching.responder, watching.clock, watching.resort, "other")
     await watching.after(61)

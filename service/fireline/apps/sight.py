@@ -111,7 +111,9 @@ class Lookout:
     def __init__(self, store: Store, responder: Responder, clock: Clock, resort: LastResort, owner: str) -> None:
         self._store, self._responder, self._clock, self._resort = store, responder, clock, resort
         self._owner = owner
-        self._since = clock.now()
+        self._since = self._answered = clock.now()
+        self._away_since: float | None = None
+        self._excused = self._reported = 0.0
         # a thread of its own: those that all share may all wait for a database that hangs
         self._threads = ThreadPoolExecutor(1, "sight")
         self._asked: asyncio.Future[tuple[Report, Incident | None]] | None = None
@@ -131,10 +133,22 @@ class Lookout:
         try:
             report, incident = await self._ask()
         except (Unavailable, StaleVersion, TimeoutError) as fault:
+            if self._away_since is None:
+                self._away_since = self._answered
             await self._resort.look(f"{AWAY} ({str(fault) or 'it hangs'})")
             return
         await self._resort.look("")
+        self._excuse(report)
         await self._judge(report, incident)
+
+    def _excuse(self, report: Report) -> None:
+        """While the database is away nobody can report: that time counts against no worker."""
+        if report.at != self._reported:
+            self._reported, self._excused = report.at, 0.0
+        now = self._clock.now()
+        if self._away_since is not None:
+            self._excused += now - max(self._away_since, report.at)
+        self._answered, self._away_since = now, None
 
     async def _ask(self) -> tuple[Report, Incident | None]:
         """What the database knows; a question that hangs is not asked again before it is answered."""
@@ -165,7 +179,7 @@ class Lookout:
     async def _judge(self, report: Report, incident: Incident | None) -> None:
         now = self._clock.now()
         world, first = self._responder.world, self._resort.patience.first
-        found = unseen(report if report.at >= self._since else Report(self._since), now, first)
+        found = unseen(report if report.at >= self._since else Report(self._since), now, first, self._excused)
         told = words.is_told(incident)
         if found is not None and not told:
             signal = words.firing(*found, world, now)

@@ -95,11 +95,14 @@ class Report:
     partitions: float = 0.0
 
 
-def unseen(report: Report, now: float, patience: float) -> tuple[str, float] | None:
-    """Why no events are seen, and since when; None when they are, or have not been for less than `patience`."""
-    if now - report.at >= patience:
+def unseen(report: Report, now: float, patience: float, excused: float = 0.0) -> tuple[str, float] | None:
+    """Why no events are seen, and since when; None when they are, or have not been for less than `patience`.
+
+    `excused` are the seconds since the report in which no worker could have made another one.
+    """
+    if now - report.at - excused >= patience:
         return "no stream worker reports", report.at
-    if report.asked and now - report.asked >= patience:
+    if report.asked and now - report.asked - excused >= patience:
         return "Kafka does not answer the stream worker", report.asked
     # the last record of a partition may be the mark of a transaction, which nobody is given to read
     if report.behind is not None and report.behind >= 2 * patience and report.unread > report.partitions:
