@@ -4,28 +4,22 @@ As a real one, it routes by what it keeps in memory: `stale` requests after a ch
 before. Requests go round the models that have a weight.
 """
 
-import json
 from urllib.parse import urlsplit
 
-from fireline.engine.outgoing import Response
+from tests.actions.mlflow_double import Double, said
 
 
-class Gateway:
+class Gateway(Double):
     def __init__(self, **weights):
+        super().__init__()
         self.models = [mapping(name, weight) for name, weight in weights.items()]
         self.splits = True
         self.fallback = None
         self.stale = 0
         self.kept = None
         self.taken = 0
-        self.requests = []
-        self.plan = []
-        self.on_write = None
 
-    async def __call__(self, request):
-        self.requests.append(request)
-        if self.plan and (planned := self.plan.pop(0)) is not None:
-            return planned
+    def answer(self, request):
         path = urlsplit(request.url).path
         if path.endswith("/invocations"):
             return self._invoked()
@@ -80,7 +74,3 @@ def mapping(name, weight, linkage="PRIMARY", model=None, **more):
         "linkage_type": linkage,
         **more,
     }
-
-
-def said(status, body):
-    return Response(status, {}, json.dumps(body))

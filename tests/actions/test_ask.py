@@ -7,20 +7,11 @@ from fireline.actions.ask import AskOptions
 from fireline.domain.effects import Tell
 from fireline.domain.runbooks import RunStatus
 from fireline.engine.forms import filled
-from tests.engine.runs_world import runbook, world
+from tests.engine.runs_world import FORM, runbook, world
 
-BOOK = """\
-name: form
-owner: payments-ml
-start: {mode: auto}
-steps:
-  - id: how
-    uses: ask
-    with:
-      ask: How far may it go?
-      fields:
-        percent: {type: integer, min: 1, max: 100}
-        target: {type: enum, choices: [primary, fallback], default: fallback}
+BOOK = (
+    FORM
+    + """\
         sure: {type: boolean, required: false}
         note: {type: string, max: 10, required: false}
       timeout: 10m
@@ -29,6 +20,7 @@ steps:
     uses: wait
     with: {for: 1s}
 """
+)
 
 
 @pytest.fixture

@@ -14,21 +14,9 @@ from fireline.apps.controls import Controls
 from fireline.apps.web import create_app, listen, serve
 from fireline.domain.runbooks import RunStatus, StepStatus
 from tests.apps.runbook_responder import responder
+from tests.engine.runs_world import FORM
 
 PATIENCE = 120.0
-BOOK = """\
-name: form
-owner: payments-ml
-start: {mode: auto}
-steps:
-  - id: how
-    uses: ask
-    with:
-      ask: How far may it go?
-      fields:
-        percent: {type: integer, min: 1, max: 100}
-        target: {type: enum, choices: [primary, fallback], default: fallback}
-"""
 
 
 def over(house, number=1):
@@ -48,7 +36,7 @@ def until(holds):
 @pytest.fixture
 def asked(house):
     """A run that waits for its form to be filled in."""
-    (house.runbooks / "form.yaml").write_text(BOOK)
+    (house.runbooks / "form.yaml").write_text(FORM)
     started = house("runbook", "run", "form", "--as", "dana", "--json")
     assert started.code == 0, started.err
     with responder(house):

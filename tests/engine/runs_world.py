@@ -25,6 +25,20 @@ from tests.servers.ready import ready
 
 REPOSITORY = Path(__file__).parents[2]
 SERVICE = "fraud-scoring"
+FORM = """\
+name: form
+owner: payments-ml
+start: {mode: auto}
+steps:
+  - id: how
+    uses: ask
+    with:
+      ask: How far may it go?
+      fields:
+        percent: {type: integer, min: 1, max: 100}
+        target: {type: enum, choices: [primary, fallback], default: fallback}
+"""
+"""A runbook that begins with a form; what is put behind it goes on with its fields."""
 
 
 @cache

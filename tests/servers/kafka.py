@@ -10,6 +10,7 @@ import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -155,26 +156,28 @@ def start_apache_kafka(heap: str = "400m") -> ApacheKafka:
     return kafka
 
 
-@pytest.fixture(scope="session")
-def apache_kafka() -> Iterator[ApacheKafka]:
-    """Apache Kafka for the whole session: use topics and groups of your own, and leave it running."""
+@contextmanager
+def _running() -> Iterator[ApacheKafka]:
     kafka = start_apache_kafka()
     try:
         yield kafka
     finally:
         kafka.close()
         shutil.rmtree(kafka.directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def apache_kafka() -> Iterator[ApacheKafka]:
+    """Apache Kafka for the whole session: use topics and groups of your own, and leave it running."""
+    with _running() as kafka:
+        yield kafka
 
 
 @pytest.fixture
 def own_apache_kafka() -> Iterator[ApacheKafka]:
     """Apache Kafka of one test, to be stopped, killed, paused or wiped."""
-    kafka = start_apache_kafka()
-    try:
+    with _running() as kafka:
         yield kafka
-    finally:
-        kafka.close()
-        shutil.rmtree(kafka.directory, ignore_errors=True)
 
 
 @pytest.fixture

@@ -149,11 +149,6 @@ class Set(Write):
     def __init__(self, ports: Ports) -> None:
         self._fetch = ports.fetch
 
-    def within(self, options: object) -> float:
-        """What the step says."""
-        assert isinstance(options, SetOptions)
-        return options.within
-
     def rehearsed(self, options: object) -> Done:
         """The value as it would be."""
         assert isinstance(options, SetOptions)

@@ -108,10 +108,6 @@ class Get(_Reaches):
 class _Change(_Reaches, Write):
     """Changes a Deployment. What is changed is compared before the change and while it is waited for."""
 
-    def within(self, options: object) -> float:
-        assert isinstance(options, ChangeOptions)
-        return options.within
-
     def rehearsed(self, options: object) -> Done:
         return Done({"before": {}, "revision": 0, "summary": "rehearsed"})
 

@@ -145,10 +145,6 @@ class GetAlias(_OfAlias):
 
 
 class _Move(_OfAlias, Write):
-    def within(self, options: object) -> float:
-        assert isinstance(options, MoveOptions)
-        return options.within
-
     def rehearsed(self, options: object) -> Done:
         return Done({"before": {}, "version": None, "summary": "rehearsed"})
 

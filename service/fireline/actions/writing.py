@@ -8,6 +8,7 @@ to repeat; that it was taken is journaled too. Whether it helped is for a step o
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.engine.outward import StepContext
@@ -28,14 +29,22 @@ def mark(context: StepContext) -> str:
     return f"{context.key}@{context.started_at:.3f}"
 
 
+@runtime_checkable
+class Observed(Protocol):
+    """Options of a step that say within how many seconds its change has to be observed."""
+
+    within: float
+
+
 class Write(ABC):
     """An action that changes something elsewhere."""
 
     mutates = True
 
-    @abstractmethod
     def within(self, options: object) -> float:
-        """Seconds in which the change has to be observed once it was applied."""
+        """Seconds in which the change has to be observed once it was applied: what the step says."""
+        assert isinstance(options, Observed)
+        return options.within
 
     @abstractmethod
     def rehearsed(self, options: object) -> Done:

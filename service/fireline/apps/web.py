@@ -27,10 +27,11 @@ from fireline.apps.web_json import Answer
 from fireline.apps.web_ofrep import ofrep
 from fireline.apps.web_oncall import OnCallParts, in_force, oncall_paths
 from fireline.apps.web_page import page_template, page_values
-from fireline.apps.web_table import Table, route_json
+from fireline.apps.web_table import Table
 from fireline.domain.incidents import Incident
 from fireline.engine.ports import Clock, Settings, StaleVersion, Store, Unavailable
 from fireline.engine.roster import Roster
+from fireline.engine.routes import record_of
 
 log = logging.getLogger(__name__)
 
@@ -106,7 +107,7 @@ def _change(before: Table, now: Table) -> bytes:
     """What a stream says: at first everything, then the routes that differ."""
     moved = [route for name, route in now.routes.items() if before.routes.get(name) != route]
     gone = [name for name in before.routes if name not in now.routes]
-    return orjson.dumps({"etag": now.etag, "routes": [route_json(route) for route in moved], "gone": gone})
+    return orjson.dumps({"etag": now.etag, "routes": [record_of(route) for route in moved], "gone": gone})
 
 
 def _streams(changes: Changes) -> APIRouter:

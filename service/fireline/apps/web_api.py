@@ -17,10 +17,10 @@ from fireline.apps.web_oncall import in_force, on_call
 from fireline.apps.web_runs import RunDesk, run_paths
 from fireline.apps.web_silences import silences
 from fireline.apps.web_stops import stop_paths
-from fireline.apps.web_table import route_json
 from fireline.domain.incidents import Acknowledge, AddNote, EscalateNow, Incident, Input, Resolve
 from fireline.domain.runbooks import Run
 from fireline.engine.ports import Clock, Settings, Store
+from fireline.engine.routes import record_of
 from fireline.engine.stops import Switch
 
 VIA = "api"
@@ -179,7 +179,7 @@ def _reading(router: APIRouter, parts: Api) -> None:
     @router.get("/routes", tags=["routes"])
     def routes() -> Answer:
         """The whole table."""
-        return Answer({"routes": [route_json(route) for route in parts.changes.table.routes.values()]})
+        return Answer({"routes": [record_of(route) for route in parts.changes.table.routes.values()]})
 
     @router.get("/runs/{number}", tags=["runs"])
     def run(number: str) -> Answer:
@@ -224,7 +224,7 @@ def _on_routes_and_runs(router: APIRouter, parts: Api) -> None:
         _settle(parts.controls.change_route(service, body.weights, parts.known(body.person), body.reason))
         with parts.store.reading() as tx:
             route = tx.route(service)
-        return Answer({"route": None if route is None else route_json(route)})
+        return Answer({"route": None if route is None else record_of(route)})
 
     def answered(number: str, body: OnRun, approved: bool) -> Answer:
         found = parts.run(number)

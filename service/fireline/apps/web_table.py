@@ -51,17 +51,3 @@ def choose(route: Route, targeting_key: str) -> str:
         if place < reached:
             return target
     return shares[-1][0]
-
-
-def route_json(route: Route) -> dict[str, object]:
-    """One row for the API and the stream; times in seconds since the epoch."""
-    lease = route.lease
-    return {
-        "service": route.service,
-        "weights": dict(route.weights),
-        "version": route.version,
-        "changed_at": route.changed_at,
-        "by": route.by,
-        "reason": route.reason,
-        "lease": None if lease is None else {"until": lease.until, "prior": dict(lease.prior), "holder": lease.holder},
-    }

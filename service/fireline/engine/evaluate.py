@@ -124,7 +124,8 @@ class Evaluation:
         new = not (entry.pane in series.open or entry.pane in series.settled)
         try:
             changed = series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell))
-            series.settle_some(self._high)  # and not at checkpoints only: while a log is caught up with there are none
+            if new:  # and not at checkpoints only: while a log is caught up with there are none
+                series.settle_some(self._high)
         except Exception:  # a family is a plugin, and its states come from outside: a fault costs this row alone
             self.faults += 1
             return

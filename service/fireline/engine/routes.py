@@ -173,7 +173,7 @@ def unhealthy_targets(tx: Transaction, service: str) -> frozenset[str]:
 
 
 def record_of(route: Route) -> dict[str, object]:
-    """The route as it is published on `fireline.routes`; times in seconds since the epoch."""
+    """The route as `fireline.routes`, the API and the stream tell it; times in seconds since the epoch."""
     lease = route.lease
     return {
         "service": route.service,

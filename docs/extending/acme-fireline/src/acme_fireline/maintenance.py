@@ -33,11 +33,6 @@ class Maintenance(Write):
     def __init__(self, ports: Ports) -> None:
         self._fetch = ports.fetch
 
-    def within(self, options: object) -> float:
-        """Seconds in which the shop has to say so."""
-        assert isinstance(options, MaintenanceOptions)
-        return options.within
-
     def rehearsed(self, options: object) -> Done:
         """What a rehearsal says."""
         assert isinstance(options, MaintenanceOptions)
