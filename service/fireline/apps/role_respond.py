@@ -20,7 +20,7 @@ from fireline.adapters.kubernetes import KubernetesCluster
 from fireline.adapters.processes import Processes
 from fireline.adapters.secrets import EnvironmentSecrets
 from fireline.adapters.wakes import Wakes
-from fireline.apps import lifeline, logs
+from fireline.apps import lifeline, logs, turns
 from fireline.apps.audit_checkpoints import Checkpoints
 from fireline.apps.audit_keys import keys_of
 from fireline.apps.bootstrap import (
@@ -75,6 +75,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("respond", settings.log_level, settings.secrets())
     lifeline.hold()
+    turns.shorten()
     clock = SteadyClock()
     try:
         parts = assemble(settings, clock=clock)

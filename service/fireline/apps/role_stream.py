@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from fireline.adapters.clock_steady import SteadyClock
-from fireline.apps import lifeline, logs
+from fireline.apps import lifeline, logs, turns
 from fireline.apps.bootstrap import assemble, connection_of, generation_of, settings_with
 from fireline.apps.event_topics import formats_of, overruled, topics_of
 from fireline.apps.stream import Flow, StreamOptions, run_stream
@@ -29,6 +29,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("stream", settings.log_level, settings.secrets())
     lifeline.hold()
+    turns.shorten()
     parts = assemble(settings, teller=False, clock=SteadyClock(patience=math.inf))
     options = StreamOptions(
         connection=connection_of(parts),

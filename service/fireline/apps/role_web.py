@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from fireline.adapters.clock_steady import SteadyClock
-from fireline.apps import lifeline, logs
+from fireline.apps import lifeline, logs, turns
 from fireline.apps.bootstrap import assemble, configured_channels, follow_files, settings_with
 from fireline.apps.controls import Controls
 from fireline.apps.faults import Refused
@@ -18,6 +18,7 @@ def run(*, rules: Path | None, runbooks: Path | None) -> int:
     settings = settings_with(rules, runbooks)
     logs.set_up("web", settings.log_level, settings.secrets())
     lifeline.hold()
+    turns.shorten()
     clock = SteadyClock()
     parts = assemble(settings, teller=False, clock=clock)
     token = settings.api_token.get_secret_value() if settings.api_token else None
