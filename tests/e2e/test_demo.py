@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.outside import eventually, troubles
+from tests.e2e.harness import eventually, patient
+from tests.e2e.outside import troubles
 from tests.servers.last_words import tail
 from tests.servers.ports import free_port
 
@@ -42,9 +43,9 @@ def environment():
 
 @pytest.fixture
 def checkout(tmp_path, repository):
-    """A directory with the repository's rules and runbooks, and no demo of an earlier test."""
-    for name in ("rules", "runbooks"):
-        shutil.copytree(repository / name, tmp_path / name)
+    """A directory with the repository's rules and (patient) runbooks, and no demo of an earlier test."""
+    shutil.copytree(repository / "rules", tmp_path / "rules")
+    patient(repository / "runbooks", tmp_path / "runbooks")
     yield tmp_path
     left = processes_of(tmp_path / ".fireline" / "demo")
     for pid in left:

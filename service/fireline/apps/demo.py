@@ -21,7 +21,8 @@ from fireline.apps.demo_story import checks, figures
 from fireline.apps.gateway import SERVICE
 from fireline.engine.ports import Clock
 
-ONCE = Pace(healthy=3.0, reading=1.0, outage=4.0, pause=0.0, longest=90.0, settle="4s")
+ONCE = Pace(healthy=3.0, reading=1.0, outage=4.0, pause=0.0, longest=300.0, ready=600.0, settle="4s")
+"""Nobody watches: short where nothing happens, and patient with a machine that has much else to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from fireline.apps.lifeline import PARENT
 from fireline.apps.settings import PREFIX
 from fireline.engine.ports import Clock, Unavailable
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 """Seconds within which Fireline has to be up."""
 
 
@@ -62,7 +62,9 @@ async def lived_in(home: Home, port: int, rate: float, clock: Clock) -> AsyncIte
         log = home.path / "gateway.log"
         gateway = await _start(held, log, environment, "fireline.apps.gateway", *options, listen=True)
         assert gateway.stdout is not None
-        line = await asyncio.wait_for(gateway.stdout.readline(), PATIENCE)
+        line = b""
+        with contextlib.suppress(TimeoutError):
+            line = await asyncio.wait_for(gateway.stdout.readline(), PATIENCE)
         if not line:
             raise Refused(f"the gateway did not start; see {log}")
         house.gateway = line.decode().split()[1]
