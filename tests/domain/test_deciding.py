@@ -535,3 +535,40 @@ def test_the_rooms_of_a_team_that_is_not_configured_are_left_alone() -> None:
     catalog = Catalog({"search": Service("search", "platform")}, teams, PEOPLE, SEVERITIES)
     decision = Scene(catalog=catalog).fires(service="search")
     assert [card.channel for card in of(decision, UpdateCard)] == ["slack"]
+
+
+def test_changes_of_a_resolved_incident_are_remembered_and_leave_no_deadline(scene: Scene) -> None:
+    for _ in range(2):
+        scene.fires()
+        scene.now += 1
+        scene.clears()
+        scene.now += 1
+    scene.passes(60)
+    scene.fires()
+    assert "flapping" in scene.kinds()
+    scene.says(Resolve(7, "ann", "slack"))
+    assert scene.timers == {}
+    decision = scene.clears()
+    assert scene.incident.status is Status.RESOLVED
+    assert "flapping" not in kinds(decision), "nothing is held open that is over"
+    assert scene.timers == {}
+    scene.now += 1
+    decision = scene.fires()
+    assert scene.incident.status is Status.TRIGGERED
+    assert [timer.due_at for timer in scene.timers.values() if timer.kind == "calm"] == [scene.now + 600]
+
+
+def test_what_was_flapping_when_it_was_resolved_calms_after_it_got_worse_and_was_reopened(scene: Scene) -> None:
+    for _ in range(3):
+        scene.fires("degraded")
+        scene.now += 1
+        scene.clears()
+        scene.now += 1
+    scene.fires("degraded")
+    scene.says(Resolve(7, "ann", "slack"))
+    changed, scene.now = scene.now, scene.now + 100
+    scene.fires("outage")
+    assert scene.incident.status is Status.TRIGGERED
+    assert [timer.due_at for timer in scene.timers.values() if timer.kind == "calm"] == [changed + 600]
+    scene.passes(600)
+    assert scene.kinds().count("calm") == 1

@@ -2,7 +2,7 @@
 
 from fireline.domain.deciding_draft import ACTOR, Draft
 from fireline.domain.deciding_escalation import close_pages, stop
-from fireline.domain.deciding_flapping import held_until
+from fireline.domain.deciding_flapping import held_until, watch_again
 from fireline.domain.deciding_impact import wake_impacted
 from fireline.domain.deciding_reminders import arm_stale
 from fireline.domain.deciding_words import span
@@ -34,6 +34,7 @@ def reopen(draft: Draft, cause: str) -> None:
         reopened_version=incident.version + 1,
     )
     draft.note("reopened", f"Reopened, {ago} after it was resolved{by}: {cause}")
+    watch_again(draft)
 
 
 def settle(draft: Draft) -> None:

@@ -17,11 +17,16 @@ CALM = "calm"
 
 
 def changed(draft: Draft, attached: Attached) -> Attached:
-    """The attached signal after it fired or cleared just now; says so when it becomes flapping by that."""
+    """The attached signal after it fired or cleared just now; says so when it becomes flapping by that.
+
+    What changes of a resolved incident is only remembered: nothing is held open, and no deadline is left behind.
+    """
     flapping, now = draft.world.response.flapping, draft.now
     recent = tuple(at for at in attached.changed if at > now - flapping.within)
     since = attached.flapping_since if recent else None  # calm meanwhile, though no deadline said so
     found = replace(attached, changed=(*recent, now)[-flapping.changes :], flapping_since=since)
+    if draft.incident.resolved_at is not None:
+        return found
     if since is None and len(found.changed) >= flapping.changes:
         found = replace(found, flapping_since=now)
         within = span(now - found.changed[0])
@@ -38,6 +43,12 @@ def changed(draft: Draft, attached: Attached) -> Attached:
 def calm_at(attached: Attached, world: World) -> float:
     """When a flapping signal will be calm, unless it changes again."""
     return max(attached.changed, default=0.0) + world.response.flapping.within
+
+
+def watch_again(draft: Draft) -> None:
+    """The incident is open again: what was flapping when it was resolved, and is not known to be calm, is looked at."""
+    if (until := held_until(draft.incident, draft.world)) > 0.0:
+        draft.arm(CALM, max(until, draft.now))
 
 
 def held_until(incident: Incident, world: World) -> float:
