@@ -43,6 +43,27 @@ async def test_a_killed_child_is_started_again():
     assert made.process.returncode is not None
 
 
+async def test_a_child_that_is_being_made_when_all_is_to_end_is_ended_too(monkeypatch: pytest.MonkeyPatch):
+    made, goes_on, make = [], asyncio.Event(), asyncio.create_subprocess_exec
+
+    async def slowly(*words, **options):
+        made.append(await make(*words, **options))
+        await goes_on.wait()
+        return made[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", slowly)
+    supervisor = Supervisor(grace=60.0)
+    child(supervisor, "import time; time.sleep(3600)")
+    running = asyncio.create_task(supervisor.run())
+    await until(lambda: made)
+    supervisor.stop()
+    for _ in range(10):  # all that can be ended without it is ended
+        await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.wait_for(running, 120)
+    assert made[0].returncode == -signal.SIGTERM
+
+
 async def test_a_child_that_ignores_sigterm_is_ended_after_the_grace(tmp_path: Path):
     supervisor, deaf = Supervisor(grace=0.3), tmp_path / "deaf"
     code = f"signal.signal(signal.SIGTERM, signal.SIG_IGN); open({str(deaf)!r}, 'w').close(); time.sleep(3600)"

@@ -61,9 +61,8 @@ class Supervisor:
         try:
             await self._stopping.wait()
         finally:
+            self.stop()
             await asyncio.gather(*(self._end(child) for child in self.children))
-            for keeper in keepers:
-                keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _keep(self, child: Child) -> None:
@@ -88,6 +87,8 @@ class Supervisor:
             *child.command, env=dict(child.environment), stdin=asyncio.subprocess.DEVNULL, process_group=0
         )
         log.debug("%s runs as process %d", child.name, child.process.pid)
+        if self._stopping.is_set():  # it was being made when the others were ended
+            await self._end(child)
         return await child.process.wait()
 
     async def _end(self, child: Child) -> None:
