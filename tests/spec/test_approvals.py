@@ -3,7 +3,7 @@
 import pytest
 
 from fireline.domain.approving import Approval, OnTimeout
-from tests.spec.world import CATALOG, RUNBOOK, load_files, told
+from tests.spec.world import CATALOG, RULES, RUNBOOK, load_files, told
 
 MORE = CATALOG.replace("teams:\n", "teams:\n  one: {name: One, policy: web, members: [ann]}\n")
 
@@ -69,6 +69,69 @@ def test_an_approval_at_the_start_that_cannot_be_is_told(tmp_path, start, said):
 )
 def test_a_step_that_asks_is_held_to_the_same(tmp_path, step, said):
     assert said in str(read(tmp_path, step=step))
+
+
+def known(tmp_path, approval, catalog=MORE, rules="runbooks: [reroute]", book=RUNBOOK, step=False):
+    """All that is told of a count, in a world of two people."""
+    if step:
+        asks = "  - {id: sure, uses: approval, with: {ask: Sure?, " + approval + "}}\n"
+        book = book.replace("steps:\n", "steps:\n" + asks)
+    else:
+        book = book.replace(", mode: auto}", ", mode: auto, approval: {" + approval + "}}")
+    files = {"runbooks/reroute.yaml": book, "rules/catalog.yaml": catalog}
+    files["rules/checkout.yaml"] = RULES.replace("runbooks: [reroute]", rules)
+    return told(tmp_path, load_files(tmp_path, files))
+
+
+SMALL = MORE.replace("    owner: web\n    tier: 3", "    owner: one\n    tier: 3")
+"""Ann alone answers for checkout."""
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_more_owners_than_anybody_has_are_told_where_they_are_asked_for(tmp_path, step):
+    said = known(tmp_path, "count: 3", step=step)
+    assert "error" in said
+    assert "3 people have to approve, and `owner` never means more than 2 in this catalog" in said
+    assert "lower `count`, name more in `of`, or add members to the owning team" in said
+    assert said.startswith("runbooks/reroute.yaml:")
+    also = known(tmp_path, "of: [owner, 'person:ben'], count: 3", step=step)
+    assert "never means more than 2 in this catalog, those named beside it included" in also
+
+
+@pytest.mark.parametrize("step", [False, True])
+def test_a_rule_whose_owners_are_too_few_is_named(tmp_path, step):
+    said = known(tmp_path, "count: 2", SMALL, step=step)
+    assert "2 people have to approve, and when it is started for `checkout`, by the rule `slow`, only ann may" in said
+    assert "warning" in said
+
+
+@pytest.mark.parametrize(
+    ("approval", "catalog", "rules"),
+    [
+        ("count: 2", MORE, "runbooks: [reroute]"),
+        ("count: 1", SMALL, "runbooks: [reroute]"),
+        ("of: [owner, 'person:ben'], count: 2", SMALL, "runbooks: [reroute]"),
+        ("of: [owner, 'role:commander'], count: 2", SMALL, "runbooks: [reroute]"),
+        ("of: [owner, 'role:responder'], count: 9", SMALL, "runbooks: [reroute]"),
+        ("count: 2, on_timeout: escalate, escalate_to: web", SMALL, "runbooks: [reroute]"),
+        ("of: 'person:ann', count: 2, on_timeout: escalate, escalate_to: 'person:ben'", MORE, "runbooks: [reroute]"),
+        ("count: 2", SMALL.replace("owner: one\n", "owner: one\n    backup: web\n"), "runbooks: [reroute]"),
+        ("count: 2", SMALL, "owner: web\n    runbooks: [reroute]"),
+        ("count: 2", SMALL, "owner: web"),
+    ],
+)
+def test_a_count_that_can_be_reached_is_not_told(tmp_path, approval, catalog, rules):
+    assert "have to approve" not in known(tmp_path, approval, catalog, rules)
+
+
+def test_owners_of_who_starts_it_by_hand_are_told_where_no_rule_does(tmp_path):
+    book = RUNBOOK.replace("owner: web\n", "owner: one\n")
+    by_hand = book.replace("inputs.service", "inputs.what").replace("  service: {type", "  what: {type")
+    said = known(tmp_path, "count: 2", rules="owner: web", book=by_hand)
+    assert "when it is started by a person, without an incident, only ann may" in said
+    assert "have to approve" not in known(tmp_path, "count: 2", rules="owner: web", book=book)
+    needs = by_hand.replace("start: {", "start: {needs_incident: true, ")
+    assert "have to approve" not in known(tmp_path, "count: 2", rules="owner: web", book=needs)
 
 
 def test_what_a_template_comes_to_is_not_guessed(tmp_path):

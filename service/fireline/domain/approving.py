@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
+from fireline.domain.catalog import Person, Service, Team
 from fireline.domain.durations import wall_time
 
 OWNER = "owner"
@@ -18,6 +19,17 @@ KINDS = ("team", "person", "schedule", "role")
 
 KEPT = "approval"
 """Where a step's memory keeps the question as it stands."""
+
+
+def owners(
+    teams: Mapping[str, Team], people: Mapping[str, Person], team: str, service: Service | None
+) -> frozenset[str]:
+    """The people who answer for it: those of the team, of the service's owner and of its backup."""
+    backup = service.backup if service is not None else None
+    named = {team} | ({service.owner} if service is not None else set()) | ({backup} & set(teams) if backup else set())
+    found = {member for name in named if name in teams for member in teams[name].members}
+    alone = {backup} if backup and backup not in teams else set()
+    return frozenset(found | alone | ({team} & set(people)))
 
 
 class OnTimeout(StrEnum):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Protocol
 
-from fireline.domain.approving import OWNER
-from fireline.domain.catalog import Catalog, Service
+from fireline.domain.approving import OWNER, owners
+from fireline.domain.catalog import Catalog
 from fireline.domain.incident_records import Role
 from fireline.domain.incidents import Incident
 from fireline.domain.oncall import OnCall
@@ -38,22 +38,6 @@ def service_of(run: Run) -> str:
     return str(run.context.get("service", run.inputs.get("service", "")))
 
 
-def owners(catalog: Catalog, team: str, service: str = "") -> frozenset[str]:
-    """The people who answer for it: those of the team, of the service's owner and of its backup."""
-    known = catalog.service(service) if service else None
-    teams = {team} | ({known.owner} if known else set())
-    people = {member for name in teams if name in catalog.teams for member in catalog.teams[name].members}
-    return frozenset(people | _backup(catalog, known) | ({team} & set(catalog.people)))
-
-
-def _backup(catalog: Catalog, service: Service | None) -> set[str]:
-    if service is None or service.backup is None:
-        return set()
-    if service.backup in catalog.teams:
-        return set(catalog.teams[service.backup].members)
-    return {service.backup}
-
-
 def approvers(tx: Transaction, known: Known, run: Run, of: Iterable[str], owner: str, *, now: float) -> frozenset[str]:
     """Everybody who may approve now; `owner` is the team that answers for the run. Who is unknown is nobody."""
     found = [_meant(tx, known, run, each, owner, now=now) for each in of]
@@ -64,7 +48,8 @@ def _meant(tx: Transaction, known: Known, run: Run, which: str, owner: str, *, n
     catalog = known.catalog
     kind, colon, name = which.partition(":")
     if which == OWNER:
-        return owners(catalog, owner, service_of(run))
+        service = service_of(run)
+        return owners(catalog.teams, catalog.people, owner, catalog.service(service) if service else None)
     if not colon:
         kind, name = "team", which
     match kind:

@@ -1,6 +1,6 @@
 """Approvals as they are written: their form at a runbook's start, and whether those who are to approve exist at all."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from fireline.domain.catalog import Person, Team
 from fireline.domain.incident_records import Role
 from fireline.domain.oncall import OnCall
 from fireline.spec import codes
+from fireline.spec.approval_owners import Owners
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
 from fireline.spec.durations import PositiveDuration
 from fireline.spec.findings import Findings, suggestion
@@ -77,6 +78,7 @@ class Known:
     teams: Mapping[str, Team]
     people: Mapping[str, Person]
     oncall: OnCall | None
+    owners: Callable[[], Owners]
 
     def names(self, kind: str) -> Collection[str] | None:
         """What there is of a kind."""
@@ -158,14 +160,18 @@ def _unknown(written: str, known: Known) -> str | None:
 
 
 def _check_numbers(document: Document, path: Path, known: Known, findings: Findings) -> None:
-    node = document.node((*path, "of"))
-    of = [text for _, text in _written(document, (*path, "of"))]
-    if node is not None and len(of) != (len(node.nodes) if isinstance(node, Items) else 1):
+    of, more = _named(document, (*path, "of")), _named(document, (*path, "escalate_to"))
+    if of is None or more is None:
         return  # a template: who it means is known when the run asks
-    people, others = _possible(of or [OWNER], known)
+    of = [*(of or [OWNER]), *more]
+    people, others = _possible(of, known)
     if others is None:
         return
     most, count, eyes = len(people) + others, document.node((*path, "count")), document.node((*path, "four_eyes"))
+    if OWNER in of:
+        if isinstance(count, Scalar) and isinstance(count.value, int):
+            _check_owner(document, (*path, "count"), known.owners(), (count.value, people, others), findings=findings)
+        return
     if isinstance(count, Scalar) and isinstance(count.value, int) and count.value > most:
         message = f"{count.value} people have to approve, and there {'is' if most == 1 else 'are'} {most} who may"
         findings.error(document, (*path, "count"), message, "lower `count`, or name more in `of`")
@@ -174,14 +180,45 @@ def _check_numbers(document: Document, path: Path, known: Known, findings: Findi
         findings.error(document, (*path, "four_eyes"), message, "name more in `of`, or say `four_eyes: false`")
 
 
+def _named(document: Document, path: Path) -> list[str] | None:
+    """Those who are named; None where a template is among them."""
+    node, named = document.node(path), [text for _, text in _written(document, path)]
+    whole = 0 if node is None else len(node.nodes) if isinstance(node, Items) else 1
+    return named if len(named) == whole else None
+
+
+def _check_owner(
+    document: Document, path: Path, owners: Owners, asked: tuple[int, set[str], int], *, findings: Findings
+) -> None:
+    """Note a count that `owner`, and those asked beside, can never reach, or not where it is known what starts it."""
+    count, people, others = asked
+    most = max((len(people | each) + others for each in owners.possible), default=0)
+    if most < count:
+        message = f"{count} people have to approve, and `owner` never means more than {most} in this catalog"
+        message = message if len(people) + others == 0 else f"{message}, those named beside it included"
+        findings.error(document, path, message, "lower `count`, name more in `of`, or add members to the owning team")
+        return
+    short = [each for each in owners.likely if len(people | each.people) + others < count]
+    if short:
+        whom, more = ", ".join(sorted(people | short[0].people)) or "nobody", len(short) - 1
+        message = f"{count} people have to approve, and when it is started {short[0].when}, only {whom} may"
+        message += f" ({more} more like that)" if more else ""
+        findings.warning(document, path, message, "lower `count`, name more in `of`, or add members to the owning team")
+
+
 def _possible(of: list[str], known: Known) -> tuple[set[str], int | None]:
-    """The people who may approve at one time, and how many more nobody can name before; None: no end of them."""
+    """The people named, and how many more may approve whom nobody can name before; None: no end of them.
+
+    Whom `owner` means is not among them.
+    """
     people: set[str] = set()
     others = 0
     for written in of:
         kind, colon, name = written.partition(":")
-        if written in (OWNER, f"role:{Role.RESPONDER}"):
+        if written == f"role:{Role.RESPONDER}":
             return people, None
+        if written == OWNER:
+            continue
         if kind == "person":
             people.add(name)
         elif kind in ("schedule", "role"):

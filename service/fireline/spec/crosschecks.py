@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 from fireline.domain.catalog import Service, Severity
 from fireline.domain.oncall import OnCall
 from fireline.domain.policies import Policy, TargetKind
 from fireline.domain.reviews import overdue
 from fireline.domain.rules import Rule
+from fireline.domain.runbooks import Runbook
 from fireline.spec import codes
+from fireline.spec.approval_owners import Answering, Owners
 from fireline.spec.approvals import Known, check_approvals
 from fireline.spec.catalog import Entries as CatalogEntries
 from fireline.spec.documents import Document, Entries, Items, Node, Path, Scalar
@@ -173,9 +176,16 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
         check_stop_if(document, runbook, measures, world.names, findings)
     check_blast_radius(placed, world.catalog, findings)
     if world.catalog is not None:
-        known = Known(world.catalog.teams, world.catalog.people, world.oncall)
+        owners = partial(_owners_of, runbook, world, world.catalog)
+        known = Known(world.catalog.teams, world.catalog.people, world.oncall, owners)
         check_approvals(document, known, world.runbook_names, findings)
     _check_review(document, (), runbook.reviewed, runbook.review_every, world, findings=findings)
+
+
+def _owners_of(runbook: Runbook, world: World, catalog: CatalogEntries) -> Owners:
+    rules = [(placed.rule, _services_of(placed.rule, catalog)) for placed in world.rules]
+    services = tuple(catalog.services.values())
+    return Answering(catalog.teams, catalog.people, services, catalog.default_team, rules).owners_of(runbook)
 
 
 def _check_rule_names(
