@@ -60,7 +60,7 @@ def email(mails: Mails) -> Email:
 
 
 def made(mails: Mails, **settings: object) -> Email:
-    given = {"server": mails.address, "sender": "Fireline <fireline@x.example>", "timeout": 5.0, **settings}
+    given = {"server": mails.address, "sender": "Fireline <fireline@x.example>", "timeout": 60.0, **settings}
     means = Means(FixedClock(), SafeFetch([], Nothing()), Nothing(), "https://fireline.example", "house")
     return Email(EmailSettings.model_validate(given), means)
 

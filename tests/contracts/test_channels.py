@@ -36,8 +36,10 @@ NAMES = sorted(CHANNELS)
 HOSTILE = "<!channel> <@U0ANN> @here & \x00\x1b[2J\ud800\u202e [red] {{ 7*7 }} %s ``` \n\n" * 200
 
 
-FAST = 1.0
+SHORT = 2.5
 """Seconds that a channel waits for an answer where a test lets it wait in vain."""
+PATIENT = 60.0
+"""Likewise where an answer comes, on however slow a machine."""
 SECRETS = {"ROUTING": "0123456789abcdef0123456789abcdef"}
 
 
@@ -68,6 +70,11 @@ class Shown:
         """Let the next request end so: limited, trouble, refused, dropped (after it was taken), hang."""
         raise NotImplementedError
 
+    def waits(self, seconds: float) -> None:
+        """Let the channel wait so long for an answer; before it is first used."""
+        settings = vars(self.channel)["_settings"]
+        vars(self.channel)["_settings"] = settings.model_copy(update={"timeout": seconds})
+
     def taken(self) -> int:
         """How many messages people see."""
         raise NotImplementedError
@@ -86,7 +93,7 @@ class OnConsole(Shown):
 class OnSlack(Shown):
     def __init__(self, slack: LocalSlack, proxy: SlackProxy) -> None:
         self.slack, self.proxy = slack, proxy
-        settings = SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api, posts_per_second=1000.0, timeout=FAST)
+        settings = SlackSettings(bot_token=BOT_TOKEN, base_url=proxy.api, posts_per_second=1000.0, timeout=PATIENT)
         super().__init__(Slack(settings, _Racing()), ROOM)
 
     def text(self) -> str:
@@ -98,7 +105,7 @@ class OnSlack(Shown):
             "trouble": Fault(status=503),
             "refused": Fault(error="channel_not_found"),
             "dropped": Fault(accepted=True, drop=True),
-            "hang": Fault(accepted=True, seconds=FAST * 1.5),
+            "hang": Fault(accepted=True, seconds=SHORT * 1.5),
         }
         self.proxy.next("chat.postMessage", faults[how])
 
@@ -112,13 +119,17 @@ class OnHooks(Shown):
     def __init__(self, name: str, hooks: Hooks, settings: dict[str, object], address: str) -> None:
         self.hooks = hooks
         held = Held(SECRETS | {"URL": f"{hooks.url}/{name}"})
-        means = Means(FixedClock(time.time()), Quick(SafeFetch(["127.0.0.1"], held)), held)
+        self._fetch = Waiting(SafeFetch(["127.0.0.1"], held))
+        means = Means(FixedClock(time.time()), self._fetch, held)
         kind = CHANNELS[name]
         super().__init__(kind.build(kind.settings.model_validate(settings), means), address)
 
     def text(self) -> str:
         texts = [text for call in self.hooks.taken for text in _texts(call.body)]
         return "\n".join(texts)
+
+    def waits(self, seconds: float) -> None:
+        self._fetch.seconds = seconds
 
     def breaks(self, how: str) -> None:
         faults = {
@@ -164,7 +175,7 @@ class OnPagerDuty(OnHooks):
 class OnMail(Shown):
     def __init__(self, mails: Mails) -> None:
         self.mails = mails
-        settings = EmailSettings(server=mails.address, sender="fireline@x.example", security="none", timeout=FAST)
+        settings = EmailSettings(server=mails.address, sender="fireline@x.example", security="none", timeout=PATIENT)
         means = Means(FixedClock(), SafeFetch([], Held()), Held(), "https://fireline.example")
         super().__init__(Email(settings, means), "ann@x.example")
 
@@ -187,14 +198,14 @@ class OnMail(Shown):
         return len(self.mails.taken)
 
 
-class Quick:
-    """A fetch that does not wait as long as a channel asks."""
+class Waiting:
+    """A fetch that waits as long as the test says, whatever a channel asks."""
 
     def __init__(self, fetch: SafeFetch) -> None:
-        self._fetch = fetch
+        self._fetch, self.seconds = fetch, PATIENT
 
     async def __call__(self, request: Request) -> Response | NotSent | MaybeSent:
-        return await self._fetch(replace(request, timeout=FAST))
+        return await self._fetch(replace(request, timeout=self.seconds))
 
     async def close(self) -> None:
         await self._fetch.close()
@@ -426,12 +437,15 @@ async def test_a_refusal_is_final_and_says_what_to_mend(answering: Shown) -> Non
 @pytest.mark.parametrize("how", ["dropped", "hang"])
 async def test_nobody_knows_whether_it_arrived_or_repeating_it_does_no_harm(answering: Shown, how: str) -> None:
     answering.breaks(how)
+    if how == "hang":
+        answering.waits(SHORT)
     outcome = await answering.channel.deliver(at(answering, page()))
     if answering.doubt:
         assert isinstance(outcome, Failed), outcome
         assert outcome.unknown
         return
     assert isinstance(outcome, RetryLater), outcome
+    answering.waits(PATIENT)
     assert isinstance(await answering.channel.deliver(at(answering, page())), Done)
     assert answering.taken() == 1
 
