@@ -1,10 +1,13 @@
+import asyncio
 import base64
 import http.client
+import logging
 
 import pytest
 from starlette.datastructures import Headers
 
-from fireline.apps.web_guard import MAX_BODY, Door, Problem, Rate
+from fireline.adapters.clock import FakeClock
+from fireline.apps.web_guard import MAX_BODY, Door, Guard, Problem, Rate
 from tests.servers.live_web import incident, live_web
 
 
@@ -113,3 +116,29 @@ def test_a_rate_is_for_each_client_and_fills_again():
     clock.at = 0.5
     assert rate.wait("a") == 0.0
     assert rate.wait("a") > 0.0
+
+
+async def test_a_request_that_the_end_of_the_process_cuts_off_is_answered_and_no_fault(caplog):
+    at_work, sent = asyncio.Event(), []
+
+    async def app(scope, receive, send):
+        at_work.set()
+        await asyncio.Event().wait()  # a database that is away
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"host", b"localhost")],
+    }
+    asking = asyncio.create_task(Guard(app, Door(None), Rate(FakeClock(), 10.0, 10))(scope, None, send))
+    await at_work.wait()
+    asking.cancel("as uvicorn does")
+    await asking
+    assert sent[0]["status"] == 503
+    assert b"this process ends" in sent[1]["body"]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]

@@ -1,5 +1,6 @@
 """The door of the web role: sizes, hosts, credentials and rates; and every fault told as a JSON problem."""
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -154,6 +155,10 @@ class Guard:
             await self._app(scope, body, sending)
         except Problem as problem:
             await send_problem(send, problem)
+        except asyncio.CancelledError:  # only an end of this process cuts a request off, and nobody awaits us after it
+            log.warning("request %s %s was cut off: this process ends", scope["method"], scope["path"])
+            if not started:
+                await send_problem(send, Problem(503, "it was cut off, for this process ends; ask again in a moment"))
         except Exception:
             log.exception("request %s %s failed", scope["method"], scope["path"])
             if not started:
