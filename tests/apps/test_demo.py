@@ -103,6 +103,12 @@ def test_a_story_that_went_well_keeps_every_promise():
     assert [check.promise for check in verdicts if not check.kept] == []
 
 
+def test_an_outage_that_became_less_of_one_before_it_was_over_was_one():
+    """As the bad events leave its window one by one."""
+    verdicts = checks(scene(incident={**INCIDENT, "severity": "degraded", "peak": "outage"}), "ann")
+    assert [check.promise for check in verdicts if not check.kept] == []
+
+
 @pytest.mark.parametrize(
     ("changes", "broken"),
     [

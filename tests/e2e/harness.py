@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,7 +44,7 @@ def eventually(what: str, found: Callable[[], object], seconds: float = 30.0, ev
     while time.monotonic() < end:
         try:
             answer = found()
-        except (OSError, LookupError, Unavailable) as now:
+        except (OSError, HTTPException, LookupError, Unavailable) as now:
             fault = now
         else:
             if answer:

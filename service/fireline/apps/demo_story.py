@@ -38,7 +38,8 @@ def checks(scene: Scene, expected_person: str) -> list[Check]:
 
 def _about_the_incident(scene: Scene, expected: str) -> list[Check]:
     incident, page = scene.incident, scene.delivered
-    opened = incident.get("service") == SERVICE and incident.get("severity") == "outage"
+    worst = incident.get("peak") or incident.get("severity")  # it may fall before it is over
+    opened = incident.get("service") == SERVICE and worst == "outage"
     person, why = page.get("person", "nobody"), page.get("why", NOTHING)
     named = person == expected and why.get("service") == SERVICE
     return [
