@@ -1,7 +1,7 @@
 """Incidents, their timelines, message references and numbers, inside one transaction."""
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import takewhile
 
 from sqlalchemy import BigInteger, Executable, Integer, LargeBinary, and_, bindparam, func, insert, or_, select
@@ -77,19 +77,19 @@ class IncidentRows(AuditRows):
         statement = select(incidents.c.data).order_by(incidents.c.number.desc()).limit(limit)
         if open_only:
             statement = statement.where(incidents.c.open.is_(True))
-        return [decode(Incident, data) for data in self._all(statement)]
+        return [_decoded(data) for data in self._all(statement)]
 
     def opened(self, service: str, timeline: str, since: float, limit: int) -> Sequence[tuple[int, float]]:
         """Number and time of opening of the service's latest incidents, newest first."""
         rows = self._all(_OPENED, of_service=service, of_timeline=timeline, most=limit)
-        found = (decode(Incident, data) for data in rows)
+        found = (_decoded(data) for data in rows)
         return [(each.number, each.opened_at) for each in takewhile(lambda each: each.opened_at >= since, found)]
 
     def beside(self, timeline: str, services: Collection[str], numbers: Collection[int]) -> Sequence[Incident]:
         """The open incidents of these services, and those with these numbers, oldest first; locks none of them."""
         given: dict[str, object] = {"of_timeline": timeline, "services": sorted(services)}
         found = self._all(_BESIDE_OR, **given, numbers=sorted(numbers)) if numbers else self._all(_BESIDE, **given)
-        return [decode(Incident, data) for data in found]
+        return [_decoded(data) for data in found]
 
     def lock(self, name: str) -> None:
         """Hold a name until the end of the transaction."""
@@ -137,4 +137,10 @@ class IncidentRows(AuditRows):
 
 
 def _incident(data: bytes | None) -> Incident | None:
-    return None if data is None else decode(Incident, data)
+    return None if data is None else _decoded(data)
+
+
+@lru_cache(256)
+def _decoded(data: bytes) -> Incident:
+    """The incident, which nobody may change. Each change of a route looks at all that are open, most as they were."""
+    return decode(Incident, data)

@@ -92,7 +92,7 @@ class RunRows(Rows):
             raise StaleVersion(f"run {run.id}: version {run.version} is journaled already")
 
 
-@lru_cache(1024)
+@lru_cache(512)
 def _decoded(data: bytes) -> Run:
     """The run, which nobody may change. Each start looks three times at the last two hundred, most of them over."""
     return decode(Run, data)
