@@ -1,8 +1,6 @@
 """A press of a button as Slack reports it: read without trust, never an exception."""
 
-import json
 from typing import Any
-from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from slack_sdk.signature import SignatureVerifier
 
 from fireline.adapters.slack import person_by_slack_id, verified
-from fireline.adapters.slack_interactions import Click, Place, asked, parse_form, parse_interaction
+from fireline.adapters.slack_interactions import Click, Place, asked, parse_interaction
 from fireline.domain.catalog import Catalog, Person
 from fireline.domain.clicks import ApprovalGiven, StopAsked, Subject, subject_of
 from fireline.domain.events import Malformed
@@ -79,17 +77,6 @@ def test_nothing_in_a_payload_raises(value: Any, place: str) -> None:
 @given(st.text())
 def test_nothing_in_a_value_raises(value: str) -> None:
     subject_of(value)
-
-
-@given(st.binary())
-def test_nothing_in_a_form_raises(body: bytes) -> None:
-    assert isinstance(parse_form(body), Malformed)
-
-
-def test_a_posted_form_is_read_alike() -> None:
-    body = b"payload=" + quote_plus(json.dumps(payload())).encode()
-    assert parse_form(body) == parse_interaction(payload())
-    assert parse_form(b"payload=" + b"x" * 300_000) == Malformed("too_large", "300008 bytes")
 
 
 def test_a_numbered_action_is_the_same_action() -> None:

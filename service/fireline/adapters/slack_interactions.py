@@ -1,9 +1,7 @@
 """What Slack reports of a press of a button, read without trust: a click, or the reason why it is none."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qs
 
 from fireline.domain.clicks import ACTION_PREFIX, ApprovalGiven, StopAsked, Subject, subject_of
 from fireline.domain.events import Malformed
@@ -16,8 +14,6 @@ Asked = Acknowledge | EscalateNow | Resolve | ApprovalGiven | StopAsked
 
 NOT_OURS = "not_ours"
 """The reason of a click that another app's button, or a link, reports: nothing to say about it."""
-
-_MOST_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +67,6 @@ def parse_interaction(payload: object) -> Click | Malformed:
     if subject is None:
         return Malformed("bad_value", "the button does not say which incident or run it belongs to")
     return Click(place, action_id.removeprefix(ACTION_PREFIX).partition(":")[0], subject)
-
-
-def parse_form(body: bytes) -> Click | Malformed:
-    """A click from the form that Slack posts where it has a request URL; verify its signature first."""
-    if len(body) > _MOST_BYTES:
-        return Malformed("too_large", f"{len(body)} bytes")
-    try:
-        form = parse_qs(body.decode("utf-8"), strict_parsing=True, max_num_fields=10)
-        payload = json.loads(form["payload"][0])
-    except (ValueError, KeyError, RecursionError) as fault:
-        return Malformed("bad_form", f"{type(fault).__name__}: {fault}"[:200])
-    return parse_interaction(payload)
 
 
 def asked(click: Click, person: str) -> Asked | Malformed:

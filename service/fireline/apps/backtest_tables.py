@@ -47,10 +47,6 @@ def tell(found: Found) -> None:
     _budget(new["noise_budget"])
 
 
-def _sides(new: Any, old: Any) -> tuple[Any, ...]:
-    return (new,) if old is None else (old, new)
-
-
 def _totals(new: Found, old: Found | None) -> None:
     headers = ["", *(["old"] if old is not None else []), "new" if old is not None else "would have been"]
     if old is None:

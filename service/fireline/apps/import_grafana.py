@@ -96,7 +96,6 @@ class Step(Shape):
     duration: int | None = None
     persons_to_notify: list[str] | None = None
     notify_on_call_from_schedule: str | None = None
-    important: bool = False
 
 
 _SIGNS: Signs = (

@@ -10,8 +10,6 @@ from fireline.spec.findings import Findings
 from fireline.spec.rules import Placed
 from fireline.spec.runbooks import PlacedRunbook
 
-GIVEN = ("service", "severity")
-"""Inputs that an incident gives to any runbook, beside the labels of its signal."""
 _ENDLESS = frozenset({"id", "request_id", "span_id", "trace_id"})
 _TEXTS = frozenset({"string", "duration"})
 
