@@ -6,6 +6,7 @@ with the same key, which is what at least once means. Then the first comes back.
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import pytest
@@ -121,7 +122,7 @@ async def test_the_other_is_done_before_the_first_comes_back(w):
     assert ended.status is RunStatus.SUCCEEDED
     journal = w.journal()
     target.gates["one/first"].set()
-    with pytest.raises(LeaseLost):
+    with suppress(LeaseLost):  # unless it has looked meanwhile, and seen that the run is over
         await asyncio.wait_for(slow, PATIENCE)
     assert (w.run(), w.journal()) == (ended, journal)
     assert target.of("one", "second") == 0
