@@ -41,6 +41,8 @@ class Life(Generic[C]):
         await asyncio.wait({stopping}, timeout=within)
         with contextlib.suppress(KafkaError, TimeoutError, OSError):  # what waits for an answer hears that none comes
             await asyncio.wait_for(_connections(self.client).close(), within)
+        for connection in [*_connections(self.client)._conns.values()]:  # left where that took longer than it may
+            connection.close()
         await _ended(stopping, within)
 
 

@@ -74,8 +74,8 @@ def ensure_topics(connection: Connection, topics: Iterable[Topic]) -> list[str]:
             _known(admin, name)
         return []
     there = _known(admin) & wanted.keys()
-    faults = _create(admin, [topic for name, topic in wanted.items() if name not in there])
-    return faults + _not_compacted(admin, [wanted[name] for name in sorted(there) if wanted[name].compacted])
+    faults, others = _create(admin, [topic for name, topic in wanted.items() if name not in there])
+    return faults + _not_compacted(admin, [wanted[name] for name in sorted(there | others) if wanted[name].compacted])
 
 
 def known_topics(connection: Connection) -> set[str]:
@@ -122,22 +122,25 @@ def _known(admin: AdminClient, topic: str | None = None) -> set[str]:
     return set(known.topics)
 
 
-def _create(admin: AdminClient, missing: list[Topic]) -> list[str]:
+def _create(admin: AdminClient, missing: list[Topic]) -> tuple[list[str], set[str]]:
+    """What is wrong, and which of them somebody else had made, too lately to be listed."""
     if not missing:
-        return []
+        return [], set()
     asked: Mapping[str, Future[None]] = admin.create_topics(
         [NewTopic(t.name, t.partitions or -1, -1, config=t.configuration) for t in missing], request_timeout=_WITHIN
     )
-    faults = []
+    faults, others = list[str](), set[str]()
     for name, answer in asked.items():
         try:
             answer.result(_WITHIN)
         except KafkaException as fault:
-            if fault.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+            if fault.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+                others.add(name)
+            else:
                 faults.append(f"topic {name} is missing and cannot be created: {fault.args[0].str()}")
         except TimeoutError:
             faults.append(f"topic {name} is missing, and the broker did not answer when asked to create it")
-    return faults
+    return faults, others
 
 
 def _not_compacted(admin: AdminClient, topics: list[Topic]) -> list[str]:
