@@ -17,7 +17,7 @@ from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Held, Series, begun
 from fireline.engine.windows_checkpoint import Header, Snapshot, Still, packed, still, unpack
-from fireline.engine.windows_missed import Reached, judge_missed
+from fireline.engine.windows_missed import Reached, in_turn, judge_missed
 from fireline.engine.windows_reading import answer, read
 from fireline.engine.windows_since import Since
 from fireline.engine.windows_timeline import Timeline
@@ -28,11 +28,13 @@ class Evaluation:
 
     Live entities are judged at the `now` that is passed in. Those of any other timeline are judged as its event time
     passes, at the end of every pane that changed, so that no verdict depends on how the recording was cut into batches;
-    a pane in progress is judged when nothing arrives any more (or by `finish`). A batch may bring hours, and
-    thousands of verdicts: `pass_some` and `judge` give `some` of them at a time.
+    a pane in progress is judged when nothing arrives any more (or by `finish`).
 
     A live window that was over before it was read (the worker was away, or lagged) is judged too, pane by pane as of
     their ends, once everything before that has been read: a fault that came and went meanwhile is still told.
+
+    A batch of a recording may bring hours, and so may the end of an absence: thousands of verdicts, of which `judge`
+    and `pass_some` give `some` at a time.
 
     Counters for telemetry: `malformed` payloads and windows, `stale` rows (of other rules or versions of rules),
     `expired` rows (older than any window), `refused` rows (over a rule's `max_entities`), `faults` of measure families.
@@ -161,7 +163,9 @@ class Evaluation:
         self._reached.advance(now, behind)
         for timeline in self._timelines.values():
             if timeline.name == LIVE:
-                for series in timeline.due(now):
+                turn, later = in_turn(timeline.due(now), now, self._some)
+                timeline.wait(later)
+                for series in turn:
                     signals += self._judge(timeline, series, now, behind)
                 continue
             signals += self._pass(timeline, self._some)

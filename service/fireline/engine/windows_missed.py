@@ -4,7 +4,7 @@ They are judged as of the ends of their panes once everything before has been re
 meanwhile is still told.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from fireline.domain.judging import judge
@@ -40,6 +40,25 @@ class Reached:
         """Something came for a pane of a live entity that it has not been judged on."""
         if self.at is not None and series.entity is not None and pane >= pane_of(self.at, series.rule.pane):
             series.unseen = pane if series.unseen is None else min(series.unseen, pane)
+
+
+def in_turn(due: Iterable[Series], now: float, some: float) -> tuple[list[Series], list[Series]]:
+    """Whom to judge now, and who has to wait: after `some` missed windows everybody who missed any.
+
+    An hour of thousands of entities takes longer than an event loop may be held.
+    """
+    counts = [(_missed(series, now), series) for series in due]
+    turn, later = [series for count, series in counts if not count], list[Series]()
+    for count, series in sorted((each for each in counts if each[0]), key=lambda each: each[0]):
+        (turn if some > 0 else later).append(series)
+        some -= count
+    return turn, later
+
+
+def _missed(series: Series, now: float) -> int:
+    """How many windows of an entity have to be judged before the present one."""
+    first = first_pane(now, series.rule.window, series.rule.pane)
+    return len(series.missed(first)) if series.unseen is not None and series.unseen < first else 0
 
 
 def judge_missed(

@@ -1,7 +1,7 @@
 """A timeline: the entities that share a clock, which of them changed, and when the others are to be looked at again."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from fireline.domain.windows import pane_of
 from fireline.engine.partials import LIVE, Values
@@ -214,3 +214,7 @@ class Timeline:
         due = list(self._dirty.values())
         self._dirty.clear()
         return due
+
+    def wait(self, due: Iterable[Series]) -> None:
+        """These are due still: it was not their turn."""
+        self._dirty.update({(series.rule.name, series.entity): series for series in due})
