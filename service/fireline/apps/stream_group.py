@@ -17,6 +17,7 @@ SOON = 2.0
 LATER = 20.0
 """Seconds until another look after one that found all in order."""
 LATEST = 60.0
+"""Seconds between two looks at most, where asking is of no use."""
 
 
 @dataclass(slots=True)
