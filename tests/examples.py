@@ -1,6 +1,6 @@
 """How many examples a property is tried on: all of them in `make faults`, a third in `make test`.
 
-Examples are drawn anew in each run (but in CI's), so that what a third cannot find in one run is found in the next ones.
+Examples are drawn anew in each run (not in CI's): what a third cannot find in one run is found in the next ones.
 """
 
 import os
