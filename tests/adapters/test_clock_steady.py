@@ -44,6 +44,23 @@ def test_time_is_the_wall_clocks_and_small_corrections_are_followed():
     assert (machine.clock.leapt, machine.clock.doubted, machine.clock.sure) == (0.0, 0.0, True)
 
 
+@pytest.mark.parametrize("held", [3.0, HOUR])
+def test_a_process_that_is_stopped_between_two_clocks_sees_no_jump(held, caplog):
+    machine, stops = Machine(), [held, held]
+
+    def wall():
+        if stops:
+            machine.wall, machine.steady = machine.wall + stops[-1], machine.steady + stops.pop()
+        return machine.wall
+
+    machine.clock = SteadyClock(wall=wall, steady=lambda: machine.steady, slept=lambda: machine.slept)
+    assert machine.clock.now() == T + 2 * held, "stopped twice while it began"
+    stops.append(held)
+    assert machine.clock.now() == T + 3 * held
+    assert (machine.clock.leapt, machine.clock.doubted, machine.clock.sure) == (0.0, 0.0, True)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("jump", [HOUR, -HOUR])
 def test_a_jump_that_is_taken_back_leaves_no_trace(jump, caplog):
     machine = Machine()

@@ -22,6 +22,10 @@ WITNESSED = 10.0
 records that were written before it went back, or wait in a log, look the same."""
 REMEMBERED = 60.0
 """Seconds for which a witness against a jump counts."""
+HELD = 0.5
+"""Seconds between two readings of the steady clock in which no other clock can be compared with it."""
+READINGS = 10
+"""Tries to read two clocks at one instant."""
 
 
 def asleep() -> float:
@@ -50,9 +54,9 @@ class SteadyClock(SystemClock):
         self._steady = steady
         self._slept = slept
         self._lock = threading.Lock()
-        self._base = self._wall() - steady()
+        self._read_at, now = self._readings()
+        self._base = now - self._read_at
         self._awake = slept()
-        self._read_at = steady()
         self._last = 0.0
         self._jump: float | None = None
         self._since = 0.0
@@ -104,15 +108,25 @@ class SteadyClock(SystemClock):
                 self._leap("times that others tell confirm it")
 
     def _now(self) -> float:
-        steady = self._steady()
+        steady, wall = self._readings()
         passed, self._read_at = steady - self._read_at, steady
-        off = self._wall() - (self._base + steady)
+        off = wall - (self._base + steady)
         if abs(off) <= TOLERANCE:
             self._follow(off)
         else:
             self._doubt(off, steady, passed)
         self._last = max(self._last, self._base + steady)
         return self._last
+
+    def _readings(self) -> tuple[float, float]:
+        """Both clocks at one instant: what was held up between the two (stopped, or behind others) reads again."""
+        steady = self._steady()
+        for _ in range(READINGS):
+            wall, then = self._wall(), self._steady()
+            if then - steady <= HELD:
+                break
+            steady = then
+        return steady, wall
 
     def _follow(self, off: float) -> None:
         self._base += off
