@@ -24,7 +24,7 @@ rules:
     service: checkout
     tests:
       - name: slow <answers> & "worse" ones
-        series: [{fields: {name: latency_ms, service: checkout}, values: "500x10 900x20 100x12"}]
+        series: [{fields: {name: latency_ms, service: checkout}, values: "500x9 900x19 100x11"}]
         signals:
           - {at: 5s, state: firing, severity: degraded, within: 0s}
           - {at: 17s, state: firing, severity: outage, within: 0s}

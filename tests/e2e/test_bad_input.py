@@ -35,7 +35,7 @@ rules:
       - name: nothing is too many
         series:
           - fields: {{name: counted_here, service: fraud-scoring}}
-            values: "1x3"
+            values: "1x2"
         expect:
           - {{at: 10s, state: clear, entity: {{service: fraud-scoring}}}}
 """

@@ -29,7 +29,7 @@ rules:
     tests:
       - name: too few labels say nothing
         series:
-          - {fields: {service: s, model: labelled, request_id: "r{n}", prediction: deny, confidence: 0.9}, count: 1x3}
+          - {fields: {service: s, model: labelled, request_id: "r{n}", prediction: deny, confidence: 0.9}, count: 1x2}
         expect:
           - {at: 1s, state: unknown, entity: {service: s, model: labelled}}
 """

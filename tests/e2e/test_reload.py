@@ -33,7 +33,7 @@ rules:
       - name: one is enough
         series:
           - fields: {name: added_here, service: fraud-scoring}
-            values: "1x3"
+            values: "1x2"
         expect:
           - {at: 1s, state: firing, severity: outage, entity: {service: fraud-scoring}}
 """

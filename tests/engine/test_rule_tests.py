@@ -60,7 +60,7 @@ def test_a_level_fires_between_two_events_when_its_for_runs_out(tmp_path):
             f"""\
       - name: t
         every: 20s
-        series: [{{fields: {EU}, values: "900x2", every: 1s}}, {{fields: {EU}, values: "900x3", at: 2s, every: 1s}}]
+        series: [{{fields: {EU}, values: "900x1", every: 1s}}, {{fields: {EU}, values: "900x2", at: 2s, every: 1s}}]
         expect:
           - {{at: 33.9s, state: clear}}
           - {{at: 34s, state: firing, severity: degraded, evidence: {{mean: 900, n: 5, reason: ~for 30 s}}}}
@@ -75,7 +75,7 @@ def test_it_goes_on_firing_for_as_long_as_it_must_and_not_longer(tmp_path):
     tests = f"""\
       - name: "the sixth quick answer in fifteen, at 80 s, brings the mean below 600"
         every: 4s
-        series: [{{fields: {EU}, values: "900x15 10x20"}}]
+        series: [{{fields: {EU}, values: "900x14 10x19"}}]
         expect:
           - {{at: 80s, state: firing, severity: degraded, evidence: {{mean: 544, reason: ~`mean < 600` holds}}}}
           - {{at: 99.9s, state: firing, severity: degraded}}
@@ -93,7 +93,7 @@ def test_silence_is_judged_when_it_has_lasted_and_pages_once(tmp_path):
             tmp_path,
             f"""\
       - name: t
-        series: [{{fields: {EU}, values: "10x3"}}]
+        series: [{{fields: {EU}, values: "10x2"}}]
         expect: [{{at: 5m1.999s, state: unknown}}, {{at: 5m2s, state: firing, severity: degraded}}]
         pages: 1
 """,
@@ -127,7 +127,7 @@ def test_what_is_wrong_is_told_with_its_line_time_entity_values_and_reason(tmp_p
         tmp_path,
         f"""\
       - name: t
-        series: [{{fields: {EU}, values: "700x10"}}]
+        series: [{{fields: {EU}, values: "700x9"}}]
         expect:
           - {{at: 9s, state: firing, severity: outage, entity: {{region: eu}}}}
 """,
@@ -179,17 +179,17 @@ def test_evidence_is_compared_as_precisely_as_it_is_written(tmp_path, evidence, 
 def test_signals_are_exact_and_each_one_that_is_too_much_or_missing_is_told(tmp_path):
     tests = f"""\
       - name: t
-        series: [{{fields: {EU}, values: "3000x10"}}]
+        series: [{{fields: {EU}, values: "3000x9"}}]
         signals: [{{at: 3s, state: firing, severity: outage, within: 500ms}}]
       - name: u
-        series: [{{fields: {EU}, values: "3000x10"}}]
+        series: [{{fields: {EU}, values: "3000x9"}}]
         signals: []
       - name: v
-        series: [{{fields: {EU}, values: "3000x10"}}]
+        series: [{{fields: {EU}, values: "3000x9"}}]
         signals: []
         only: false
       - name: w
-        series: [{{fields: {EU}, values: "3000x10"}}]
+        series: [{{fields: {EU}, values: "3000x9"}}]
         signals: [{{at: 4s, state: firing, severity: outage, evidence: {{n: 6, summary: mean of checkout is 3000 ms}}}}]
 """
     found = [[(f.wanted, f.got) for f in outcome.failures] for _, outcome in outcomes(tmp_path, tests)]
@@ -208,13 +208,13 @@ def test_an_entity_that_was_never_seen_is_told_and_one_that_is_forgotten_is_unkn
     rule = RULE.replace("    no_data: {after: 5m, severity: degraded}\n", "")
     tests = f"""\
       - name: t
-        series: [{{fields: {EU}, values: "10x3"}}]
+        series: [{{fields: {EU}, values: "10x2"}}]
         expect: [{{at: 10m, state: unknown, entity: {{region: eu}}}}, {{at: 1s, state: clear, entity: {{region: us}}}}]
       - name: u
-        series: [{{fields: {EU}, values: "10x3"}}]
+        series: [{{fields: {EU}, values: "10x2"}}]
         expect: [{{at: 10m, state: clear, entity: {{region: eu}}}}]
       - name: v
-        series: [{{fields: {{name: other}}, values: "10x3"}}]
+        series: [{{fields: {{name: other}}, values: "10x2"}}]
         expect: [{{at: 1s, state: clear}}]
 """
     first, second, third = (outcome.failures for _, outcome in outcomes(tmp_path, tests, rule))
@@ -230,10 +230,10 @@ def test_pages_are_those_of_incidents_that_open_reopen_or_get_worse(tmp_path):
     tests = f"""\
       - name: it rises while it is open, and fires again after it has settled
         every: 4s
-        series: [{{fields: {EU}, values: "900x10 3000x20 10x25 900x30"}}]
+        series: [{{fields: {EU}, values: "900x9 3000x19 10x24 900x29"}}]
         pages: 2
       - name: a shadow pages nobody
-        series: [{{fields: {EU}, values: "900x10"}}]
+        series: [{{fields: {EU}, values: "900x9"}}]
         pages: 0
 """
     (_, rising), (_, quiet) = outcomes(tmp_path, tests, rule)
@@ -284,7 +284,7 @@ def test_an_event_that_is_none_fails_the_test_with_its_reason(tmp_path):
 def test_the_same_test_gives_the_same_outcome_whatever_ran_before(tmp_path):
     tests = f"""\
       - name: t
-        series: [{{fields: {EU}, values: "900x50 3000x50 10x100"}}]
+        series: [{{fields: {EU}, values: "900x49 3000x49 10x99"}}]
         signals: []
 """
     ((rule, one),) = outcomes(tmp_path, tests)

@@ -61,7 +61,7 @@ rules:
     tests:
       - name: one is enough
         series:
-          - {{fields: {{name: broken, service: s, case: c}}, values: "1x3"}}
+          - {{fields: {{name: broken, service: s, case: c}}, values: "1x2"}}
         expect:
           - {{at: 1s, state: firing, severity: outage, entity: {{service: s, case: c}}}}
 """

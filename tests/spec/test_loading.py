@@ -1,5 +1,6 @@
 """Sound files become one configuration; hashes change with what they stand for, and with nothing else."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from fireline.domain.rules import Match, Rule
 from fireline.domain.runbooks import Autonomy, OnFailure
 from fireline.domain.topics import FieldMap, Topic
 from fireline.spec.loading import UnreadableRunbook, load, read_runbook
+from fireline.spec.rule_test_forms import points
 from tests.spec.world import CATALOG, PLUGINS, RULES, RUNBOOK, load_files
 
 
@@ -171,13 +173,49 @@ def test_series_of_tests_are_expanded(tmp_path: Path) -> None:
     tests:
       - name: t
         every: 5s
-        series: [{fields: {service: checkout}, values: "1 _ 0+10x2 7x2 _x2 5-1x1"}]
+        series: [{fields: {service: checkout}, values: "1 _ 0+10x2 7x1 _x2 5-1x1"}]
         expect: [{at: 1m, state: firing, severity: outage, entity: {service: checkout}}]
 """
     (found,) = rule_of(tmp_path, RULES + test).tests
     assert found.every == 5
     assert found.series[0].values == (1, None, 0, 10, 20, 7, 7, None, None, 5, 4)
     assert found.expect[0].severity == "outage"
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("7x3", [7, 7, 7, 7]),
+        ("7x0", [7]),
+        ("-1.5+.5x3", [-1.5, -1, -0.5, 0]),
+        ("1E3-1e2x2", [1000, 900, 800]),
+        ("1 stale _ 2", [1, None, None, 2]),
+        (["3x1", None, 4, "_x2"], [3, 3, None, 4, None, None]),
+        (12, [12]),
+    ],
+)
+def test_a_series_is_written_as_for_prometheus(text: object, values: list[float | None]) -> None:
+    assert points(text) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1 NaN", "`NaN` is not a number that an event may have; write `_` for a gap"),
+        ("-inf", "`-inf` is not a number"),
+        ("{{schema:0 sum:1 count:1}}x3", "histograms (`{{...}}`) cannot be written in a series"),
+        ("1x2000000", "at most 100000 values"),
+        ("_x99999999999999", "at most 100000 values"),
+        ("1e308+1e308x3", "goes beyond all numbers"),
+        ("1.2.3", "`1.2.3` is not a series; write values such as"),
+        ("5x", "`5x` is not a series"),
+        ([True], "values were expected"),
+        ({"a": 1}, "values were expected"),
+    ],
+)
+def test_what_is_no_series_is_told(text: object, said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        points(text)
 
 
 TOPICS = """\

@@ -73,7 +73,7 @@ rules:
         series:
           - fields: {service: fraud-scoring, probe: "false"}
             field: latency_ms
-            values: "80x200 2500x50"
+            values: "80x199 2500x49"
         expect:
           - {at: 15s, state: clear, entity: {service: fraud-scoring}, evidence: {p99: 80}}
           - {at: 24s, state: firing, severity: outage, entity: {service: fraud-scoring}}

@@ -14,20 +14,30 @@ from fireline.spec.reading import Label, Part, Text
 KindName = Literal["metric", "prediction", "feedback", "evaluation", "alert", "deployment", "heartbeat"]
 StateName = Literal["firing", "clear", "unknown"]
 MAX_POINTS = 100_000
+_FIGURE = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NOTATION = re.compile(
-    r"(?P<start>[-+]?[0-9.]+(?:e[-+]?[0-9]+)?)(?:(?P<step>[-+][0-9.]+)?x(?P<times>[0-9]{1,6}))?|(?P<gap>_)(?:x(?P<gaps>[0-9]{1,6}))?"
+    rf"(?P<start>[-+]?{_FIGURE})(?:(?P<step>[-+]{_FIGURE})?x(?P<times>[0-9]+))?|_(?:x(?P<gaps>[0-9]+))?|stale"
 )
+_NO_NUMBER = re.compile(r"[-+]?(?:nan|inf)", re.IGNORECASE)
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def points(value: object) -> list[float | None]:
-    """The values of Prometheus' series notation: `1 2 _ 0+10x5 7x3 _x2`; a gap is None. Raises ValueError."""
-    if isinstance(value, list):
-        return [None if part in {None, "_"} else _number(part) for part in value]
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+    """The values of Prometheus' series notation: `1 2 _ 0+10x5 7x3 _x2 stale`; a gap is None. Raises ValueError.
+
+    As there, `7x3` and `0+10x3` are a value and three more. What is `stale` there has no value here, as a gap has none:
+    only events count, and nothing of an earlier one is carried on.
+    """
+    parts = value if isinstance(value, list) else [value]
+    if not all(part is None or (isinstance(part, str | int | float) and not isinstance(part, bool)) for part in parts):
         raise ValueError("values were expected, such as `0+200x10 _ 5`")
+    if any("{{" in part for part in parts if isinstance(part, str)):
+        raise ValueError(
+            "histograms (`{{...}}`) cannot be written in a series; "
+            "write `events:` with `buckets: {bounds: [...], counts: [...]}` among their fields"
+        )
     found: list[float | None] = []
-    for word in str(value).split():
+    for word in (word for part in parts for word in ("_" if part is None else str(part)).split()):
         found += _expanded(word)
         if len(found) > MAX_POINTS:
             raise ValueError(f"a series has at most {MAX_POINTS} values")
@@ -37,22 +47,25 @@ def points(value: object) -> list[float | None]:
 def _expanded(word: str) -> list[float | None]:
     match = _NOTATION.fullmatch(word)
     if match is None:
+        if _NO_NUMBER.fullmatch(word):
+            raise ValueError(f"`{word}` is not a number that an event may have; write `_` for a gap")
         raise ValueError(f"`{word[:40]}` is not a series; write values such as `5`, `_`, `7x3` or `0+200x10`")
-    if match["gap"]:
-        return [None] * min(int(match["gaps"] or 1), MAX_POINTS + 1)
-    start = _number(match["start"])
-    if match["times"] is None:
-        return [start]
-    count = int(match["times"]) + (1 if match["step"] else 0)
-    step = _number(match["step"] or 0)
-    return [start + step * index for index in range(min(count, MAX_POINTS + 1))]
+    if match["start"] is None:
+        return [None] * _many(match["gaps"] or "1")
+    start, step = _number(match["start"]), _number(match["step"] or 0)
+    found = [start + step * index for index in range(_many(match["times"] or "0") + 1)]
+    if not math.isfinite(found[-1]):
+        raise ValueError(f"`{word[:40]}` goes beyond all numbers")
+    return [*found]
+
+
+def _many(digits: str) -> int:
+    """A number of times; of more than a series may have, one more than that."""
+    return min(int(digits[:9]), MAX_POINTS + 1)
 
 
 def _number(value: object) -> float:
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = math.nan
+    number = float(str(value))
     if not math.isfinite(number):
         raise ValueError(f"`{str(value)[:40]}` is not a number")
     return number

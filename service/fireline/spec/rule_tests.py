@@ -116,7 +116,7 @@ def _series(form: SeriesForm, path: Path, reader: _Reader) -> Series:
     on = Kind(form.on) if form.on else None
     if (form.values is None) == (form.count is None):
         found = "neither" if form.values is None else "both"
-        reader.error(path, f"one of `values` and `count` was expected, found {found}", "such as `values: 80x200`")
+        reader.error(path, f"one of `values` and `count` was expected, found {found}", "such as `values: 0+200x10`")
     return Series(
         form.fields, form.field, tuple(form.values or ()), _counts(form, path, reader), form.every, form.at, on
     )
