@@ -16,6 +16,7 @@ from fireline.channels.pagerduty import PagerDuty, PagerDutySettings
 from fireline.channels.teams import Teams, TeamsSettings
 from fireline.channels.webhook import Webhook, WebhookSettings
 from fireline.domain.outcomes import Done, Failed, RetryLater
+from fireline.engine.outgoing import Request, Response
 from fireline.engine.outward import Channel, Message, MessageRef
 from tests.channels.messages import FixedClock, approval, card, page
 from tests.servers import hooks
@@ -185,6 +186,31 @@ async def test_markup_of_discord_in_a_text_means_nothing(discord: Discord, serve
     assert "**" not in shown["embeds"][0]["description"].replace("\\*", "")
 
 
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("https://discord.com/api/webhooks/12/to-k_en", "https://discord.com/api/v10/webhooks/12/to-k_en?wait=true"),
+        ("https://discord.com/api/v9/webhooks/12/t", "https://discord.com/api/v9/webhooks/12/t?wait=true"),
+        (
+            "https://discordapp.com/api/webhooks/12/t?thread_id=7",
+            "https://discordapp.com/api/v10/webhooks/12/t?thread_id=7&wait=true",
+        ),
+    ],
+)
+async def test_discord_is_asked_as_a_version_that_counts_in_seconds(address: str, asked: str) -> None:
+    seen: list[str] = []
+
+    class Seen:
+        async def __call__(self, request: Request) -> Response:
+            seen.append(request.url)
+            return Response(200, {}, "{}")
+
+        async def close(self) -> None: ...
+
+    await told(Discord(DiscordSettings(), Means(FixedClock(), Seen(), Held(D=address))), card(address="secret:D"))
+    assert seen == [asked]
+
+
 # PagerDuty
 @pytest_asyncio.fixture
 async def pagerduty(means: Means, server: Hooks) -> AsyncIterator[PagerDuty]:
@@ -246,6 +272,45 @@ async def test_teams_hears_of_a_change_that_matters_and_of_no_other(teams: Teams
         {"type": "Action.OpenUrl", "title": "Status page", "url": "https://fireline.example"},
     ]
     assert {block["type"] for block in content["body"]} <= {"RichTextBlock", "Container"}, "nothing reads markup"
+
+
+@pytest.mark.parametrize("text", ["a\n" * 2000, "\N{POLICE CARS REVOLVING LIGHT}" * 3000, '"' * 4000, "\u6f22" * 4000])
+@pytest.mark.parametrize("kind", ["page", "say"])
+async def test_a_card_is_never_larger_than_teams_takes(teams: Teams, server: Hooks, text: str, kind: str) -> None:
+    fields = tuple((text, text) for _ in range(40))
+    large = page(address="secret:TEAMS", kind=kind, title=text, body=text, why=text, fields=fields, facts=(text,) * 20)
+    await told(teams, large)
+    [call] = server.taken
+    assert max(len(call.raw), len(json.dumps(call.raw.decode()))) <= 28_000
+    shown = json.dumps(call.body)
+    assert "fireline incidents ack INC-7" in shown, "how to answer is never left out"
+    assert "are not shown" in shown
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        (
+            "HTTP error 429 with ContextId tcid=0",
+            RetryLater(30.0, "Teams asks to be left alone for a while (429)", True),
+        ),
+        ("HTTP error 503 with ContextId tcid=0", RetryLater(2.0, "Teams is in trouble (503)")),
+    ],
+)
+async def test_a_yes_of_teams_that_means_no_is_none(teams: Teams, server: Hooks, said: str, meant: RetryLater) -> None:
+    server.next(
+        Broken(status=200, text=f"Webhook message delivery failed with error: Microsoft Teams endpoint returned {said}")
+    )
+    assert await teams.deliver(page(address="secret:TEAMS")) == meant
+    again = await teams.deliver(page(address="secret:TEAMS"))
+    assert isinstance(again, RetryLater if meant.limited else Done)
+
+
+async def test_a_card_that_teams_finds_too_large_is_no_delivery(teams: Teams, server: Hooks) -> None:
+    server.next(Broken(status=200, text="Webhook message delivery failed with error: HTTP error 413"))
+    outcome = await teams.deliver(page(address="secret:TEAMS"))
+    assert isinstance(outcome, Failed)
+    assert "413" in outcome.reason
 
 
 # addresses

@@ -5,7 +5,8 @@ An address is `secret:NAME`: `FIRELINE_SECRET_NAME` holds the webhook's URL (*Ed
 channel's webhook, a person's one of a channel that only they read. Nothing needs to be switched on.
 
 Webhooks have no buttons that come back: a message names the command that answers it. Nobody is mentioned, whatever a
-text says. Discord's rate limits are kept (`Retry-After`, `X-RateLimit-Remaining`), for each webhook apart. A message
+text says. Discord's rate limits are kept (`Retry-After`, `X-RateLimit-Remaining`), for each webhook apart; it is asked
+as version 10 of its API, because the version of an address as Discord shows it counts waits in milliseconds. A message
 of which nobody knows whether it arrived is sent once more, marked "(resent)": a webhook cannot look what it posted.
 """
 
@@ -54,7 +55,7 @@ class Discord:
         if isinstance(target, Failed):
             return target
         try:
-            url = URL(target.value)
+            url = _versioned(URL(target.value))
         except ValueError:
             return Failed(f"{target.name} is not a URL: {_ADVICE}")
         sent = message.edit.ref.get("message") if message.edit is not None else None
@@ -92,6 +93,13 @@ class Discord:
         except ValueError:
             return
         self._calls.leave_alone(target, min(LONGEST, max(0.0, seconds)))
+
+
+def _versioned(url: URL) -> URL:
+    """The address of a webhook with the version of the API whose units are documented, unless it names one itself."""
+    if not url.path.startswith("/api/webhooks/"):
+        return url
+    return url.with_path(url.raw_path.replace("/api/", "/api/v10/", 1), encoded=True, keep_query=True)
 
 
 def rendered(message: Message) -> dict[str, object]:
