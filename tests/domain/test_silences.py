@@ -134,6 +134,23 @@ def test_exceptions_counts_and_ends() -> None:
     assert len(spans(until, until.start, until.start + 9 * DAY, starts)) == 2
 
 
+@pytest.mark.parametrize(
+    ("last", "zone", "count"),
+    [
+        ("20261103T020000", "Europe/Berlin", 3),
+        ("20261103T015959", "Europe/Berlin", 2),
+        ("20261103T010000Z", "Europe/Berlin", 3),
+        ("20261103T005959Z", "Europe/Berlin", 2),
+        ("20261103T070000Z", "America/New_York", 3),
+        ("20261103T065959Z", "America/New_York", 2),
+        ("00010101T000000Z", "America/New_York", 0),
+    ],
+)
+def test_the_last_start_of_a_rule_is_a_wall_time_of_its_zone_or_with_z_one_of_utc(last, zone, count) -> None:
+    rule = recurring(f"FREQ=DAILY;UNTIL={last}", "2026-11-01T02:00", zone, 3600.0)
+    assert len(spans(rule, rule.start, rule.start + 9 * DAY, starts)) == count
+
+
 def test_silences_that_follow_one_another_hold_without_a_break() -> None:
     both = Silences((silence(end=100.0), silence('rule="fraud_latency"', start=90.0, end=200.0)))
     assert held_until(both, FRAUD, 50.0) == 200.0
@@ -167,7 +184,23 @@ def test_matchers_are_written_as_they_are_read() -> None:
     assert parse(written(parse(text))) == parse(text)
 
 
-LABELS = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True)
+@pytest.mark.parametrize(
+    ("text", "label", "value", "as_written"),
+    [
+        ('"app version"="2"', "app version", "2", '"app version"="2"'),
+        ('{"k8s-node"=~"eu-.*",}', "k8s-node", "eu-.*", 'k8s-node=~"eu-.*"'),
+        ("k8s-node=~eu-.*", "k8s-node", "eu-.*", 'k8s-node=~"eu-.*"'),
+        ("größe!=klein", "größe", "klein", 'größe!="klein"'),
+        ('"a=b, \\"c\\""!~"x"', 'a=b, "c"', "x", '"a=b, \\"c\\""!~"x"'),
+    ],
+)
+def test_any_label_can_be_named_in_quotes_where_it_has_signs_of_the_notation(text, label, value, as_written) -> None:
+    (matcher,) = parse(text)
+    assert (matcher.label, matcher.values) == (label, (value,))
+    assert written((matcher,)) == as_written
+
+
+LABELS = st.one_of(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True), st.text(min_size=1, max_size=8))
 
 
 @given(st.lists(st.tuples(LABELS, st.text(max_size=20)), min_size=1, max_size=50))
@@ -185,6 +218,10 @@ def test_any_value_survives_being_written(pairs) -> None:
         ('service="x" region="y"', "`,` was expected"),
         ('region=~"("', "not a regular expression"),
         ('="x"', "a label was expected"),
+        ('""="x"', "a label was expected"),
+        ('"service', "a label was expected"),
+        ('{service="x"', "a label was expected"),
+        ('service="x"}', "`,` was expected"),
         ("service=", "a value was expected"),
     ],
 )
@@ -223,7 +260,13 @@ def test_a_pattern_matches_the_whole_value_and_a_missing_label_is_empty() -> Non
         (recurring("FREQ=DAILY;INTERVAL=0", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "INTERVAL"),
         (recurring("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "never"),
         (recurring("FREQ=WEEKLY;BYDAY=XX", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "not a recurrence"),
-        (recurring("FREQ=DAILY;UNTIL=20270101T000000Z", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "without Z"),
+        (recurring("FREQ=DAILY;UNTIL=tomorrow", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "UNTIL is a day"),
+        (recurring("FREQ=DAILY;UNTIL=20271301", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "not a recurrence"),
+        (
+            recurring("FREQ=DAILY;COUNT=2;UNTIL=20270101", "2026-11-01T02:00", "UTC", 1.0, end=2e9),
+            "rule",
+            "COUNT and UNTIL",
+        ),
         (
             recurring("FREQ=DAILY", "2026-11-01T02:00", "UTC", 1.0, without=("soon",), end=2e9),
             "without",

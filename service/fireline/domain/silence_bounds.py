@@ -3,14 +3,15 @@
 One set of rules for silences of files, of the command line and of the API; each fault names the field it is of.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 from fireline.domain.deciding_words import span
 from fireline.domain.silence_matchers import fits
-from fireline.domain.silences import OWN, OWN_LIMIT, Recurrence, Silence, Starts
+from fireline.domain.silences import OWN, OWN_LIMIT, Recurrence, Silence, Starts, zone_of
 
 LONGEST_REASON = 1000
 MOST_WITHOUT = 500
@@ -24,6 +25,7 @@ _PARTS = frozenset(
     {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY", "BYHOUR"}
     | {"BYMINUTE", "BYSETPOS"}
 )
+_UNTIL = re.compile(r"(\d{8})(?:(T\d{6})(Z)?)?")
 _MOST = {"INTERVAL": 1000, "COUNT": 10_000}
 
 
@@ -52,23 +54,35 @@ def rule_parts(rule: str) -> dict[str, str]:
     for name, most in _MOST.items():
         if name in parts and not (parts[name].isdigit() and 1 <= int(parts[name]) <= most):
             raise ValueError(f"{name} must be a whole number from 1 to {most}")
-    if parts.get("UNTIL", "").endswith("Z"):
-        raise ValueError("UNTIL is a wall time of the zone, without Z")
+    if {"COUNT", "UNTIL"} <= parts.keys():
+        raise ValueError("COUNT and UNTIL exclude one another")
     return parts
 
 
-def bounded(rule: str, until: datetime) -> tuple[str, int | None]:
-    """The rule as one that ends at `until` for certain, and after how many it ends before; raises ValueError.
+def bounded(recurrence: Recurrence, until: datetime) -> tuple[str, int | None]:
+    """Its rule as one that ends at `until` for certain, and after how many it ends before; raises ValueError.
 
     A library that expands rules would look for the next one for ever where there is none.
     """
-    parts = rule_parts(rule)
+    parts = rule_parts(recurrence.rule)
     count = parts.pop("COUNT", None)
-    last = f"{until:%Y%m%dT%H%M%S}"
-    own = parts.get("UNTIL", last)
-    own = f"{own}T235959" if "T" not in own else own
-    parts["UNTIL"] = min(own, last)
+    own = _last(parts["UNTIL"], recurrence.time_zone) if "UNTIL" in parts else until
+    parts["UNTIL"] = re.sub("[-:]", "", min(own, until).isoformat(timespec="seconds"))
     return ";".join(f"{name}={value}" for name, value in parts.items()), None if count is None else int(count)
+
+
+def _last(text: str, time_zone: str) -> datetime:
+    """The wall time that UNTIL means: a day is meant to its end, and with Z it is UTC, as RFC 5545 has it for zones."""
+    found = _UNTIL.fullmatch(text)
+    if found is None:
+        raise ValueError("UNTIL is a day (20261231), a wall time of the zone (20261231T020000), or with Z one of UTC")
+    wall = datetime.fromisoformat(f"{found[1]}{found[2] or 'T235959'}")
+    if found[3] is None:
+        return wall
+    try:
+        return wall.replace(tzinfo=UTC).astimezone(zone_of(time_zone)).replace(tzinfo=None)
+    except OverflowError:  # a year at the edge of the calendar
+        return wall
 
 
 def excluded(recurrence: Recurrence, wall: datetime) -> bool:

@@ -1,6 +1,7 @@
 """The notation of matchers, that of Prometheus and Alertmanager: `service="x", region=~"eu.*", rule!="y"`. Pure.
 
-A label that a signal does not have is the empty text. Regular expressions must match the whole value.
+A label that a signal does not have is the empty text. Regular expressions must match the whole value. The name of a
+label is quoted where it has blanks or signs of the notation in it: `"app version"="2"`.
 """
 
 import re
@@ -16,7 +17,7 @@ LONGEST = 500
 
 OPERATORS = {"=": Match.ANY_OF, "!=": Match.NONE_OF, "=~": Match.REGEX, "!~": Match.NOT_REGEX}
 _SIGNS = {how: sign for sign, how in OPERATORS.items()}
-_LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_.:]*")
+_LABEL = re.compile(r"[^\s,\"'`{}=!~\\]+")
 _OPERATOR = re.compile(r"\s*(=~|!~|!=|=)\s*")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _BARE = re.compile(r"[^\s,\"{}]+")
@@ -62,32 +63,41 @@ def _blank(text: str, position: int) -> int:
 
 
 def _matcher(text: str, position: int, end: int) -> tuple[Matcher, int]:
-    label = _LABEL.match(text, position, end)
-    if label is None:
-        raise MatcherFault(f"a label was expected, found `{text[position : position + 20]}`", position)
-    operator = _OPERATOR.match(text, label.end(), end)
+    label, behind = _label(text, position, end)
+    operator = _OPERATOR.match(text, behind, end)
     if operator is None:
-        raise MatcherFault(f"`{label[0]}` is followed by none of = != =~ !~", label.end())
+        raise MatcherFault(f"`{label}` is followed by none of = != =~ !~", behind)
     value, after = _value(text, operator.end(), end)
     if len(value) > LONGEST:
-        raise MatcherFault(f"the value of `{label[0]}` is longer than {LONGEST} characters", operator.end())
+        raise MatcherFault(f"the value of `{label}` is longer than {LONGEST} characters", operator.end())
     how = OPERATORS[operator[1]]
     if how in {Match.REGEX, Match.NOT_REGEX}:
-        _check_pattern(label[0], value, operator.end())
-    return Matcher(label[0], how, (value,)), after
+        _check_pattern(label, value, operator.end())
+    return Matcher(label, how, (value,)), after
+
+
+def _label(text: str, position: int, end: int) -> tuple[str, int]:
+    quoted = _QUOTED.match(text, position, end)
+    found = quoted or _LABEL.match(text, position, end)
+    if found is None or found.end() == position + 2 * (quoted is not None):
+        raise MatcherFault(f"a label was expected, found `{text[position : position + 20]}`", position)
+    return found[0] if quoted is None else _unescaped(quoted[1]), found.end()
 
 
 def _value(text: str, position: int, end: int) -> tuple[str, int]:
     quoted = _QUOTED.match(text, position, end)
     if quoted is not None:
-        value = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), quoted[1], flags=re.DOTALL)
-        return value, quoted.end()
+        return _unescaped(quoted[1]), quoted.end()
     if text[position : position + 1] == '"':
         raise MatcherFault("a quote is not closed", position, 'end the value with `"`')
     bare = _BARE.match(text, position, end)
     if bare is None:
         raise MatcherFault("a value was expected", position)
     return bare[0], bare.end()
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), text, flags=re.DOTALL)
 
 
 def _check_pattern(label: str, pattern: str, offset: int) -> None:
@@ -102,7 +112,11 @@ def _check_pattern(label: str, pattern: str, offset: int) -> None:
 
 def written(matchers: Sequence[Matcher]) -> str:
     """The matchers as a text that `parse` reads back."""
-    return ", ".join(f"{each.label}{_SIGNS[each.how]}{_quoted(each.values[0])}" for each in matchers)
+    return ", ".join(f"{_name(each.label)}{_SIGNS[each.how]}{_quoted(each.values[0])}" for each in matchers)
+
+
+def _name(label: str) -> str:
+    return label if _LABEL.fullmatch(label) else _quoted(label)
 
 
 def _quoted(value: str) -> str:

@@ -14,7 +14,7 @@ from fireline.domain.silences import Recurrence
 @lru_cache(2048)  # every decision asks, and within a day it asks for the same
 def starts(recurrence: Recurrence, since: datetime, until: datetime) -> Sequence[datetime]:
     """The wall times in `[since, until]` at which windows begin; raises ValueError when the rule is none."""
-    text, count = bounded(recurrence.rule, until)
+    text, count = bounded(recurrence, until)
     rule = rrulestr(text, dtstart=recurrence.first)
     assert isinstance(rule, rrule)
     found = takewhile(lambda wall: wall <= until, islice(rule, count))

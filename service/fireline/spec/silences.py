@@ -90,7 +90,7 @@ def _note_faults(document: Document, path: Path, silence: Silence, longest: floa
 
 def starts(recurrence: Recurrence, since: datetime, until: datetime) -> Sequence[datetime]:
     """The wall times within two at which windows begin, the first hundreds of them; raises ValueError."""
-    text, count = bounded(recurrence.rule, until)
+    text, count = bounded(recurrence, until)
     most = 1000 if count is None else min(count, 1000)
     found = islice(rrulestr(text, dtstart=recurrence.first), most)
     return [wall for wall in found if since <= wall <= until and not excluded(recurrence, wall)]
