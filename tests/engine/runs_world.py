@@ -17,7 +17,7 @@ from fireline.domain.rules import Evidence, Signal, State
 from fireline.domain.runbooks import Run, Runbook
 from fireline.engine.outward import Action
 from fireline.engine.respond import Responder
-from fireline.engine.runs import Runs
+from fireline.engine.runs import LEASE, Runs
 from fireline.engine.starting import Started, Wanted
 from fireline.engine.watching import WatchAnswer
 from fireline.spec.loading import load, read_runbook
@@ -82,7 +82,7 @@ class World:
         self.options = dict(OPTIONS)
         self.runs = self.build()
 
-    def build(self) -> Runs:
+    def build(self, lease: float = LEASE) -> Runs:
         return Runs(
             store=self.store,
             settings=self.settings,
@@ -92,6 +92,7 @@ class World:
             read_runbook=runbook,
             responder=self.responder,
             owner=self.owner,
+            lease=lease,
         )
 
     def again(self, owner: str = "two") -> "World":

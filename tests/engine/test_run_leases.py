@@ -16,11 +16,12 @@ from fireline.domain.outcomes import Done
 from fireline.domain.runbooks import RunStatus, StepStatus
 from fireline.engine.journal import Lease, LeaseLost
 from fireline.engine.ports import Unavailable
-from fireline.engine.runs import LEASE
 from tests.engine.respond_world import eventually
 from tests.engine.runs_world import runbook, world
 
 PATIENCE = 120.0
+LEASE = 4 * PATIENCE
+"""Seconds on the fake clock. A lease is renewed after a third of it in real time: never while a test of it runs."""
 BOOK = """\
 name: gated
 owner: payments-ml
@@ -83,7 +84,7 @@ def two(w, target):
         each.owner = name
         each.actions = {**each.actions, "http.request": Call(target, name)}
         each.options = {**each.options, "http.request": Anything}
-        each.runs = each.build()
+        each.runs = each.build(LEASE)
     w.want(book, person="ann")
     return w, other
 
