@@ -59,5 +59,7 @@ def test_the_rate_of_a_counter_knows_resets():
 
 
 def test_the_rate_of_increments_is_their_sum_a_second():
-    assert value_of("increase_rate", [{"value": 30}, {"value": 90.0}, {"value": "7"}]) == 2.0
+    told = [{"value": 30, "temporality": "delta"}, {"value": 90.0, "temporality": "delta"}, {"value": "7"}]
+    assert value_of("increase_rate", told) == 2.0
+    assert value_of("increase_rate", [{"value": 30}, {"value": 90.0}, {"value": "7"}], temporality="delta") == 2.0
     assert value_of("increase_rate", [{"value": None}]) is None

@@ -13,7 +13,7 @@ from fireline.domain.events import Kind
 from fireline.domain.rules import Measure
 from fireline.measures import FAMILIES
 from fireline.measures.bucket_counts import MOST, joined, within
-from fireline.measures.cumulative import SERIES
+from fireline.measures.cumulative import SERIES, SLOTS
 from fireline.measures.histogram_quantile import counted_in
 from tests.examples import examples
 
@@ -141,10 +141,47 @@ def test_an_increase_is_the_sum_of_what_series_gained_and_of_deltas():
     events = [
         (T, total("a", 1.0, 100)), (T + 60, total("a", 1.0, 130)),
         (T + 5, total("b", 1.0, 7)), (T + 65, total("b", 1.0, 9.5)),
-        (T + 40, total("new", T + 30, 4)), (T, {"temporality": "delta", "value": 2}), (T, {"value": 0.25}),
+        (T + 40, total("new", T + 30, 4)),
+        (T, {"temporality": "delta", "value": 2}), (T, {"temporality": "delta", "value": 0.25}),
     ]  # fmt: skip
     assert INCREASE.read(fold(INCREASE, events), 300.0, {}) == 38.75
     assert INCREASE.read(fold(INCREASE, [(T, {"temporality": "cumulative", "value": 5})]), 300.0, {}) is None
+    assert INCREASE.read(fold(INCREASE, [(T, total("a", 1.0, 100))]), 300.0, {}) is None, "one point tells nothing"
+
+
+def counted(values, *, every=10.0, **labels):
+    """A counter that says nothing but its value."""
+    return [(T + place * every, {"value": value, **labels}) for place, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("values", "gained"),
+    [
+        ([40, 55, 70], 30),
+        ([4, 9, 12, 7, 8], 16),
+        ([100, 130, 5, 200], 230),
+        ([10, 0, 10, 0, 10], 20),
+        ([3, 3, 3], 0),
+        ([5, 0], 0),
+        ([0.1, 0.2, 0.1], 0.2),
+    ],
+)
+def test_a_counter_that_fell_began_anew_wherever_in_the_window_that_was(values, gained):
+    assert INCREASE.read(fold(INCREASE, counted(values, name="requests")), 300.0, {}) == pytest.approx(gained)
+
+
+def test_counters_are_told_apart_by_their_labels_and_not_by_what_is_of_one_event():
+    mixed = counted([10, 30], pod="a", id="e1") + counted([500, 501], pod="b", id="e2")
+    mixed = [(at, {**fields, "request_id": f"r{n}"}) for n, (at, fields) in enumerate(mixed)]
+    assert INCREASE.read(fold(INCREASE, mixed), 300.0, {}) == 21
+
+
+def test_of_a_counter_with_very_many_points_some_are_kept_and_resets_are_seen_all_the_same():
+    values = [n % 400 for n in range(1000, 3000)]
+    state = fold(INCREASE, counted(values, every=0.1))
+    (points,) = state["c"].values()
+    assert len(points) <= 4 * SLOTS
+    assert INCREASE.read(state, 300.0, {}) == sum(b - a if b >= a else b for a, b in itertools.pairwise(values))
 
 
 def test_what_is_no_counter_has_no_increase():
@@ -177,11 +214,12 @@ FIELDS = st.one_of(
     st.builds(total, st.text(max_size=2), st.sampled_from([T, T + 2]), st.floats(0, 1e9) | st.integers(0, 2**53)),
 )
 EVENTS = st.lists(st.tuples(st.floats(T, T + 60), FIELDS), max_size=30)
+COUNTER = st.lists(st.tuples(st.floats(T, T + 60), st.builds(dict, value=st.integers(0, 99))), min_size=40, max_size=90)
 
 
 @pytest.mark.parametrize("family", [QUANTILE, INCREASE], ids=lambda family: family.name)
 @settings(max_examples=examples(80), deadline=None)
-@given(events=EVENTS, cuts=st.lists(st.integers(0, 30), max_size=4), seed=st.integers(0, 99))
+@given(events=EVENTS | COUNTER, cuts=st.lists(st.integers(0, 90), max_size=4), seed=st.integers(0, 99))
 def test_any_cut_in_any_order_gives_the_same_state(family, events, cuts, seed):
     whole = fold(family, events)
     borders = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]

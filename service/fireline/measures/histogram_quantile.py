@@ -7,7 +7,8 @@ its first and its last point in the window, and all of a series that began in it
 exports. None when nothing was counted. `min_samples` counts points, not what they counted.
 
 Between the bounds of a bucket values are taken to be spread evenly, and none beyond the least minimum and the greatest
-maximum that points told of; in a bucket without an end they are taken to be at its one bound.
+maximum that points told of. The lowest bucket begins at zero where it ends above it and no minimum is known; in other
+buckets without an end values are taken to be at the one bound.
 
 Error: a histogram knows no more than its buckets. The signal says between which bounds the true quantile of all that
 was counted surely lies, unless they are within 10 % of it. With OpenTelemetry's default bounds (0, 5, 10, 25, 50, 75,
@@ -40,7 +41,7 @@ from fireline.measures.bucket_counts import (
 )
 from fireline.measures.bucket_counts import put as put_counts
 from fireline.measures.columns import option
-from fireline.measures.cumulative import Kept, kept_of, key_of, put, sampled, spans, union
+from fireline.measures.cumulative import Kept, is_cumulative, kept_of, key_of, put, sampled, spans, union
 
 EXAMPLE = """
 measures:
@@ -134,8 +135,8 @@ def _between(low: float, high: float) -> str:
 
 def _given(row: Fields) -> tuple[str, Counts, list[float]] | None:
     counts = counts_of(row.get("buckets"))
-    key = key_of(row) if row.get("temporality") == "cumulative" else ""
-    if not counts or key is None or (key and len(counts) > _WIDEST):
+    key = key_of(row) if is_cumulative(row, unsaid=False) else ""
+    if not counts or (key and len(counts) > _WIDEST):
         return None
     return key, counts, _ends(row, counts)
 
@@ -163,6 +164,6 @@ def counted_in(state: MeasureState, window: float) -> list[Interval]:
     """All that was counted in the window, by bucket, within the ends."""
     assert isinstance(state, dict)
     counts: Counts = dict(state["d"])
-    for first, last in spans(kept_of(state), window):
-        counts = add(counts, gained(first, last))
+    for began, points in spans(kept_of(state), window):
+        counts = add(counts, gained(None if began else points[0], points[-1]))
     return clipped(counts, state["ends"])

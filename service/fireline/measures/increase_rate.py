@@ -2,8 +2,8 @@
 counts from zero.
 
 Unit: the field's, a second of the window. It reads what `increase` reads, in the same way, and divides by the
-window: use it for requests, tokens or errors a second from OpenTelemetry's sums, and `rate` for events that are
-counted one by one. None when no event of the window has a number in the field.
+window: use it for requests, tokens or errors a second from counters, and `rate` for events that are counted one by
+one. None when no event of the window has a number in the field, nor while there is but one point of each series.
 
 Error: that of `increase`: of cumulative points, what a series gained before its first one in the window is missing,
 so it reads low by at most the share of one export interval in the window. With more than 64 series an entity it is

@@ -62,6 +62,9 @@ class CountersForm(Part):
     total: dict[str, Labels] = Field(description="matchers of the series that count all events", min_length=1)
     bad: dict[str, Labels] | None = Field(None, description="matchers of those that count bad events")
     good: dict[str, Labels] | None = Field(None, description="matchers of those that count good events")
+    temporality: Literal["cumulative", "delta"] = Field(
+        "cumulative", description="what events are that do not say: all since a start, or what is new"
+    )
 
 
 class SloTestForm(TestForm):

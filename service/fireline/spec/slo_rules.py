@@ -152,9 +152,10 @@ def _counters(objective: Objective) -> dict[str, dict[str, object]]:
     assert counters is not None
     name, part = ("bad", counters.bad) if counters.bad is not None else ("good", counters.good)
     common = objective.form.where
+    unsaid = {"temporality": "delta"} if counters.temporality == "delta" else {}
     return {
-        "total": {"agg": "increase"},
-        name: {"agg": "increase", "where": {**common, **counters.total, **(part or {})}},
+        "total": {"agg": "increase", **unsaid},
+        name: {"agg": "increase", **unsaid, "where": {**common, **counters.total, **(part or {})}},
     }
 
 
