@@ -43,6 +43,7 @@ def test_names_are_dotted_and_variables_are_their_heads() -> None:
         ("p99 > 800 and n > 1", "`and` is not expected at character 11 of `p99 > 800 and n > 1`", "write `&&` for and"),
         ("a or b", "`or` is not expected at character 3 of `a or b`", "write `||` for or"),
         ("not a", "`a` is not expected at character 5 of `not a`", "write `!` for not, as in `!(n > 5)`"),
+        ("p99 = 3 and n > 1", "`=` is not expected at character 5 of `p99 = 3 and n > 1`", "write `==` to compare"),
         ("p99 = 3", "`=` is not expected at character 5 of `p99 = 3`", "write `==` to compare"),
         ("share > 5%", "the condition ends too early", "write a share as a number: 5 % is 0.05"),
         ("(p > 1", "the condition ends too early: `)` is missing", ""),

@@ -28,6 +28,20 @@ from fireline.spec.templates import compile_template
         ("{{ 'a' if x > 2 else 'b' }}", {"x": 3}, "a"),
         ("{{ share | percent }} for {{ s | duration }}", {"share": 0.123, "s": 5400}, "12.3 % for 1.5h"),
         ("{{ l | join(', ') | upper }}", {"l": ["a", "b"]}, "A, B"),
+        ("{{ x | int }}", {"x": "9007199254740993"}, 9007199254740993),
+        ("{{ x | int }}", {"x": "7.9"}, 7),
+        ("{{ l | sum }}", {"l": [2, 3]}, 5),
+        ("{{ l | max }}", {"l": [2, "3.5"]}, 3.5),
+        ("{{ x | abs }}", {"x": -(2**60) - 1}, 2**60 + 1),
+        ("{{ x | truncate(2) }}", {"x": "fraud"}, "fr"),
+        ("{{ x | truncate(4) }}", {"x": "fraud"}, "f..."),
+        (
+            "https://a.example/{{ x | urlencode }}?q=1",
+            {"x": "../b?c=1&d/ä"},
+            "https://a.example/..%2Fb%3Fc%3D1%26d%2F%C3%A4?q=1",
+        ),
+        ("{{ l | join(1) }}", {"l": ["a", "b"]}, "a1b"),
+        ("costs ${{ x }}", {"x": 5}, "costs $5"),
         (5, {}, 5),
         ("100 % {sure}", {}, "100 % {sure}"),
     ],
@@ -57,6 +71,14 @@ def test_variables_are_dotted_names_with_computed_parts_as_stars() -> None:
         ("{{ x[1:2] }}", "slices are not allowed in templates"),
         ("{{ x | nope }}", "there is no filter `nope`"),
         ("{{ x is nope }}", "there is no test `nope`"),
+        ("{{ x | tojson }}", "there is no filter `tojson`"),
+        ("{{ x | replace('a') }}", "the filter `replace` is given too much or too little"),
+        ("{{ x | upper(1) }}", "the filter `upper` is given too much or too little"),
+        ("{{ x | truncate(size=4) }}", "the filter `truncate` is given too much or too little"),
+        ("{{ 'a' if x }}", "an `if` without `else` has no value when it does not hold"),
+        ("{{ 1e999 }}", "a number in a template is too large"),
+        ("${{ x }}", "places are written `{{ }}`"),
+        ("<% ctx().x %>", "places are written `{{ }}`"),
         ("{{ self }}", "`self` is a reserved word of templates"),
         ("{{ " + "(" * 500 + "a" + ")" * 500 + " }}", "the template is nested too deeply"),
         ("{{ " + "+".join("a" * 300) + " }}", "the template is too large"),
@@ -87,12 +109,23 @@ def test_syntax_faults(template: str, message: str) -> None:
         ("{{ a }}{{ a }}", {"a": "a" * 40_000}, "longer than 64 kB"),
         ("{{ x | round }}", {"x": "abc"}, '"abc" is not a number'),
         ("{{ x < 3 }}", {"x": "a"}, "not supported between"),
+        ("{{ x | float }}", {"x": "nan"}, '"nan" is not a number'),
+        ("{{ x * 10 }}", {"x": 1e308}, "inf is no finite number"),
+        ("{{ l | first }}", {"l": []}, "the list is empty"),
+        ("{{ l | max }}", {"l": []}, "the list is empty"),
+        ("{{ x % 0 }}", {"x": 7}, "nothing is divided by zero"),
     ],
 )
 def test_evaluation_faults_name_what_is_missing(template: str, values: dict[str, object], message: str) -> None:
     with pytest.raises(EvaluationFault) as caught:
         compile_template(template).render(values)
     assert message in str(caught.value)
+
+
+def test_how_a_filter_is_written_is_told() -> None:
+    with pytest.raises(SyntaxFault) as caught:
+        compile_template("{{ x | replace('a') }}")
+    assert caught.value.hint == "write `| replace(old, new)`"
 
 
 def fault_of(text: str) -> Exception | None:

@@ -126,7 +126,12 @@ def _syntax_fault(text: str, report: str) -> SyntaxFault:
         return SyntaxFault("the condition is not valid text", hint="write one such as `p99 > 800.0 && n >= 50`")
     offset = max(0, min(int(found[1]) - 1, len(text)))
     bare = _bare(text)
-    hint = next((hint for pattern, hint in _HINTS if pattern.search(bare)), "")
+    places = [
+        (min(abs(found.start() - offset) for found in pattern.finditer(bare)), hint)
+        for pattern, hint in _HINTS
+        if pattern.search(bare)
+    ]
+    hint = min(places, key=lambda each: each[0], default=(0, ""))[1]
     return SyntaxFault(_message(text, offset, found[2]), hint=hint, offset=offset)
 
 

@@ -1,8 +1,11 @@
 """The filters and tests of templates: few, pure, and with results that are bounded before they are made."""
 
+import inspect
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from urllib.parse import quote
 
 from jinja2 import Undefined
 
@@ -42,17 +45,31 @@ def _round(value: object, precision: int = 0) -> float | int:
     return round(number, min(precision, 12)) if precision else round(number)
 
 
-def _number(value: object) -> float:
+def _number(value: object) -> int | float:
+    """A number, or the one that a text says; whole ones stay whole, however many digits they have."""
     if isinstance(value, (int, float)):
-        return float(value)
+        return finite(value + 0)
     if isinstance(value, str):
         with suppress(ValueError):
-            return float(value)
+            return int(value)
+        with suppress(ValueError):
+            return finite(float(value))
     raise TypeError(f"{_json(value)[:60]} is not a number")
+
+
+def finite(number: int | float) -> int | float:
+    """The number itself; raises ValueError for what no JSON can hold."""
+    if isinstance(number, float) and not math.isfinite(number):
+        raise ValueError(f"{number} is no finite number")
+    return number
 
 
 def _int(value: object) -> int:
     return int(_number(value))
+
+
+def _float(value: object) -> float:
+    return float(_number(value))
 
 
 def _text(value: object) -> str:
@@ -79,11 +96,11 @@ def _items(value: object) -> list[object]:
     raise TypeError(f"{_json(value)[:60]} is not a list")
 
 
-def _join(value: object, separator: str = "") -> str:
-    parts = [shown(item) for item in _items(value)]
-    if sum(map(len, parts)) + len(separator) * len(parts) > LIMIT:
+def _join(value: object, separator: object = "") -> str:
+    parts, between = [shown(item) for item in _items(value)], shown(separator)
+    if sum(map(len, parts)) + len(between) * len(parts) > LIMIT:
         raise TooLong
-    return separator.join(parts)
+    return between.join(parts)
 
 
 def _replace(value: object, old: str, new: str) -> str:
@@ -97,15 +114,29 @@ def _replace(value: object, old: str, new: str) -> str:
 
 def _truncate(value: object, length: int = 255) -> str:
     text = shown(value)
-    return text if len(text) <= length else text[: max(0, length - 3)] + "..."
+    if len(text) <= length:
+        return text
+    return text[: length - 3] + "..." if length >= 3 else text[: max(0, length)]
+
+
+def _urlencode(value: object) -> str:
+    """For one part of a path or of a query: `/`, `&` and `?` in it mean nothing there (RFC 3986, 2.1)."""
+    return bounded(quote(shown(value), safe=""))
+
+
+def _some(value: object) -> list[object]:
+    found = _items(value)
+    if not found:
+        raise ValueError("the list is empty")
+    return found
 
 
 def _first(value: object) -> object:
-    return _items(value)[0]
+    return _some(value)[0]
 
 
 def _last(value: object) -> object:
-    return _items(value)[-1]
+    return _some(value)[-1]
 
 
 def _percent(value: object, precision: int = 1) -> str:
@@ -125,7 +156,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "default": _default,
     "duration": _duration,
     "first": _first,
-    "float": _number,
+    "float": _float,
     "int": _int,
     "join": _join,
     "json": lambda value: bounded(_json(value)),
@@ -133,17 +164,40 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "last": _last,
     "length": _length,
     "lower": lambda value: shown(value).lower(),
-    "max": lambda value: max(map(_number, _items(value))),
-    "min": lambda value: min(map(_number, _items(value))),
+    "max": lambda value: max(map(_number, _some(value))),
+    "min": lambda value: min(map(_number, _some(value))),
     "percent": _percent,
     "replace": _replace,
     "round": _round,
     "string": _text,
-    "sum": lambda value: sum(map(_number, _items(value))),
+    "sum": lambda value: finite(sum(map(_number, _items(value)))),
     "trim": lambda value: shown(value).strip(),
     "truncate": _truncate,
     "upper": lambda value: shown(value).upper(),
+    "urlencode": _urlencode,
 }
+
+ELSEWHERE: Mapping[str, str] = {
+    "count": "length",
+    "d": "default",
+    "to_json": "json",
+    "to_json_string": "json",
+    "to_nice_json": "json",
+    "tojson": "json",
+}
+"""What filters of other tools are called here."""
+
+
+def takes(name: str, given: int, named: frozenset[str]) -> str:
+    """How the filter `name` is written, where it takes no `given` values and these `named` ones; else empty."""
+    signature = inspect.signature(FILTERS[name])
+    try:
+        signature.bind(None, *(None,) * given, **dict.fromkeys(named))
+    except TypeError:
+        wanted = [part.name for part in list(signature.parameters.values())[1:]]
+        return f"{name}({', '.join(wanted)})" if wanted else name
+    return ""
+
 
 TESTS: Mapping[str, Callable[..., bool]] = {
     "defined": lambda value: not isinstance(value, Undefined),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from fireline.spec.elsewhere import FUNCTIONS
 from fireline.spec.faults import SyntaxFault
 from fireline.spec.trees import COMPARISONS, Binary, Call, Choice, Listed, Literal, Name, Opaque, Tree, Unary, parts
 
@@ -157,7 +158,8 @@ class _Checker:
     def _called(self, tree: Call) -> Iterator[SyntaxFault]:
         if tree.of is None and tree.function not in _RESULTS:
             near = difflib.get_close_matches(tree.function, _RESULTS, n=1, cutoff=0.75)
-            hint = f"did you mean `{near[0]}`?" if near else "measure what it would calculate"
+            known = f"did you mean `{near[0]}`?" if near else "measure what it would calculate"
+            hint = FUNCTIONS.get(tree.function, known)
             yield self.fault(tree, f"there is no function `{tree.function}`", hint)
         if tree.function in _OF_TEXTS and tree.of is not None and self.kind(tree.of) in {"number", "truth"}:
             message = (

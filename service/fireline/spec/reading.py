@@ -16,11 +16,13 @@ from fireline.spec.findings import Findings, suggestion
 class Part(BaseModel):
     """A mapping of a YAML file: unknown keys are faults, and values keep the type that they were written with.
 
-    `later` are keys that will be known one day, with what to do until then. A model is built when a file of its kind is
-    first read (`defer_build`): no command reads all kinds.
+    `later` are keys that will be known one day, with what to do until then; `elsewhere` keys of other tools, with what
+    is written here instead. A model is built when a file of its kind is first read (`defer_build`): no command reads
+    all kinds.
     """
 
     later: ClassVar[Mapping[str, str]] = {}
+    elsewhere: ClassVar[Mapping[str, str]] = {}
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=False, defer_build=True)
 
 
@@ -101,7 +103,8 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
         case kind:
             found = _found(document.node(loc))
             message = f"{_expected(kind, detail)} was expected, found {found}"
-            findings.error(document, loc, message, _hint(kind, found), code=codes.WRONG_VALUE)
+            hint = _hint(kind, found) or _written(kind, _model_at(model, detail["loc"]))
+            findings.error(document, loc, message, hint, code=codes.WRONG_VALUE)
 
 
 def _note_unknown(document: Document, loc: Path, owner: type[BaseModel] | None, findings: Findings) -> None:
@@ -113,7 +116,8 @@ def _note_unknown(document: Document, loc: Path, owner: type[BaseModel] | None, 
         return
     known = [info.alias or name for name, info in owner.model_fields.items()] if owner else []
     message = f"`{key}` is not known here"
-    findings.error(document, loc, message, suggestion(key, known), key=True, code=codes.UNKNOWN_FIELD)
+    meant = owner.elsewhere.get(key, "") if owner is not None and issubclass(owner, Part) else ""
+    findings.error(document, loc, message, meant or suggestion(key, known), key=True, code=codes.UNKNOWN_FIELD)
 
 
 def _note_choice(document: Document, loc: Path, detail: ErrorDetails, findings: Findings) -> None:
@@ -196,7 +200,20 @@ def _hint(kind: str, found: str) -> str:
         return "write it without quotes and without a unit"
     if kind in {"list_type", "tuple_type"} and found.startswith("the text"):
         return "write it in brackets: [a, b]"
+    if kind == "dict_type" and found == "a list":
+        return "give each a name: `{one: ..., another: ...}`"
+    if kind == "list_type" and found == "a mapping":
+        return "begin each with `- `"
     return ""
+
+
+def _written(kind: str, model: type[BaseModel] | None) -> str:
+    """How a mapping is written that has to have certain keys, or that has few."""
+    if kind not in {"model_type", "model_attributes_type"} or model is None:
+        return ""
+    fields = {info.alias or name: info.is_required() for name, info in model.model_fields.items()}
+    names = [name for name, required in fields.items() if required] or list(fields)[:4]
+    return f"write `{{{', '.join(f'{name}: ...' for name in names)}}}`"
 
 
 def _found(node: Node | None) -> str:

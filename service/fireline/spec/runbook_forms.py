@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
+from fireline.spec import elsewhere
 from fireline.spec.approvals import ApprovalForm
 from fireline.spec.durations import Duration, PositiveDuration, seconds
 from fireline.spec.guard_forms import GuardsForm
@@ -75,6 +76,8 @@ class StartForm(Part):
 class RetryForm(Part):
     """Attempts in all, the wait before the second, and what is tried again."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere.RETRY
+
     attempts: int = Field(1, ge=1, le=100, description="attempts in all")
     backoff: Duration = Field(1.0, description="the wait before the second attempt, doubled each time, up to 1h")
     jitter: float = Field(0.0, ge=0, le=1, description="the share by which a wait may be longer")
@@ -105,6 +108,7 @@ class StepForm(Part):
         "runbook": "write `uses: runbook.run` and `with: {runbook: NAME, inputs: {...}}`",
         "steps": "write `uses: runbook.run` for several steps in one, or `parallel`",
     }
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere.STEP
     id: Identifier = Field(description="a name such as `reroute`")
     uses: str = Field("", description="an action, such as route.set; not beside `parallel`")
     with_: dict[str, Any] = Field(default_factory=dict, alias="with", description="the options of the action")
@@ -141,6 +145,8 @@ class StepForm(Part):
 
 class RunbookForm(Part):
     """A runbook."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere.RUNBOOK
 
     name: Name = Field(description="a name such as `route-to-fallback`")
     owner: str = Field(description="a team of the catalog")

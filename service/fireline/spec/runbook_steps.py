@@ -19,6 +19,7 @@ from fireline.domain.runbooks import (
 from fireline.spec import codes
 from fireline.spec.conditions import CelCondition
 from fireline.spec.documents import Document, Path
+from fireline.spec.elsewhere import ACTIONS
 from fireline.spec.expressions import check_kinds, is_template, read_condition, read_template
 from fireline.spec.findings import Findings, suggestion
 from fireline.spec.names import CATALOG, INCIDENT, RUN, Tree, leaves
@@ -187,7 +188,8 @@ class StepReader:
         place = (*path, "with")
         if action is None and uses != SUB_RUNBOOK:
             why = self.plugins.why_no_action(uses)
-            hint = "" if why else suggestion(uses, [*self.plugins.actions, SUB_RUNBOOK])
+            meant = ACTIONS.get(uses.lower(), "")
+            hint = "" if why else meant or suggestion(uses, [*self.plugins.actions, SUB_RUNBOOK])
             message = f"the action `{uses}` cannot be used: {why}" if why else f"there is no action `{uses}`"
             self.findings.error(self.document, (*path, "uses"), message, hint, code=codes.UNKNOWN_NAME)
         elif action is not None:

@@ -6,7 +6,7 @@ from jinja2 import StrictUndefined
 from jinja2.runtime import Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from fireline.spec.filters import FILTERS, LIMIT, TESTS, bounded, shown
+from fireline.spec.filters import FILTERS, LIMIT, TESTS, bounded, finite, shown
 
 
 class Sandbox(ImmutableSandboxedEnvironment):
@@ -31,9 +31,10 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: object, operator: str, left: object, right: object) -> object:
         """Arithmetic on numbers; `+` on texts and lists as well."""
-        numbers = isinstance(left, (int, float)) and isinstance(right, (int, float))
-        if numbers:
-            return self.binop_table[operator](left, right)
+        if isinstance(left, (int, float)) and isinstance(right, (int, float)):
+            if operator in {"/", "//", "%"} and not right:
+                raise ValueError("nothing is divided by zero")
+            return finite(self.binop_table[operator](left, right))
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
             return bounded(left + right)
         if operator == "+" and isinstance(left, list) and isinstance(right, list) and len(left) + len(right) < LIMIT:

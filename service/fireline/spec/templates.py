@@ -6,6 +6,8 @@ Without loops, and with every text bounded, the work of a rendering is bounded b
 Data is never a template: what comes out of a place is not looked at again.
 """
 
+import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -17,7 +19,7 @@ from jinja2.runtime import Undefined
 
 from fireline.domain.expressions import EvaluationFault
 from fireline.spec.faults import SyntaxFault
-from fireline.spec.filters import FILTERS, TESTS, bounded, shown
+from fireline.spec.filters import ELSEWHERE, FILTERS, TESTS, bounded, shown, takes
 from fireline.spec.sandbox import ENVIRONMENT
 
 MAX_LENGTH = 8 * 1024
@@ -55,6 +57,8 @@ _REFUSED = {
     nodes.Pow: ("`**` is not allowed in templates", ""),
     nodes.Slice: ("slices are not allowed in templates", "write `{{ value | truncate(20) }}`"),
 }
+_OTHERS = re.compile(r"\$\{\{[^{}]*\}\}|<%.*%>", re.DOTALL)
+"""A text that is one place of another tool's templates, and would be taken word for word here."""
 _RESERVED = frozenset({"self", "super", "caller"})
 
 
@@ -215,6 +219,8 @@ def _compiled(text: str) -> tuple[_Filled, frozenset[str]]:
     """The text compiled, and the names it uses; kept, as it is wanted when it is checked, read, and read anew."""
     if len(text) > MAX_LENGTH:
         raise SyntaxFault(f"the template is {len(text)} characters long, at most {MAX_LENGTH} are allowed")
+    if _OTHERS.fullmatch(text.strip()):
+        raise SyntaxFault("places are written `{{ }}`", hint=f"take the `{'$' if '$' in text[:4] else '<% %>'}` away")
     if not any(mark in text for mark in ("{{", "{%", "{#")):
         return _Constant(text), frozenset()
     parts = [part if isinstance(part, str) else _place(_Expression(repr(part), part)) for part in _parts(text)]
@@ -265,12 +271,28 @@ def _check(node: nodes.Node) -> None:
                 raise SyntaxFault(message, hint=hint)
         if isinstance(part, nodes.Name) and part.name in _RESERVED:
             raise SyntaxFault(f"`{part.name}` is a reserved word of templates")
+        if isinstance(part, nodes.CondExpr) and part.expr2 is None:
+            raise SyntaxFault(
+                "an `if` without `else` has no value when it does not hold", hint="write `{{ a if condition else '' }}`"
+            )
+        if isinstance(part, nodes.Const) and isinstance(part.value, float) and not math.isfinite(part.value):
+            raise SyntaxFault("a number in a template is too large")
         if isinstance(part, nodes.Filter):
-            _check_known("filter", part.name, FILTERS)
+            _check_filter(part)
         if isinstance(part, nodes.Test):
             _check_known("test", part.name, TESTS)
         if not isinstance(part, (*_ALLOWED, nodes.Helper)):
             raise SyntaxFault(f"{type(part).__name__} is not allowed in templates")
+
+
+def _check_filter(part: nodes.Filter) -> None:
+    if part.name in ELSEWHERE:
+        raise SyntaxFault(f"there is no filter `{part.name}`", hint=f"it is called `{ELSEWHERE[part.name]}` here")
+    _check_known("filter", part.name, FILTERS)
+    if part.dyn_args is None and part.dyn_kwargs is None:
+        form = takes(part.name, len(part.args), frozenset(str(pair.key) for pair in part.kwargs))
+        if form:
+            raise SyntaxFault(f"the filter `{part.name}` is given too much or too little", hint=f"write `| {form}`")
 
 
 def _check_known(what: str, name: str, known: Mapping[str, object]) -> None:
