@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from functools import reduce
 
 import orjson
 import pytest
@@ -14,7 +15,7 @@ from fireline.domain.events import Kind
 from fireline.domain.expressions import EvaluationFault
 from fireline.domain.ranges import Ranged
 from fireline.domain.rules import Measure
-from fireline.domain.windows import Caveats, Compares, TellsChange
+from fireline.domain.windows import Caveats, Compares, MergesMany, TellsChange
 from fireline.measures import FAMILIES
 from tests.examples import examples
 
@@ -145,6 +146,8 @@ def test_merging_is_associative_commutative_and_changes_nothing_in_place(name, e
     before = orjson.dumps([a, b, c])
     assert family.merge(a, b) == family.merge(b, a)
     assert family.merge(family.merge(a, b), c) == family.merge(a, family.merge(b, c))
+    if isinstance(family, MergesMany):
+        assert family.merge_all([a, b, c, a]) == reduce(family.merge, (a, b, c, a))
     assert orjson.dumps([a, b, c]) == before
 
 

@@ -88,7 +88,7 @@ def test_thousands_of_panes_at_once_are_not_all_looked_at_for_each_verdict():
     panes = [pane + pane // 7 for pane in range(2000)]
     for pane in panes:
         series.put(pane, Held(SOURCES[0], 0, pane, Cell(1, 0, 0.0, (1,))))
-        series.settle_some({SOURCES[0]: 0})
+        series.settle_some(pane, {SOURCES[0]: 0})
     for place, pane in enumerate(panes):
         inside = [each for each in panes[max(0, place - 60) : place + 1] if each > pane - 60]
         assert series.window(pane).samples == len(inside)
@@ -142,17 +142,39 @@ def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
         series.put(7, Held(source, 0, 3, Cell(3, 0, 7.0, (3,))))
     series.put(7, Held(SOURCES[0], 5, 6, Cell(1, 0, 7.0, (1,))))
     assert series.window(7).states == (7,)
-    later = Held(SOURCES[0], 10, 12, Cell(2, 0, 7.5, (2,)))
     faults.append(ValueError("a fault of a family"))
     with pytest.raises(ValueError, match="of a family"):
-        series.put(7, later)
+        series.window(7)
     assert series.window(7).states == (7,)
-    series.put(7, later)
-    assert series.window(7).states == (9,)
 
     faults.append(ValueError("a fault of a family"))
     with pytest.raises(ValueError, match="of a family"):
         series.settle(dict.fromkeys(SOURCES, 20))
+    assert series.window(7).states == (7,)
     series.settle(dict.fromkeys(SOURCES, 20))
     assert not series.open
-    assert series.window(7).states == (9,)
+    assert series.window(7).states == (7,)
+
+
+def test_chunks_that_crowd_a_pane_are_joined_and_a_fault_then_costs_no_count():
+    faults = []
+
+    class Failing(type(FAMILIES["count"])):
+        def merge(self, left, right):
+            if faults:
+                raise faults.pop()
+            return left + right
+
+    series = Series(rule(measures=rule().measures[:1], window=60.0, pane=1.0), (Failing(),), ("a",), EntityState(()))
+    for number in range(100):
+        series.put(7, Held(SOURCES[0], number, number + 1, Cell(1, 0, 7.0, (1,))))
+        if number % 10 == 7:
+            faults.append(ValueError("a fault of a family"))
+        try:
+            series.settle_some(7, {SOURCES[0]: number})
+        except ValueError:
+            assert len(series.open[7]) > 1
+        faults.clear()
+        assert series.window(7).states == (number + 1,)
+        assert len(series.open[7]) <= 16
+    assert series.put(7, Held(SOURCES[0], 99, 100, Cell(1, 0, 7.0, (1,)))) is False

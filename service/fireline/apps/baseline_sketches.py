@@ -46,7 +46,8 @@ class Sketch:
         self.events += len(column)
         self.texts += sum(isinstance(value, str | bool) for value in column)
         if self.kind != CATEGORICAL:
-            self.numbers = log_buckets.merged(self.numbers, log_buckets.counted(above(numbers(column), self.origin)))
+            more_numbers = log_buckets.counted(above(numbers(column), self.origin))
+            self.numbers = log_buckets.merged([self.numbers, more_numbers])
         if self.kind != NUMERIC and (more := category_counts.counted(column)) is not None:
             self.categories = more if self.categories is None else category_counts.merged(self.categories, more)
 

@@ -76,6 +76,15 @@ class Refers(Protocol):
 
 
 @runtime_checkable
+class MergesMany(Protocol):
+    """What a family is besides when merging many states at once is cheaper than one after the other."""
+
+    def merge_all(self, states: Sequence[MeasureState]) -> MeasureState:
+        """What `merge` makes of all of them, in any order; there are two or more."""
+        ...
+
+
+@runtime_checkable
 class Caveats(Protocol):
     """What a family may do besides: say how far one of its values can be trusted."""
 

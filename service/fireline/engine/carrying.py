@@ -55,7 +55,7 @@ def cells_under(
             yield key, (partition, rule, carried(cell, places))
 
 
-def follow(series: Series, rule: Rule, families: Sequence[Family]) -> Series | None:
+def follow(series: Series, rule: Rule, families: tuple[Family, ...]) -> Series | None:
     """An entity under its rule as it is now, with what is of use of its windows; None when nothing is."""
     if rule.mode is not series.rule.mode:  # what fires was told of a shadow, or is cleared as an orphan: anew
         series.state = replace(series.state, levels={}, severity=None)

@@ -124,16 +124,13 @@ class Evaluation:
                 return
             series = self._series(timeline, rule, values)
         new = not (entry.pane in series.open or entry.pane in series.settled)
-        try:
-            changed = series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell))
-            if new:  # and not at checkpoints only: while a log is caught up with there are none
-                series.settle_some(self._high)
-        except Exception:  # a family is a plugin, and its states come from outside: a fault costs this row alone
-            self.faults += 1
-            return
-        if changed:
+        if series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell)):
             self._changed[timeline.name, rule.name, values] = None
             self._noted(timeline, series, entry.pane, new=new)
+            try:  # and not at checkpoints only: while a log is caught up with there are none
+                series.settle_some(entry.pane, self._high)
+            except Exception:  # a family is a plugin, and its states come from outside: judging goes on
+                self.faults += 1
 
     def _noted(self, timeline: Timeline, series: Series, pane: int, *, new: bool) -> None:
         """Something of a pane changed: who is to be judged on it, and when."""

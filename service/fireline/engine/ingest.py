@@ -9,7 +9,7 @@ the chunk in progress, whoever resumes there rebuilds the same aggregates.
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import takewhile
 from operator import attrgetter, itemgetter
 
@@ -23,7 +23,8 @@ from fireline.engine.ingest_lateness import STRETCH, Aged, Mark, aged_live, aged
 from fireline.engine.ingest_order import Span, in_order, in_turn
 from fireline.engine.ingest_plans import EVERYWHERE, Lane, Plan, Target, lanes_of
 from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, Rows, Undecoded, runs_of, together
-from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of, join
+from fireline.engine.joining import joiner
+from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of
 
 __all__ = ["LIVE", "DeadLetter", "Ingest", "Ingested", "Record", "SourceRef"]
 
@@ -104,7 +105,7 @@ class Ingest:
         """Go on with other rules, and other `formats` where given; aggregates of measures that stay go on."""
         self._formats = self._formats if formats is None else dict(formats)
         self._rules = {rule.name: rule for rule in rules}
-        self._measured = {name: families_of(rule, self._families) for name, rule in self._rules.items()}
+        self._joins = {name: joiner(families_of(rule, self._families)) for name, rule in self._rules.items()}
         self._admission.clear()
         self._lanes = lanes_of(self._rules.values(), self._families, self._admission, self._partitions)
         for chunk in self._chunks.values():
@@ -137,7 +138,7 @@ class Ingest:
             return self._batch(source, records, Undecoded(form, records), unit)
         rows = form.rows([record.value for record in records])
         runs = runs_of(records, source.timeline)
-        named = [(replace(source, timeline=name), run) for name, run in runs]
+        named = [(source._replace(timeline=name), run) for name, run in runs]
         return self._let_go(
             source, [part for own, run in named for part in self._in_turn(own, records[run], rows[run])]
         )
@@ -369,7 +370,7 @@ class Ingest:
         key = (target.rule.name, target.entity, pane)
         held = chunk.cells.get(key)
         if held is not None:
-            cell = join(held[2], cell, self._measured[target.rule.name])
+            cell = self._joins[target.rule.name]((held[2], cell))
         chunk.cells[key] = (target.partition, target.rule, cell)
         touched[key] = None
 

@@ -27,8 +27,7 @@ Values = tuple[str, ...] | None
 """The label values of an entity in the order of its rule's `by`; None for the half that belongs to no entity yet."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRef:
+class SourceRef(NamedTuple):  # a tuple, because chunks are told apart by it for every row
     """Where records come from. `generation` names the log: offsets of another generation say nothing of this one."""
 
     topic: str
@@ -73,27 +72,6 @@ class Partial:
 def families_of(rule: Rule, families: Mapping[str, Family]) -> tuple[Family, ...]:
     """The families of a rule's measures, in their order."""
     return tuple(families[measure.agg] for measure in rule.measures)
-
-
-def join_states(
-    left: Sequence[MeasureState | None], right: Sequence[MeasureState | None], families: Sequence[Family]
-) -> tuple[MeasureState | None, ...]:
-    """Merge measure by measure; None is nothing yet."""
-    return tuple(
-        [
-            b if a is None else a if b is None else family.merge(a, b)
-            for a, b, family in zip(left, right, families, strict=True)
-        ]
-    )
-
-
-def join(left: Cell, right: Cell, families: Sequence[Family]) -> Cell:
-    """The aggregate of the events of both."""
-    samples, late, newest, states = left
-    more, more_late, newer, others = right
-    return Cell(
-        samples + more, late + more_late, newer if newer > newest else newest, join_states(states, others, families)
-    )
 
 
 def encode(partial: Partial) -> list[bytes]:

@@ -1,20 +1,22 @@
 """Windows: the panes of one entity of one rule, and what they show when read.
 
-A pane is made of chunk contributions: per source partition the newest word of the chunk in progress, and all that is
-settled. Runs of panes are remembered merged, in blocks of eight, sixty-four and so on, so that reading a long window
-costs a few dozen merges at most, and reading it again while only its newest pane changes costs one. Which panes there
-are is known in order, so that no verdict looks at all of them: a replay may bring thousands of panes at once.
+A pane is made of chunk contributions: per source partition the newest word of the chunk in progress, some that were in
+progress before, and all that is settled. Runs of panes are remembered merged, in blocks of eight, sixty-four and so on,
+so that reading a long window costs a few dozen merges at most, and reading it again while only its newest pane changes
+costs one. Which panes there are is known in order, so that no verdict looks at all of them: a replay may bring
+thousands of panes at once.
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fireline.domain.judging import EntityState, leapt, under
 from fireline.domain.rules import Rule
 from fireline.domain.windows import Family, span
-from fireline.engine.partials import Cell, SourceRef, Values, join
+from fireline.engine.joining import Join, joined, joiner
+from fireline.engine.partials import Cell, SourceRef, Values
 from fireline.engine.windows_panes import Settled, frozen, thawed
 from fireline.engine.windows_stretches import Plan, Stretch, plan_of
 
@@ -22,6 +24,8 @@ _RADIX = 8
 _LEVELS = 5  # 8^5 panes are more than any window has
 _SOME = 4
 """Panes with chunks in progress after which it is worth a look whether some are not in progress any more."""
+_CROWD = 8
+"""Chunks of a pane after which it is, too: many small ones are joined at once for what one costs alone."""
 
 
 class Held(NamedTuple):
@@ -44,12 +48,13 @@ class _Middle(NamedTuple):
 class _Rest(NamedTuple):
     """A window without the chunks in progress of its newest pane.
 
-    `cell` is the aggregate, `oldest` the oldest pane before the newest, `ahead` the first that lies ahead.
+    `cell` is the aggregate; `leaves` and `ahead` are the newest panes with which the oldest pane before the newest is
+    out of the window, and the first that lies ahead is in it.
     """
 
     newest: int
     cell: Cell | None
-    oldest: int | None
+    leaves: int | None
     ahead: int | None
 
 
@@ -65,7 +70,7 @@ class Series:
     """
 
     rule: Rule
-    families: Sequence[Family]
+    families: tuple[Family, ...]
     entity: Values
     state: EntityState
     newest: float | None = None
@@ -82,36 +87,38 @@ class Series:
     _rest: _Rest | None = None
     _pruned: int | None = None
     plan: Plan | None = field(init=False)
+    _join: Join = field(init=False)
     _order: list[int] | None = None
     _past: tuple[int, dict[Stretch, bytes | None]] | None = None
     _many: int = _SOME
+    _crowd: int = _CROWD
 
     def __post_init__(self) -> None:
-        self.plan = plan_of(self.rule, self.families)
+        self.plan, self._join = plan_of(self.rule, self.families), joiner(self.families)
 
-    def follow(self, rule: Rule, families: Sequence[Family]) -> None:
+    def follow(self, rule: Rule, families: tuple[Family, ...]) -> None:
         """Go on under a changed rule whose windows are made of the same; what was merged for its old window is not."""
         self.state = under(rule, self.rule, self.state)
-        self.rule, self.families, self.plan = rule, families, plan_of(rule, families)
+        self.rule, self.families = rule, families
+        self.plan, self._join = plan_of(rule, families), joiner(families)
         self._middle = self._rest = self._past = None
 
     def put(self, pane: int, held: Held) -> bool:
         """Take what is known of a chunk; False when as much was known already, or nothing else of this pane.
 
-        A later chunk of the same source settles the earlier one: all of that has been sent before.
+        Chunks of a source come in their order, and of those before the last all has been sent.
         """
-        others: list[Held] = []
-        for before in self.open.get(pane, ()):
-            if before.source != held.source:
-                others.append(before)
-            elif before.start != held.start:
-                self._settle(pane, before.cell)
-            elif before.end >= held.end or before.cell == held.cell:
-                return False
-        if self._order is not None and pane not in self.open and pane not in self.settled:
+        chunks = self.open.get(pane, ())
+        for before in chunks:
+            if before.start == held.start and before.source == held.source:
+                if before.end >= held.end or before.cell == held.cell:
+                    return False
+                chunks = tuple([other for other in chunks if other is not before])
+        if self._order is not None and not chunks and pane not in self.open and pane not in self.settled:
             insort(self._order, pane)
-        self.open[pane] = (*others, held)
-        self.arrived = pane if self.arrived is None else max(self.arrived, pane)
+        self.open[pane] = (*chunks, held)
+        if self.arrived is None or pane > self.arrived:
+            self.arrived = pane
         self._touch(pane)
         return True
 
@@ -127,33 +134,40 @@ class Series:
 
         Panes before the newest are then kept as bytes.
         """
-        for pane, chunks in list(self.open.items()):
-            for held in chunks:
-                if held.start < high.get(held.source, held.start):
-                    self._settle(pane, held.cell)
-                    self.open[pane] = tuple(other for other in self.open[pane] if other is not held)
-            if not self.open[pane]:
-                del self.open[pane]
+        for pane in list(self.open):
+            self._settle(pane, high)
         self.settled.cool(before=self.arrived if self.arrived is not None else 0)
         self._many = max(_SOME, 2 * len(self.open))
 
-    def settle_some(self, high: Mapping[SourceRef, int]) -> None:
-        """`settle` when there are twice as many panes with chunks in progress as it left the last time.
+    def settle_some(self, pane: int, high: Mapping[SourceRef, int]) -> None:
+        """`settle` when there are twice as many panes with chunks in progress, or chunks in this one, as it left.
 
-        So each pane is looked at about twice, however many panes one chunk brings.
+        So each is looked at about twice, however many panes one chunk brings.
         """
         if len(self.open) >= self._many:
             self._many = 2 * len(self.open)  # also when a family's fault ends it
             self.settle(high)
+        elif len(chunks := self.open[pane]) >= self._crowd:
+            self._crowd = 2 * len(chunks)  # as above
+            self._settle(pane, high)
+            self._crowd = max(_CROWD, 2 * len(self.open.get(pane, ())))
 
-    def _settle(self, pane: int, cell: Cell) -> None:
-        """Nothing changes when a family cannot merge: the chunk then stays one in progress, and counts once."""
-        kept, rest = self.settled.get(pane), self._rest
-        settled = cell if kept is None else join(kept, cell, self.families)
+    def _settle(self, pane: int, high: Mapping[SourceRef, int]) -> None:
+        """Nothing changes when a family cannot merge: the chunks then stay, and count once."""
+        chunks, rest = self.open[pane], self._rest
+        kept = tuple([held for held in chunks if held.start >= high.get(held.source, held.start)])
+        cells = [held.cell for held in chunks if held.start < high.get(held.source, held.start)]
+        if not cells:
+            return
+        settled = joined(self._join, (self.settled.get(pane), *cells))
         if rest is not None and pane == rest.newest:
-            rest = rest._replace(cell=self._join(rest.cell, cell))
+            rest = rest._replace(cell=joined(self._join, (rest.cell, *cells)))
+        assert settled is not None
         self.settled.put(pane, settled)
         self._rest = rest
+        self.open[pane] = kept
+        if not kept:
+            del self.open[pane]
 
     def _touch(self, pane: int) -> None:
         """Forget what was remembered merged with this pane."""
@@ -196,15 +210,7 @@ class Series:
 
     def cell(self, pane: int) -> Cell | None:
         """All that is known of one pane."""
-        found = self.settled.get(pane)
-        for held in self.open.get(pane, ()):
-            found = held.cell if found is None else join(found, held.cell, self.families)
-        return found
-
-    def _join(self, left: Cell | None, right: Cell | None) -> Cell | None:
-        if left is None or right is None:
-            return right if left is None else left
-        return join(left, right, self.families)
+        return joined(self._join, (self.settled.get(pane), *[held.cell for held in self.open.get(pane, ())]))
 
     def _block(self, level: int, index: int) -> Cell | None:
         if level == 0:
@@ -215,29 +221,27 @@ class Series:
         if key in self._blocks:
             held = self._blocks[key]
             return None if held is None else thawed(held)
-        found: Cell | None = None
-        for child in range(index * _RADIX, (index + 1) * _RADIX):
-            found = self._join(found, self._block(level - 1, child))
+        children = range(index * _RADIX, (index + 1) * _RADIX)
+        found = joined(self._join, [self._block(level - 1, child) for child in children])
         self._blocks[key] = None if found is None else frozen(found)
         return found
 
     def total(self, first: int, last: int) -> Cell | None:
         """The aggregate of the panes from `first` to `last`, both included; None of nothing."""
-        found: Cell | None = None
+        found: list[Cell | None] = []
         place = first
         while place <= last:
             level, size = 0, 1
             while level < _LEVELS and place % (size * _RADIX) == 0 and place + size * _RADIX - 1 <= last:
                 level, size = level + 1, size * _RADIX
-            found = self._join(found, self._block(level, place // size))
+            found.append(self._block(level, place // size))
             place += size
-        return found
+        return joined(self._join, found)
 
     def window(self, newest: int) -> Cell | None:
         """The aggregate of the rule's window whose newest pane is `newest`."""
-        found = self._resting(newest).cell
-        for held in self.open.get(newest, ()):
-            found = held.cell if found is None else join(found, held.cell, self.families)
+        rest = self._resting(newest).cell
+        found = joined(self._join, [rest, *[held.cell for held in self.open.get(newest, ())]])
         if found is not None and found.samples and (self.newest is None or found.newest > self.newest):
             self.newest = found.newest
         return found
@@ -245,13 +249,13 @@ class Series:
     def _resting(self, newest: int) -> _Rest:
         rest = self._rest
         if rest is None or rest.newest != newest:
-            first = newest - span(self.rule.window, self.rule.pane) + 1
-            panes = self.ordered()
-            begin, end = bisect_left(panes, first), bisect_right(panes, newest)
+            panes, whole = self.ordered(), span(self.rule.window, self.rule.pane)
+            begin, end = bisect_left(panes, newest - whole + 1), bisect_right(panes, newest)
             oldest = panes[begin] if begin < len(panes) and panes[begin] < newest else None
-            ahead = panes[end] if end < len(panes) else None
             before = self._complete(oldest, newest - 1) if oldest is not None else None
-            rest = self._rest = _Rest(newest, self._join(before, self.settled.get(newest)), oldest, ahead)
+            cell = joined(self._join, (before, self.settled.get(newest)))
+            leaves, ahead = None if oldest is None else oldest + whole, panes[end] if end < len(panes) else None
+            rest = self._rest = _Rest(newest, cell, leaves, ahead)
         return rest
 
     def _complete(self, first: int, last: int) -> Cell | None:
@@ -264,7 +268,7 @@ class Series:
             self._middle = _Middle(begin, end - 1, None if made is None else frozen(made))
         held = self._middle.cell
         middle = None if held is None else thawed(held)
-        return self._join(self._join(self.total(first, begin - 1), middle), self.total(end, last))
+        return joined(self._join, (self.total(first, begin - 1), middle, self.total(end, last)))
 
     def stretch(self, stretch: Stretch, newest: int) -> Cell | None:
         """The aggregate of a stretch of the past; all but the newest pane of it is remembered."""
@@ -276,20 +280,18 @@ class Series:
             kept[stretch] = None if made is None else frozen(made)
         held = kept[stretch]
         found = None if held is None else thawed(held)
-        return self._join(found, self.cell(newest)) if last == newest else found
+        return joined(self._join, (found, self.cell(newest))) if last == newest else found
 
     def slides(self, newest: int, since: int | None = None) -> int | None:
         """The next newest pane with which measures read something else, although nothing arrives.
 
         `since` is the pane of the rule's first event: what lies before a stretch makes it known.
         """
-        _, _, oldest, ahead = self._resting(newest)
-        if oldest is None and (newest in self.settled or newest in self.open):
-            oldest = newest
-        turn = ahead
-        if oldest is not None:
-            leaves = oldest + span(self.rule.window, self.rule.pane)
-            turn = leaves if ahead is None or leaves < ahead else ahead
+        _, _, leaves, turn = self._resting(newest)
+        if leaves is None and (newest in self.open or newest in self.settled):
+            leaves = newest + span(self.rule.window, self.rule.pane)
+        if leaves is not None and (turn is None or leaves < turn):
+            turn = leaves
         if self.plan is not None:
             past = self.plan.slides(newest, since, self.ordered())
             turn = past if turn is None or (past is not None and past < turn) else turn
@@ -310,7 +312,7 @@ class Series:
         return bool(old)
 
 
-def begun(rule: Rule, families: Sequence[Family], entity: Values, timeline: str) -> Series:
+def begun(rule: Rule, families: tuple[Family, ...], entity: Values, timeline: str) -> Series:
     """An entity of which nothing is known yet."""
     labels = tuple(zip(rule.by, entity or (), strict=entity is not None))
     return Series(rule, families, entity, EntityState(labels, timeline))

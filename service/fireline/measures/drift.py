@@ -131,7 +131,7 @@ class Drift(ABC):
             return category_counts.merged(cast("category_counts.State", left), cast("category_counts.State", right))
         assert isinstance(left, list)
         assert isinstance(right, list)
-        return log_buckets.merged(left, right)
+        return log_buckets.merged([left, right])
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The distance from the baseline."""

@@ -10,7 +10,7 @@ A state is `[min, max, bucket, count, bucket, count, ...]` in the order of the b
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
@@ -35,18 +35,22 @@ State = list[float]
 
 def counted(clean: list[float]) -> State:
     """The state of some usable numbers (`columns.numbers`)."""
+    if len(clean) == 1:  # where there are many entities, nearly always
+        value = clean[0] + 0.0
+        return [value, value, _bucket(value), 1]
     if len(clean) >= _BATCH:
         return _counted_at_once(clean)
     return _state(min(clean) + 0.0, max(clean) + 0.0, _buckets(clean)) if clean else []
 
 
-def merged(left: State, right: State) -> State:
-    """The counts of both; neither is changed."""
-    if not left or not right:
-        return left or right
-    small, large = (left, right) if len(left) <= len(right) else (right, left)
-    both = _put_in(small, large) if len(small) <= _FEW else _put_together(small, large)
-    both[0], both[1] = min(left[0], right[0]), max(left[1], right[1])
+def merged(states: Sequence[State]) -> State:
+    """The counts of all; none is changed."""
+    full = sorted(filter(None, states), key=len)
+    if len(full) < 2:
+        return full[0] if full else []
+    few, large = full[:-1], full[-1]
+    both = _put_in(few, large) if sum(map(len, few)) <= _FEW else _put_together(full)
+    both[0], both[1] = min([state[0] for state in full]), max([state[1] for state in full])
     return both
 
 
@@ -106,31 +110,33 @@ def _state(low: float, high: float, buckets: Mapping[int, int]) -> list[float]:
     return [low, high, *chain.from_iterable(sorted(buckets.items()))]
 
 
-def _put_in(few: Sequence[float], many: list[float]) -> list[float]:
-    """The counts of both, where few buckets find their places among many."""
-    merged, places = many.copy(), many[2::2]
-    added = 0
-    for at in range(2, len(few), 2):
-        place, n = few[at], few[at + 1]
-        found = bisect_left(places, place)
-        here = 2 * (found + added) + 2
-        if found < len(places) and places[found] == place:
-            merged[here + 1] += n
-        else:
-            merged[here:here] = (place, n)
-            added += 1
-    return merged
+def _put_in(few: Iterable[State], many: State) -> State:
+    """The counts of all, where few buckets find their places among many."""
+    both, places = many.copy(), many[2::2]
+    for state in few:
+        for at in range(2, len(state), 2):
+            place = state[at]
+            found = bisect_left(places, place)
+            here = 2 * found + 2
+            if found < len(places) and places[found] == place:
+                both[here + 1] += state[at + 1]
+            else:
+                places.insert(found, place)
+                both[here:here] = (place, state[at + 1])
+    return both
 
 
-def _put_together(left: Sequence[float], right: Sequence[float]) -> list[float]:
-    """The counts of both."""
-    buckets = dict(zip(left[2::2], left[3::2], strict=True))
-    for place, n in zip(right[2::2], right[3::2], strict=True):
-        buckets[place] = buckets.get(place, 0) + n
-    merged = [0.0] * (2 * len(buckets) + 2)
-    merged[2::2] = places = sorted(buckets)
-    merged[3::2] = map(buckets.__getitem__, places)
-    return merged
+def _put_together(states: Sequence[State]) -> State:
+    """The counts of all."""
+    first, *others = states
+    buckets = dict(zip(first[2::2], first[3::2], strict=True))
+    for state in others:
+        for place, n in zip(state[2::2], state[3::2], strict=True):
+            buckets[place] = buckets.get(place, 0) + n
+    both = [0.0] * (2 * len(buckets) + 2)
+    both[2::2] = places = sorted(buckets)
+    both[3::2] = map(buckets.__getitem__, places)
+    return both
 
 
 @cache

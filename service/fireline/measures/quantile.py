@@ -20,7 +20,7 @@ from fireline.domain.ranges import CALCULATED
 from fireline.domain.rules import Measure
 from fireline.domain.windows import Fields, MeasureState
 from fireline.measures.columns import field_column, numbers, option
-from fireline.measures.log_buckets import counted, merged, middle
+from fireline.measures.log_buckets import State, counted, merged, middle
 
 EXAMPLE = """
 measures:
@@ -54,9 +54,11 @@ class Quantile:
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add the counts."""
-        assert isinstance(left, list)
-        assert isinstance(right, list)
-        return merged(left, right)
+        return merged([_state(left), _state(right)])
+
+    def merge_all(self, states: Sequence[MeasureState]) -> MeasureState:
+        """Add the counts."""
+        return merged(list(map(_state, states)))
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The number at rank q * (n - 1), rounded down."""
@@ -69,3 +71,8 @@ class Quantile:
         passed = list(accumulate(state[3::2]))
         found = bisect_right(passed, math.floor(q * (passed[-1] - 1)))
         return min(high, max(low, middle(state[2 + 2 * found])))
+
+
+def _state(state: MeasureState) -> State:
+    assert isinstance(state, list)
+    return state

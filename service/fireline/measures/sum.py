@@ -39,9 +39,16 @@ class Sum:
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """Add both."""
-        assert isinstance(left, list)
-        assert isinstance(right, list)
-        return [left[0] + right[0], *expand(left[1:] + right[1:])]
+        return self.merge_all((left, right))
+
+    def merge_all(self, states: Sequence[MeasureState]) -> MeasureState:
+        """Add all."""
+        number, parts = 0, list[float]()
+        for state in states:
+            assert isinstance(state, list)
+            number += state[0]
+            parts += state[1:]
+        return [number, *expand(parts)]
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The sum."""
