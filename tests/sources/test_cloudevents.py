@@ -2,6 +2,7 @@
 
 import base64
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -124,6 +125,21 @@ def test_headers_in_any_case_and_with_parameters_say_the_mode():
     assert one(orjson.dumps(METRIC), [("trace", b"\xff"), *headers]).fields["value"] == 812.5
 
 
+def test_attributes_that_a_library_escapes_are_read_as_they_were_meant():
+    said = {**ENVELOPE, "subject": "50 % & more"}
+    escaped = [(f"ce_{name}", quote(value, safe="").encode()) for name, value in said.items()]
+    event = one(orjson.dumps(METRIC), escaped)
+    assert (event.at, event.id, event.fields["subject"]) == (AT.timestamp(), "/checkout#A-1", "50 % & more")
+    plain = [(f"ce_{name}", value.encode()) for name, value in {**ENVELOPE, "subject": "a%20b"}.items()]
+    assert one(orjson.dumps(METRIC), plain).fields["subject"] == "a%20b", "Kafka needs no escapes"
+
+
+def test_what_is_null_is_not_there():
+    event = one(structured(data_base64=None, subject=None))
+    assert event.fields["value"] == 812.5
+    assert "subject" not in event.fields
+
+
 def test_the_content_type_decides_the_mode_not_headers_of_attributes():
     headers = [("content-type", b"application/cloudevents+json"), ("ce_id", b"another")]
     assert one(structured(), headers).id == "/checkout#A-1"
@@ -168,7 +184,7 @@ def test_of_a_batch_the_sound_events_count_and_the_others_say_which_they_are():
         (structured(type="com.example.order"), [], "type-unknown", "com.example.order"),
         (structured({**METRIC, "type": "gauge"}, type="x"), [], "type-unknown", "word of the CloudEvent's type"),
         (structured(time=...), [], "time-missing", "attribute `time`"),
-        (structured(time="soon"), [], "time-wrong", "soon"),
+        (structured(time="soon"), [], "time-wrong", "`ts` or `time` 'soon'"),
         (structured({"name": "a"}), [], "field-missing", "`value`"),
         (structured({**METRIC, "labels": []}), [], "labels-wrong", "labels"),
         (b" " * 300_000, [], "too-large", "300000 bytes"),

@@ -2,8 +2,9 @@
 
 *Structured* is a record of JSON with `specversion`, also without the header `content-type:
 application/cloudevents+json`. *Binary* has the attributes in headers (`ce_type`, `ce_source` ...) and the data as its
-value. A *batch* is a list of structured events (`application/cloudevents-batch+json`); those of it that are sound are
-processed, whatever the others are.
+value; where a library has escaped all of them as in a URL (`%2Fcheckout`), they are read as they were meant. A *batch*
+is a list of structured events (`application/cloudevents-batch+json`); those of it that are sound are processed,
+whatever the others are.
 
 The data is the body of a native event. What it lacks, the envelope gives:
 
@@ -18,8 +19,10 @@ An event is identified by its `source` and `id`.
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from urllib.parse import unquote
 
 from fireline.domain.events import Decoded, Event, Headers, Kind, Malformed, Row
 from fireline.sources.mapping import Rewording
@@ -55,6 +58,7 @@ _REQUIRED = ("specversion", "id", "source", "type")
 _KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 _NO_LABELS = frozenset({"specversion", "datacontenttype", "dataschema", "time", "data", "data_base64"})
 _ABSENT = object()
+_ESCAPED = re.compile(r"(?:[A-Za-z0-9._~-]|%[0-9A-Fa-f]{2})*")
 
 Attributes = Mapping[str, object]
 
@@ -109,9 +113,10 @@ class CloudEvents:
         if not isinstance(body, dict) or "specversion" not in body:
             wanted = "expected a CloudEvent: an object with `specversion`, or headers `ce_specversion` ..."
             return Malformed("not-cloudevents", f"found {shown(body)}; {wanted}")
-        if "data" in body and "data_base64" in body:
+        in_base64 = body.get("data_base64") is not None
+        if in_base64 and body.get("data") is not None:
             return Malformed("data-wrong", "found both `data` and `data_base64`; expected one of them")
-        data = _decoded(body["data_base64"]) if "data_base64" in body else body.get("data", _ABSENT)
+        data = _decoded(body["data_base64"]) if in_base64 else body.get("data", _ABSENT)
         return data if isinstance(data, Malformed) else self._event(body, data, key)
 
     def _event(self, attributes: Attributes, data: object, key: bytes | None) -> Event | Malformed:
@@ -147,7 +152,18 @@ def _attributes(headers: Headers) -> tuple[dict[str, object], str] | Malformed:
             content = text.strip().lower()
         else:
             attributes[lower.removeprefix(_PREFIX)] = text
-    return attributes, content
+    return _unescaped(attributes), content
+
+
+def _unescaped(attributes: dict[str, object]) -> dict[str, object]:
+    """The attributes as they were meant, where all of them are escaped as in a URL.
+
+    Kafka needs no escapes, so a `%20` is one only where nothing stands that would have been escaped as well.
+    """
+    texts = [str(value) for value in attributes.values()]
+    if not any("%" in text for text in texts) or not all(map(_ESCAPED.fullmatch, texts)):
+        return attributes
+    return {name: unquote(str(value)) for name, value in attributes.items()}
 
 
 def _wrong(attributes: Attributes) -> Malformed | None:
@@ -188,7 +204,7 @@ def _body(attributes: Attributes, data: object) -> dict[str, object] | Malformed
         labels = fields["labels"] = {}
     if isinstance(labels, dict):
         for name, value in attributes.items():
-            if name not in _NO_LABELS:
+            if name not in _NO_LABELS and value is not None:
                 labels.setdefault(name, value)
     if not (isinstance(fields.get("type"), str) and fields["type"] in _KINDS):
         _be(attributes, fields, labels)
@@ -217,5 +233,7 @@ def _explained(fault: Malformed, attributes: Attributes) -> Malformed:
             return replace(
                 fault, detail="found neither `ts` in the data nor the attribute `time`; expected one of them"
             )
+        case "time-wrong" if attributes.get("time") is not None:
+            return replace(fault, detail=fault.detail.replace("found `ts`", "found `ts` or `time`", 1))
         case _:
             return fault
