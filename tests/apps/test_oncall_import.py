@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -210,6 +210,7 @@ OPSGENIE = [
                 "user": {"type": "user", "username": "jon@example.com"},
                 "startDate": "2026-01-06T10:00:00Z",
                 "endDate": "2026-01-06T11:00:00Z",
+                "rotations": [{"id": "r1", "name": "Office"}],
             },
             {"id": "x1", "name": "policy of another kind"},
         ]
@@ -379,7 +380,7 @@ def test_opsgenie(tmp_path):
     draft = taken("opsgenie", OPSGENIE)
     oncall = loaded(draft, tmp_path)
     name = "core-schedule"
-    assert [on_call(oncall, name, 2026, 1, day, 10) for day in (5, 6, 7, 8)] == ["ida-berg", "jon", "ida-berg", None]
+    assert [on_call(oncall, name, 2026, 1, day, 10) for day in (5, 6, 7, 8)] == ["ida-berg", "jon", None, None]
     assert on_call(oncall, name, 2026, 1, 5, 23) == "ida-berg", "hours that run over several days"
     assert on_call(oncall, name, 2026, 1, 6, 11, 30) == "jon", "the override, which is in UTC there"
     assert on_call(oncall, name, 2026, 1, 9, 2) == "jon"
@@ -392,7 +393,7 @@ def test_opsgenie(tmp_path):
     assert oncall.policies["core-escalation"].repeat == 3
     assert draft.teams["core"]["policy"] == "core-escalation"
     for words in (
-        ("none", "left out"),
+        ("the override", "Office alone"),
         ("rotations overlap",),
         ("if-not-closed",),
         ("all of team Core",),
@@ -423,6 +424,105 @@ def test_grafana_oncall(tmp_path):
         ("last step", "10m"),
     ):
         assert noted(draft, *words), words
+
+
+def of_grafana(folder: Path, **shift: object) -> tuple[Draft, OnCall | None]:
+    """One shift of the users a, b and c (each a turn), from Thursday 1 January 2026 on, and what comes of it."""
+    rolling = {"type": "rolling_users", "rolling_users": [["a"], ["b"], ["c"]]}
+    given = {"id": "O1", "name": "o", "start": "2026-01-01T09:00:00", "duration": 28_800, **rolling, **shift}
+    step = {"id": "E1", "escalation_chain_id": "F1", "type": "notify_persons", "persons_to_notify": ["a"]}
+    documents: list[object] = [
+        {"results": [{"id": name, "username": name, "email": f"{name}@example.com"} for name in "abc"]},
+        {"results": [{"id": "S1", "name": "s", "type": "web", "time_zone": "Europe/Oslo", "shifts": ["O1"]}]},
+        {"results": [given, {"id": "F1", "name": "chain"}, step]},
+    ]
+    draft = taken("grafana-oncall", documents)
+    return draft, loaded(draft, folder) if draft.schedules else None
+
+
+WEEK = ["MO", "TU", "WE", "TH", "FR"]
+
+
+@pytest.mark.parametrize(
+    ("shift", "wanted"),
+    [
+        ({"frequency": "daily"}, "abcabcabcabcabcab"),
+        ({"frequency": "daily", "interval": 2}, "a-b-c-a-b-c-a-b-c"),
+        ({"frequency": "daily", "interval": 3, "duration": 172_800}, "aa-bb-cc-aa-bb-cc"),
+        ({"frequency": "daily", "by_day": WEEK}, "ab--cabca--bcabc-"),
+        ({"frequency": "daily", "interval": 2, "by_day": WEEK}, "aa--bbcca--abbcc-"),
+        ({"frequency": "daily", "week_start": "MO", "by_day": ["SA", "SU"]}, "--ab-----ca-----b"),
+        ({"frequency": "weekly", "week_start": "MO", "by_day": WEEK}, "aa--bbbbb--ccccc-"),
+        ({"frequency": "weekly", "week_start": "FR", "by_day": WEEK}, "ab--bbbbc--cccca-"),
+        ({"frequency": "weekly", "week_start": "MO", "interval": 2, "by_day": ["TH", "SA"]}, "a-a-----------b-b"),
+        ({"frequency": "weekly", "week_start": "MO", "by_day": ["SA", "SU"]}, "--aa-----bb-----c"),
+        ({"frequency": "weekly", "by_day": ["SA", "SU"]}, "---a-----ab-----b"),
+        ({"frequency": "weekly", "interval": 2, "duration": 604_800}, "aaaaaaa-------bbb"),
+        ({"frequency": "weekly", "by_day": ["TH"], "rotation_start": "2026-01-02T00:00:00"}, "-------b------c--"),
+        ({"frequency": "daily", "start_rotation_from_user_index": 2, "by_day": WEEK}, "ca--bcabc--abcab-"),
+        (
+            {"type": "recurrent_event", "users": ["b"], "rolling_users": None, "frequency": "daily", "interval": 2},
+            "b-" * 8,
+        ),
+        (
+            {"type": "recurrent_event", "users": ["b"], "rolling_users": None, "frequency": "daily", "interval": 2}
+            | {"by_day": ["TH", "SA", "SU"]},
+            "b-b-------b---b-b",
+        ),
+        ({"frequency": "monthly", "week_start": "MO", "start": "2026-01-29T09:00:00", "by_day": WEEK}, "aa--bbbbb"),
+        ({"frequency": "monthly", "duration": 2_592_000}, "aaaaaaaaa"),
+        ({"frequency": "hourly", "interval": 12, "duration": 21_600}, "acbacbacbacbacbac"),
+    ],
+)
+def test_shifts_of_grafana_have_the_turns_that_they_had(tmp_path, shift, wanted):
+    draft, oncall = of_grafana(tmp_path, **shift)
+    assert oncall is not None, draft.notes
+    first = datetime.fromisoformat(str(shift.get("start", "2026-01-01T09:00:00"))).replace(hour=12, tzinfo=OSLO)
+    found = [who(oncall.schedules["s"], first + timedelta(days=day)) for day in range(len(wanted))]
+    assert "".join(each.person if each else "-" for each in found) == wanted
+
+
+@pytest.mark.parametrize(
+    ("shift", "why"),
+    [
+        ({"frequency": "monthly", "by_monthday": [1]}, "days of the month"),
+        ({"frequency": "monthly", "by_day": ["1MO"]}, "1MO"),
+        ({"frequency": "monthly"}, "monthly frequency"),
+        ({"frequency": "hourly", "duration": 600}, "part of its hours"),
+        ({"frequency": "daily", "interval": 3, "duration": 100_000}, "part of its hours or days"),
+        ({"frequency": "daily", "interval": 7, "by_day": WEEK}, "turns of 7 days"),
+        ({"frequency": "weekly", "by_day": ["MO", "TU"], "duration": 100_000}, "several days"),
+        ({"frequency": "monthly", "by_day": ["MO"], "duration": 100_000}, "more than a day"),
+        ({"frequency": None}, "without a frequency"),
+        ({"frequency": None, "by_day": ["MO"]}, "without a frequency"),
+    ],
+)
+def test_what_no_layer_can_say_is_left_out_and_told(tmp_path, shift, why):
+    draft, oncall = of_grafana(tmp_path, **shift)
+    assert oncall is None
+    assert noted(draft, "shift o", why, "left out"), draft.notes
+
+
+def test_waits_of_grafana_that_follow_each_other_add_up():
+    steps = [
+        ("notify_persons", None),
+        ("wait", 300),
+        ("trigger_webhook", None),
+        ("wait", 600),
+        ("notify_persons", None),
+    ]
+    made = [
+        {"id": f"E{i}", "escalation_chain_id": "F1", "position": i, "type": kind, "duration": wait}
+        | ({"persons_to_notify": ["a"]} if kind == "notify_persons" else {})
+        for i, (kind, wait) in enumerate(steps)
+    ]
+    draft = taken("grafana-oncall", [{"results": [{"id": "F1", "name": "chain"}, *made]}])
+    assert [level["wait"] for level in draft.policies["chain"]["levels"]] == ["900s", "10m"]
+
+
+def test_nobody_is_no_name_for_a_person():
+    draft = taken("pagerduty", [{"users": [{"id": "U1", "name": "Nobody"}]}])
+    assert list(draft.people) == ["nobody-2"], "a layer would leave the turn open"
 
 
 CALENDAR = b"""BEGIN:VCALENDAR\r

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fireline.domain.oncall import Layer, OnHolidays, Override, Restriction, Schedule, Stint, Unit
+from fireline.domain.oncall import NOBODY, Layer, OnHolidays, Override, Restriction, Schedule, Stint, Unit
 from fireline.domain.rota import gaps, shifts, who
 from fireline.domain.rota_layers import hand_off
 from tests.examples import examples
@@ -46,6 +46,12 @@ def begins(layer: Layer, turn: int) -> datetime:
         return datetime.combine(day, layer.at)
     while layer.unit is Unit.WEEK and layer.hand_off is not None and day.weekday() != layer.hand_off:
         day += DAY
+    if layer.turn_days:
+        left = turn * layer.every
+        while left or day.weekday() not in layer.turn_days:
+            left -= left > 0 and day.weekday() in layer.turn_days
+            day += DAY
+        return datetime.combine(day, layer.at)
     hours = {Unit.HOUR: 1, Unit.DAY: 24, Unit.WEEK: 7 * 24}[layer.unit]
     return datetime.combine(day, layer.at) + timedelta(hours=hours * layer.every * turn)
 
@@ -72,7 +78,8 @@ def turn_of(layer: Layer, at: datetime, zone: str) -> str | None:
     turn = 0
     while clock(begins(layer, turn + 1), zone) <= at:
         turn += 1
-    return layer.people[turn % len(layer.people)]
+    person = layer.people[turn % len(layer.people)]
+    return None if person == NOBODY else person
 
 
 def on(layer: Layer, schedule: Schedule, at: datetime) -> str | None:
@@ -96,7 +103,7 @@ def reference(schedule: Schedule, at: datetime) -> str | None:
 
 
 walls = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30]))
-people = st.lists(st.sampled_from(["ann", "bob", "cyd", "dan"]), min_size=1, max_size=4, unique=True).map(tuple)
+people = st.lists(st.sampled_from(["ann", "bob", "cyd", "dan", NOBODY]), min_size=1, max_size=4, unique=True).map(tuple)
 several_days = st.builds(
     Restriction, st.integers(0, 6).map(lambda d: frozenset({d})), walls, walls, end_day=st.integers(0, 6)
 )
@@ -129,6 +136,7 @@ def layers(draw: st.DrawFn, change: date) -> Layer:
         ends=end,
         on_holidays=draw(st.sampled_from(OnHolidays)),
         stints=tuple(stints),
+        turn_days=draw(st.frozensets(st.integers(0, 6))) if unit is Unit.DAY else frozenset(),
     )
 
 
@@ -252,6 +260,45 @@ def test_a_weekly_hand_off_is_on_its_day_whatever_day_the_layer_starts() -> None
         ("Wed 04 00:00", None),
         ("Mon 09 09:00", "ann"),
         ("Mon 23 09:00", "bob"),
+    ]
+
+
+def test_turns_of_days_may_count_working_days_alone() -> None:
+    office = Restriction(frozenset(range(5)), time(9), time(17))
+    working = {"unit": Unit.DAY, "turn_days": frozenset(range(5)), "restrictions": (office,)}
+    daily = one(people=("ann", "bob", "cyd"), starts=date(2026, 3, 7), every=1, **working)
+    found = [entry for entry in begun(daily, berlin(2026, 3, 6), berlin(2026, 3, 18)) if entry[1]]
+    assert [person for _, person in found] == ["ann", "bob", "cyd", "ann", "bob", "cyd", "ann"]
+    assert [at for at, _ in found][:1] == ["Mon 09 09:00"], "the first day that counts, from the start on"
+    assert [at for at, _ in found][5:] == ["Mon 16 09:00", "Tue 17 09:00"]
+    pairs = one(starts=date(2026, 3, 9), every=2, **working)
+    assert [p for _, p in begun(pairs, berlin(2026, 3, 9), berlin(2026, 3, 18)) if p] == [
+        *("ann", "ann", "bob", "bob"),
+        *("ann", "ann", "bob"),
+    ]
+
+
+def test_days_that_do_not_count_belong_to_the_turn_before() -> None:
+    daily = one(starts=date(2026, 3, 9), every=1, unit=Unit.DAY, turn_days=frozenset({0, 4}))
+    assert begun(daily, berlin(2026, 3, 9, 9), berlin(2026, 3, 17)) == [
+        ("Mon 09 09:00", "ann"),
+        ("Fri 13 09:00", "bob"),
+        ("Mon 16 09:00", "ann"),
+    ]
+
+
+def test_a_turn_of_nobody_leaves_the_time_to_later_layers() -> None:
+    every_other = Layer("weeks", ("ann", NOBODY), date(2026, 3, 2), time(9), 1, unit=Unit.WEEK)
+    schedule = Schedule("s", BERLIN, (every_other, Layer("rest", ("bob",), date(2026, 3, 2), time(9))))
+    assert begun(schedule, berlin(2026, 3, 2, 9), berlin(2026, 3, 24)) == [
+        ("Mon 02 09:00", "ann"),
+        ("Mon 09 09:00", "bob"),
+        ("Mon 16 09:00", "ann"),
+        ("Mon 23 09:00", "bob"),
+    ]
+    assert gaps(Schedule("s", BERLIN, (every_other,)), berlin(2026, 3, 2, 9), berlin(2026, 3, 24)) == [
+        (berlin(2026, 3, 9, 9), berlin(2026, 3, 16, 9)),
+        (berlin(2026, 3, 23, 9), berlin(2026, 3, 24)),
     ]
 
 

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from fireline.domain.oncall import NOBODY
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LAST_WAIT = "10m"
 """How long the last level has where the export does not say it."""
@@ -49,7 +51,7 @@ class Draft:
         if known is not None:
             return known
         base = re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-") or "unnamed"
-        taken = {name for (other, _), name in self._names.items() if other == kind}
+        taken = {name for (other, _), name in self._names.items() if other == kind} | {NOBODY}
         found = next(n for n in [base, *(f"{base}-{i}" for i in range(2, 10_000))] if n not in taken)
         self._names[kind, identity] = found
         return found

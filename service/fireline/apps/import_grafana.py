@@ -10,24 +10,9 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fireline.apps.import_draft import (
-    DAYS,
-    LAST_WAIT,
-    Draft,
-    Shape,
-    Signs,
-    Sorted,
-    hours,
-    is_zone,
-    moment,
-    started,
-    turn,
-    wall,
-    with_restrictions,
-)
+from fireline.apps.import_draft import LAST_WAIT, Draft, Shape, Signs, Sorted, is_zone, moment, wall
+from fireline.apps.import_grafana_turns import Shift, bounds, rotation
 
-_UNITS = {"hourly": ("h", 3600), "daily": ("d", 86_400), "weekly": ("w", 604_800)}
-_BY_DAY = dict(zip(("MO", "TU", "WE", "TH", "FR", "SA", "SU"), DAYS, strict=True))
 REPEATS = 5
 """How often Grafana OnCall repeats a chain that ends in `repeat_escalation`."""
 
@@ -46,28 +31,6 @@ class User(Shape):
     email: str = ""
     timezone: str | None = None
     slack: list[SlackUser] = Field(default_factory=list)
-
-
-class Shift(Shape):
-    """An on-call shift: single, recurrent, or rolling between users."""
-
-    id: str
-    name: str = ""
-    type: str
-    time_zone: str | None = None
-    level: int | None = 0
-    start: str
-    rotation_start: str | None = None
-    until: str | None = None
-    duration: int
-    frequency: str | None = None
-    interval: int | None = None
-    by_day: list[str] | None = None
-    by_month: list[int] | None = None
-    by_monthday: list[int] | None = None
-    users: list[str] = Field(default_factory=list)
-    rolling_users: list[list[str]] | None = None
-    start_rotation_from_user_index: int | None = None
 
 
 class Schedule(Shape):
@@ -153,6 +116,11 @@ def _schedule(schedule: Schedule, shifts: Mapping[str, Shift], draft: Draft) -> 
     if not layers:
         draft.note(f"{where}: no shift is left, it is left out")
         return
+    levels = [shift.level or 0 for shift in own if shift.type != "override"]
+    if len(set(levels)) < len(levels):
+        draft.note(
+            f"{where}: where shifts of one level overlap, all are notified there; here the first that is listed is"
+        )
     entry: dict[str, object] = {"time_zone": zone, "layers": layers}
     draft.schedules[draft.name("schedule", schedule.id, schedule.name)] = (
         {**entry, "overrides": overrides} if overrides else entry
@@ -166,6 +134,7 @@ def _span(shift: Shift, zone: str) -> tuple[datetime, datetime]:
 
 def _override(shift: Shift, zone: str, draft: Draft) -> list[dict[str, object]]:
     begins, ends = _span(shift, zone)
+    ends = ends if shift.until is None else min(ends, moment(shift.until, zone))
     users = shift.users or [user for group in shift.rolling_users or [] for user in group]
     return [
         {"person": draft.person(u, u), "start": wall(begins), "end": wall(ends), "reason": "override in Grafana OnCall"}
@@ -183,22 +152,15 @@ def _layer(shift: Shift, where: str, zone: str, draft: Draft) -> dict[str, objec
     if shift.type == "single_event":
         stint = {"person": people[0], "start": wall(begins), "end": wall(ends)}
         return {"name": shift.name or "shift", "shifts": [stint]}
-    unit, size = _UNITS.get(shift.frequency or "", ("", 0))
-    if not unit or shift.by_month or shift.by_monthday:
-        draft.note(f"{where}: a {shift.frequency or 'shift without a'} frequency by months is not taken over")
-        return None
-    every = turn(size * (shift.interval or 1))
     local = begins.astimezone(moment(shift.start, zone).tzinfo)
-    entry = started({"name": shift.name or "shift", "people": people, "every": every}, local)
-    if shift.rotation_start and moment(shift.rotation_start, zone) > begins:
-        entry["from"] = wall(moment(shift.rotation_start, zone))
-    if shift.until:
-        entry["until"] = wall(moment(shift.until, zone))
     try:
-        return with_restrictions(entry, _restrictions(shift, size, local))
+        turns, first = rotation(shift, people, local)
     except ValueError as fault:
         draft.note(f"{where}: {fault}, it is left out")
         return None
+    since = bounds(first, turns, None if shift.rotation_start is None else moment(shift.rotation_start, zone))
+    entry = {"name": shift.name or "shift", **turns, **({} if since is None else {"from": wall(since)})}
+    return entry if shift.until is None else {**entry, "until": wall(moment(shift.until, zone))}
 
 
 def _people(shift: Shift, where: str, draft: Draft) -> list[str]:
@@ -210,43 +172,31 @@ def _people(shift: Shift, where: str, draft: Draft) -> list[str]:
     return [draft.person(group[0], group[0]) for group in ordered if group]
 
 
-def _restrictions(shift: Shift, size: int, begins: datetime) -> list[dict[str, object] | None]:
-    """The hours of each event, where events do not fill their turns; raises ValueError for what hours cannot say."""
-    days = [_BY_DAY[each] for each in shift.by_day or () if each in _BY_DAY]
-    if not days and shift.duration >= size * (shift.interval or 1):
-        return []
-    if size == 3600:
-        raise ValueError("an hourly shift with breaks is not taken over")
-    if not days and shift.interval not in {None, 1}:
-        raise ValueError("a shift that leaves whole turns open is not taken over")
-    if not days:
-        days = list(DAYS) if size == 86_400 else [DAYS[begins.weekday()]]
-    return [hours(days, begins.time(), shift.duration)]
-
-
 def _chain(chain: Chain, steps: Sequence[Step], draft: Draft) -> None:
-    levels: list[dict[str, object]] = []
+    """Who is notified between two waits is a level, which has as long as the waits after it take together."""
+    levels: list[tuple[list[str], int]] = []
     asked: list[str] = []
     repeat = 0
     for step in steps:
-        where = f"chain {chain.name}, step {step.position}"
         if step.type == "wait":
-            if asked:
-                levels.append({"targets": asked, "wait": f"{step.duration or 300}s"})
-            else:
-                draft.note(f"{where}: a wait before anybody is notified is left out")
+            levels += [(asked, 0)] if asked else []
             asked = []
+            if levels:
+                levels[-1] = levels[-1][0], levels[-1][1] + (step.duration or 300)
+            else:
+                draft.note(f"chain {chain.name}, step {step.position}: a wait before anybody is notified is left out")
         elif step.type == "repeat_escalation":
             repeat = REPEATS
         else:
-            asked += _targets(step, where, draft)
+            asked += _targets(step, f"chain {chain.name}, step {step.position}", draft)
+    written: list[dict[str, object]] = [{"targets": targets, "wait": f"{wait}s"} for targets, wait in levels]
     if asked:
-        levels.append({"targets": asked, "wait": LAST_WAIT})
+        written.append({"targets": asked, "wait": LAST_WAIT})
         draft.note(f"chain {chain.name}: how long its last step has is not said; {LAST_WAIT} is assumed")
-    if not levels:
+    if not written:
         draft.note(f"chain {chain.name}: no step is left, it is left out")
         return
-    draft.policies[draft.name("policy", chain.id, chain.name)] = {"levels": levels, "repeat": repeat}
+    draft.policies[draft.name("policy", chain.id, chain.name)] = {"levels": written, "repeat": repeat}
 
 
 def _targets(step: Step, where: str, draft: Draft) -> list[str]:

@@ -24,6 +24,7 @@ from fireline.apps.import_draft import (
     wall,
     with_restrictions,
 )
+from fireline.domain.oncall import NOBODY
 
 _UNITS = {"hourly": "h", "daily": "d", "weekly": "w"}
 _MINUTES = {"minutes": 1, "hours": 60, "days": 1440}
@@ -141,15 +142,16 @@ class Override(Shape):
     user: Recipient
     start: str = Field(alias="startDate")
     end: str = Field(alias="endDate")
+    rotations: list[Recipient] = Field(default_factory=list)
     parent: Recipient | None = Field(None, alias="_parent")
 
 
 _SIGNS: Signs = (
+    (frozenset({"user", "startDate"}), Override),
     (frozenset({"rotations"}), Schedule),
     (frozenset({"rules"}), Escalation),
     (frozenset({"members"}), Team),
     (frozenset({"username"}), User),
-    (frozenset({"user", "startDate"}), Override),
 )
 
 
@@ -164,6 +166,9 @@ def take(documents: Iterable[object], draft: Draft) -> None:
         _schedule(schedule, overrides, draft)
     known = {schedule.name for schedule in schedules}
     for override in overrides:
+        if override.rotations:
+            named = ", ".join(each.name or each.id for each in override.rotations)
+            draft.note(f"the override from {override.start} is of {named} alone there; here of the whole schedule")
         if override.parent is None or override.parent.name not in known:
             draft.note(f"an override from {override.start} names no schedule of the export, it is left out")
     for escalation in export.all(Escalation):
@@ -206,12 +211,14 @@ def _layer(rotation: Rotation, title: str, zone: str, draft: Draft) -> dict[str,
     for each in rotation.participants:
         if each.type == "user":
             people.append(draft.person(each.username or each.id, each.username or each.name or each.id))
-        else:
-            draft.note(f"{where}: the participant {each.type} {each.name or each.id}".rstrip() + " is left out of turn")
+            continue
+        people.append(NOBODY)
+        if each.type != "none":
+            draft.note(f"{where}: the turns of the {each.type} {each.name or each.id}".rstrip() + " are nobody's here")
     unit = _UNITS.get(rotation.type)
-    if not people or unit is None:
+    if not set(people) - {NOBODY} or unit is None:
         draft.note(
-            f"{where}: {'nobody is in it' if unit else f'its type {rotation.type!r} is unknown'}, it is left out"
+            f"{where}: {'no user is in it' if unit else f'its type {rotation.type!r} is unknown'}, it is left out"
         )
         return None
     layer: dict[str, object] = {"name": rotation.name, "people": people, "every": f"{rotation.length}{unit}"}

@@ -8,6 +8,7 @@ from enum import StrEnum
 from fireline.domain.policies import Policy, PolicyLevel, PolicyTarget, TargetKind
 
 __all__ = [
+    "NOBODY",
     "Layer",
     "OnCall",
     "OnHolidays",
@@ -63,6 +64,10 @@ class Stint:
     end: datetime
 
 
+NOBODY = "nobody"
+"""Among the people of a layer: a turn that this layer leaves open."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One rotation: `people` take turns of `every` units, handing off at wall time `at`, counted from `starts`.
@@ -70,6 +75,7 @@ class Layer:
     `starts` is the date of the first hand-off or, where `hand_off` names a day (of the week, 0 is Monday, or of the
     month, a short one ends it), the first such day from then on. Later layers cover what earlier ones leave open. The
     layer counts from `begins` until `ends` (aware, None: always). `stints`, where there are any, replace the turns.
+    Turns of days count `turn_days` of the week alone, where there are any; the days between belong to the turn before.
     """
 
     name: str
@@ -84,6 +90,7 @@ class Layer:
     ends: datetime | None = None
     on_holidays: OnHolidays = OnHolidays.ALSO
     stints: tuple[Stint, ...] = ()
+    turn_days: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

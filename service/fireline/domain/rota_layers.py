@@ -3,7 +3,7 @@
 Turns are counted in wall time: one of 12 hours from 09:00 hands off at 09:00 and 21:00 also on the day on which clocks
 change, when one of its turns is an hour longer or shorter. A turn that a clock change skips whole (02:00 to 03:00 on a
 spring night) has no time at all, and the next person begins. A monthly hand-off on a day that a month does not have
-is on its last day.
+is on its last day. Turns of days may be counted on some days of the week alone, and a turn may be nobody's.
 """
 
 from bisect import bisect_right
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 
-from fireline.domain.oncall import Layer, OnHolidays, Restriction, Schedule, Stint, Unit
+from fireline.domain.oncall import NOBODY, Layer, OnHolidays, Restriction, Schedule, Stint, Unit
 from fireline.domain.rota_times import instant_of, zone_of
 
 _DAY = timedelta(days=1)
@@ -27,7 +27,8 @@ def on_layer(layer: Layer, schedule: Schedule, at: datetime) -> str | None:
         found = [stint for stint in layer.stints if stint.start <= at < stint.end]
         return found[-1].person if found else None
     turn = turn_at(layer, at, schedule.time_zone) if layer.people else -1
-    return None if turn < 0 else layer.people[turn % len(layer.people)]
+    person = NOBODY if turn < 0 else layer.people[turn % len(layer.people)]
+    return None if person == NOBODY else person
 
 
 def layer_edges(layer: Layer, schedule: Schedule, at: datetime) -> Iterator[datetime]:
@@ -67,7 +68,7 @@ def hand_off(layer: Layer, turn: int, zone: str) -> datetime:
             wall = datetime.combine(first, layer.at) + timedelta(hours=count)
             return instant_of(wall.date(), wall.time(), zone)
         case Unit.DAY:
-            return instant_of(first + count * _DAY, layer.at, zone)
+            return instant_of(_counted_on(layer, first, count), layer.at, zone)
         case Unit.WEEK:
             return instant_of(first + count * 7 * _DAY, layer.at, zone)
         case Unit.MONTH:
@@ -76,9 +77,16 @@ def hand_off(layer: Layer, turn: int, zone: str) -> datetime:
 
 
 def first_day(layer: Layer) -> date:
-    """The date of the first hand-off: `starts`, or the first day that `hand_off` names from then on."""
-    named = layer.unit is Unit.MONTH or (layer.unit is Unit.WEEK and layer.hand_off is not None)
-    return _first_named(layer) if named else layer.starts
+    """The date of the first hand-off: `starts`, or the first day from then on that `hand_off` or `turn_days` name."""
+    match layer.unit:
+        case Unit.MONTH:
+            return _first_named(layer)
+        case Unit.WEEK:
+            return layer.starts if layer.hand_off is None else _first_named(layer)
+        case Unit.DAY:
+            return _first_named(layer) if layer.turn_days else layer.starts
+        case Unit.HOUR:
+            return layer.starts
 
 
 @lru_cache(maxsize=1024)
@@ -87,8 +95,27 @@ def _first_named(layer: Layer) -> date:
         months = layer.starts.year * 12 + layer.starts.month - 1
         here = _of_month(months, _month_day(layer))
         return here if here >= layer.starts else _of_month(months + 1, _month_day(layer))
-    later = ((layer.hand_off or 0) - layer.starts.weekday()) % 7
+    wanted = layer.turn_days or {layer.hand_off or 0}
+    later = min((day - layer.starts.weekday()) % 7 for day in wanted)
     return layer.starts + min(later * _DAY, date.max - layer.starts)
+
+
+def _counted_on(layer: Layer, first: date, count: int) -> date:
+    """The day so many days after the first one, of those of the week that count."""
+    if not layer.turn_days:
+        return first + count * _DAY
+    days = sorted(layer.turn_days)
+    weeks, place = divmod(days.index(first.weekday()) + count, len(days))
+    return first + (7 * weeks + days[place] - first.weekday()) * _DAY
+
+
+def _counted(layer: Layer, first: date, day: date) -> int:
+    """How many days that count lie between the first one and the last one up to `day`."""
+    if not layer.turn_days:
+        return (day - first).days
+    days = sorted(layer.turn_days)
+    weeks, place = divmod((day - first).days + first.weekday(), 7)
+    return weeks * len(days) + bisect_right(days, place) - 1 - days.index(first.weekday())
 
 
 def _within(layer: Layer, at: datetime) -> bool:
@@ -113,7 +140,7 @@ def _about(layer: Layer, wall: datetime) -> int:
         case Unit.HOUR:
             return (wall - datetime.combine(first, layer.at)) // timedelta(hours=every)
         case Unit.DAY:
-            return (wall.date() - first).days // every
+            return _counted(layer, first, wall.date()) // every
         case Unit.WEEK:
             return (wall.date() - first).days // (7 * every)
         case Unit.MONTH:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from fireline.domain.calendars import Calendar
-from fireline.domain.oncall import OnCall, Override, Schedule
+from fireline.domain.oncall import NOBODY, OnCall, Override, Schedule
 from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
@@ -39,7 +39,7 @@ def read_oncall(document: Document, beside: Beside, findings: Findings) -> OnCal
 
 def _schedule(document: Document, name: str, form: ScheduleForm, beside: Beside, findings: Findings) -> Schedule:
     path: Path = ("schedules", name)
-    if not any(layer.people or layer.shifts for layer in form.layers):
+    if not any(set(layer.people) - {NOBODY} or layer.shifts for layer in form.layers):
         message = f"the schedule `{name}` has nobody in it"
         findings.error(document, path, message, "add a layer with `people: [...]`", key=True)
     place = Place(document, path, form.time_zone, beside.catalog)

@@ -101,7 +101,9 @@ class LayerForm(Part):
     """One rotation."""
 
     name: str = Field(description="a name such as weekly", min_length=1)
-    people: list[str] = Field(default_factory=list, description="people of the catalog, in turn")
+    people: list[str] = Field(
+        default_factory=list, description="people of the catalog, in turn; `nobody` for a turn that is left open"
+    )
     starts: Day | None = Field(None, description="the date of the first hand-off, which a rotation needs")
     at: Wall = Field("09:00", description="the time of the hand-off")
     every: Every = Field(
@@ -111,6 +113,10 @@ class LayerForm(Part):
     )
     hand_off: HandOff | None = Field(
         None, description="the day of a weekly hand-off (`mon`) or of a monthly one (`1`); else that of `starts`"
+    )
+    turn_days: list[DayName] = Field(
+        default_factory=list,
+        description="days of the week that turns of days count; the others belong to the turn before",
     )
     restrictions: list[RestrictionForm] = Field(
         default_factory=list, description="the only hours it covers; later layers cover the rest"

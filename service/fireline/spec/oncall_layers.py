@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
-from fireline.domain.oncall import Layer, OnHolidays, Restriction, Stint, Unit
+from fireline.domain.oncall import NOBODY, Layer, OnHolidays, Restriction, Stint, Unit
 from fireline.spec import codes
 from fireline.spec.catalog import Entries
 from fireline.spec.documents import Document, Path
@@ -45,8 +45,7 @@ class Place:
 
 def read_layer(place: Place, form: LayerForm, findings: Findings) -> Layer:
     """A layer; what is wrong is noted, and the layer then is one that says nothing."""
-    for position, person in enumerate(form.people):
-        place.at("people").check_person(position, person, findings)
+    _check_people(place.at("people"), form, findings)
     stints = tuple(_stint(place.at("shifts", index), part, findings) for index, part in enumerate(form.shifts))
     _check_kind(place, form, findings)
     begins = None if form.begins is None else place.instant(form.begins)
@@ -68,7 +67,25 @@ def read_layer(place: Place, form: LayerForm, findings: Findings) -> Layer:
         ends=ends,
         on_holidays=OnHolidays(form.holidays),
         stints=stints,
+        turn_days=_turn_days(place, form, findings),
     )
+
+
+def _check_people(place: Place, form: LayerForm, findings: Findings) -> None:
+    for position, person in enumerate(form.people):
+        if person != NOBODY:
+            place.check_person(position, person, findings)
+        elif place.catalog is not None and NOBODY in place.catalog.people:
+            message = f"`{NOBODY}` is a turn that is left open, and the catalog has a person of that name"
+            findings.error(place.document, (*place.path, position), message, "give the person another id")
+
+
+def _turn_days(place: Place, form: LayerForm, findings: Findings) -> frozenset[int]:
+    if form.turn_days and form.every.unit is not Unit.DAY:
+        message = f"a turn of {form.every.units} {form.every.unit}{'s' * (form.every.units != 1)} counts no days"
+        hint = "write `every` as days, fewer than seven or no whole weeks, such as daily or 5d; or remove this"
+        findings.error(place.document, (*place.path, "turn_days"), message, hint, key=True)
+    return frozenset(DAYS.index(name) for name in form.turn_days)
 
 
 def _check_kind(place: Place, form: LayerForm, findings: Findings) -> None:
