@@ -23,6 +23,8 @@ from fireline.spec.reachability import Ahead, House, check_reachability
 from fireline.spec.rule_limits import any_of, check_entities, check_inputs
 from fireline.spec.rule_pairs import check_pairs
 from fireline.spec.rules import Placed
+from fireline.spec.runbook_names import Known as Names
+from fireline.spec.runbook_names import check_written_names
 from fireline.spec.runbooks import PlacedRunbook
 from fireline.spec.stop_conditions import check_stop_if
 
@@ -175,6 +177,9 @@ def _check_runbook(placed: PlacedRunbook, world: World, findings: Findings) -> N
         measures = {each.rule.name: [measure.name for measure in each.rule.measures] for each in world.rules}
         check_stop_if(document, runbook, measures, world.names, findings)
     check_blast_radius(placed, world.catalog, findings)
+    severities = None if world.severities is None else [severity.name for severity in world.severities]
+    written_out = Names(world.catalog, severities, [each.rule for each in world.rules])
+    check_written_names(document, written_out, findings)
     if world.catalog is not None:
         owners = partial(_owners_of, runbook, world, world.catalog)
         known = Known(world.catalog.teams, world.catalog.people, world.oncall, owners)

@@ -104,6 +104,8 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
             found = _found(document.node(loc))
             message = f"{_expected(kind, detail)} was expected, found {found}"
             hint = _hint(kind, found) or _written(kind, _model_at(model, detail["loc"]))
+            if kind == "string_pattern_mismatch":
+                hint = _described(model, detail["loc"])
             findings.error(document, loc, message, hint, code=codes.WRONG_VALUE)
 
 
@@ -187,24 +189,31 @@ _LIMITS = {
 def _expected(kind: str, detail: ErrorDetails) -> str:
     if kind in _TYPES:
         return _TYPES[kind]
+    if kind == "string_pattern_mismatch":
+        return f"a text that matches `{detail.get('ctx', {}).get('pattern')}`"
     if kind in _LIMITS:
         bound, words = _LIMITS[kind]
         return f"{words} {detail.get('ctx', {}).get(bound)}"
     return detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
 
 
+_TEXTS = ("the text", "the number", "the truth")
+_HINTS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "string_type": (("the number", "the truth"), "put it in quotes"),
+    **dict.fromkeys(
+        ("float_type", "int_type", "float_parsing", "int_parsing"),
+        (("the text",), "write it without quotes and without a unit"),
+    ),
+    "list_type": ((*_TEXTS, "a mapping"), "write it in brackets: [a, b]"),
+    "tuple_type": (_TEXTS, "write it in brackets: [a, b]"),
+    "dict_type": (("a list",), "give each a name: `{one: ..., another: ...}`"),
+}
+"""By pydantic's word for what was expected: where it was found to be one of these, how to mend it."""
+
+
 def _hint(kind: str, found: str) -> str:
-    if kind == "string_type" and found.startswith(("the number", "the truth")):
-        return "put it in quotes"
-    if kind in {"float_type", "int_type", "float_parsing", "int_parsing"} and found.startswith("the text"):
-        return "write it without quotes and without a unit"
-    if kind in {"list_type", "tuple_type"} and found.startswith("the text"):
-        return "write it in brackets: [a, b]"
-    if kind == "dict_type" and found == "a list":
-        return "give each a name: `{one: ..., another: ...}`"
-    if kind == "list_type" and found == "a mapping":
-        return "begin each with `- `"
-    return ""
+    instead, hint = _HINTS.get(kind, ((), ""))
+    return hint if found.startswith(instead) else ""
 
 
 def _written(kind: str, model: type[BaseModel] | None) -> str:
