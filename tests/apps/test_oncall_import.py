@@ -11,11 +11,19 @@ import yaml
 
 from fireline.apps.bootstrap import plugins
 from fireline.apps.import_draft import Draft
-from fireline.apps.import_ics import Period, Unreadable, happenings, holidays, take_shifts
+from fireline.apps.import_ics import (
+    Happening,
+    Period,
+    Unreadable,
+    happenings,
+    holidays,
+    person_of,
+    take_shifts,
+)
 from fireline.apps.oncall_import import TOOLS, written
 from fireline.domain.oncall import OnCall
 from fireline.domain.policies import Policy
-from fireline.domain.rota import who
+from fireline.domain.rota import gaps, who
 from fireline.spec.loading import load
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -503,6 +511,32 @@ def test_what_no_layer_can_say_is_left_out_and_told(tmp_path, shift, why):
     assert noted(draft, "shift o", why, "left out"), draft.notes
 
 
+def test_of_shifts_and_overrides_of_grafana_the_higher_level_wins(tmp_path):
+    def shift(name: str, user: str, hours: tuple[float, float], **more: object) -> dict[str, object]:
+        start = datetime(2026, 1, 5) + timedelta(hours=hours[0])
+        rolling = {"type": "rolling_users", "frequency": "daily", "rolling_users": [[user]]}
+        return {"id": name, "start": start.isoformat(), "duration": int(hours[1] * 3600), **rolling, **more}
+
+    single = {"type": "override", "frequency": None}
+    shifts = [
+        shift("O1", "a", (8, 8), level=1),
+        shift("O2", "b", (12, 2), level=2),
+        shift("O3", "a", (20, 1), level=1, **single),
+        shift("O4", "c", (19, 3), level=0, until="2026-01-05T21:30:00", **single),
+    ]
+    documents: list[object] = [
+        {"results": [{"id": name, "username": name, "email": f"{name}@example.com"} for name in "abc"]},
+        {"results": [{"id": "S1", "name": "s", "type": "web", "shifts": [each["id"] for each in shifts]}]},
+        {"results": shifts},
+    ]
+    draft = taken("grafana-oncall", documents)
+    draft.policies["p"] = {"levels": [{"targets": ["schedule:s"], "wait": "5m"}]}
+    schedule = loaded(draft, tmp_path).schedules["s"]
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    found = [who(schedule, begin + timedelta(hours=hour)) for hour in (7, 8, 12, 14, 16, 19, 20, 21, 21.5)]
+    assert "".join(each.person if each else "-" for each in found) == "-aba-cac-"
+
+
 def test_waits_of_grafana_that_follow_each_other_add_up():
     steps = [
         ("notify_persons", None),
@@ -568,6 +602,48 @@ def test_shifts_of_a_calendar_are_unrolled_over_a_clock_change(tmp_path):
     assert [on_call(oncall, "core", 2026, 4, 6, hour) for hour in (8, 9)] == [None, "ida"]
     assert on_call(oncall, "core", 2026, 4, 7, 8) == "ida"
     assert noted(draft, "Spring feast", "nobody")
+
+
+@pytest.mark.parametrize(
+    ("title", "wanted"),
+    [
+        ("ida", "ida"),
+        ("[L1] @Ida", "ida"),
+        ("On Call - Jon Dahl - Core Primary", "jon"),
+        ("IDA@example.com", "ida"),
+        ("<jon@example.com>", "jon"),
+        ("ida@example.org", None),
+        ("ida-marie", None),
+        ("ida.berg", None),
+        ("friday", None),
+        ("ida, jon", None),
+        ("", None),
+    ],
+)
+def test_whose_shift_it_is_the_title_tells(title, wanted):
+    happening = Happening(title, datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 3, 2, tzinfo=UTC), False, "")
+    assert person_of(happening, PEOPLE) == wanted
+
+
+def test_what_was_called_off_is_no_shift():
+    cancelled = CALENDAR.replace(b"SUMMARY:cover", b"STATUS:CANCELLED\r\nSUMMARY:cover")
+    summaries = [[each.summary for each in happenings(text, PERIOD, Draft())] for text in (CALENDAR, cancelled)]
+    assert [each.count("cover") for each in summaries] == [1, 0]
+    assert len(summaries[0]) == len(summaries[1]) + 1
+
+
+def test_a_recurrence_that_cannot_be_read_is_told_and_the_rest_is_taken():
+    draft = Draft()
+    found = happenings(CALENDAR.replace(b"FREQ=WEEKLY;COUNT=3", b"FREQ=WEEKLY;BYDAY=XX"), PERIOD, draft)
+    assert [each.summary for each in found] == ["cover", "Spring feast"]
+    assert noted(draft, "recurrence cannot be read", "left out")
+
+
+def test_shifts_that_end_a_second_before_the_hour_leave_no_gap(tmp_path):
+    _, oncall = of_grafana(tmp_path, frequency="daily", duration=86_399)
+    assert oncall is not None
+    begin = datetime(2026, 1, 1, 8, tzinfo=UTC)
+    assert gaps(oncall.schedules["s"], begin, begin + timedelta(days=9)) == []
 
 
 def test_holidays_of_a_calendar_are_whole_days():

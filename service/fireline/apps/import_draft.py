@@ -149,8 +149,13 @@ def started(entry: dict[str, object], begins: datetime) -> dict[str, object]:
 
 
 def wall(text: datetime) -> str:
-    """An instant as files have it: with its offset, so that it stays the same whatever the zone."""
-    return text.astimezone(UTC).strftime("%Y-%m-%dT%H:%M+00:00")
+    """An instant to the nearest minute as files have it: with its offset, so that it is the same in any zone."""
+    return (text.astimezone(UTC) + timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M+00:00")
+
+
+def minutes(seconds: int) -> int:
+    """Seconds cut to whole minutes; one second short of a minute is how tools write hours that end with the day."""
+    return (seconds + 1) // 60 * 60
 
 
 def hours(days: list[str], start: time, seconds: int) -> dict[str, object] | None:

@@ -105,12 +105,13 @@ def _schedule(schedule: Schedule, shifts: Mapping[str, Shift], draft: Draft) -> 
     for lost in [each for each in schedule.shifts if each not in shifts]:
         draft.note(f"{where}: its shift {lost} is not in the export")
     own = sorted((shifts[each] for each in schedule.shifts if each in shifts), key=lambda s: -(s.level or 0))
-    layers, overrides = [], []
+    layers: list[dict[str, object]] = []
+    overrides: list[dict[str, object]] = []
     for shift in own:
         if shift.time_zone not in {None, zone}:
             draft.note(f"{where}, shift {shift.name}: its time zone {shift.time_zone} is read in {zone}")
         if shift.type == "override":
-            overrides += _override(shift, zone, draft)
+            overrides[:0] = _override(shift, zone, draft)  # among overrides the last one wins here
         elif (layer := _layer(shift, where, zone, draft)) is not None:
             layers.append(layer)
     if not layers:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pydantic import Field
 
-from fireline.apps.import_draft import DAYS, Shape, hours, started, with_restrictions
+from fireline.apps.import_draft import DAYS, Shape, hours, minutes, started, with_restrictions
 from fireline.domain.oncall import NOBODY
 
 ROLLING = "rolling_users"
@@ -44,6 +44,11 @@ class Shift(Shape):
     start_rotation_from_user_index: int | None = None
 
     @property
+    def lasts(self) -> int:
+        """The length of an event in seconds, whole minutes."""
+        return minutes(self.duration)
+
+    @property
     def every(self) -> int:
         """How many units there are from one event to the next."""
         return max(1, self.interval or 1)
@@ -58,7 +63,7 @@ def rotation(shift: Shift, people: Sequence[str], begins: datetime) -> tuple[dic
         raise ValueError("days of the month and months are not taken over")
     if shift.by_day:
         return _by_days(shift, people, begins)
-    if shift.frequency == "monthly" and shift.duration >= _MONTH * shift.every:
+    if shift.frequency == "monthly" and shift.lasts >= _MONTH * shift.every:
         every = "monthly" if shift.every == 1 else f"{shift.every} months"
         return started({"people": list(people), "every": every, "hand_off": begins.day}, begins), begins
     if shift.frequency not in _SIZES:
@@ -70,16 +75,16 @@ def _by_length(shift: Shift, people: Sequence[str], begins: datetime) -> dict[st
     """Events of one length, as long as their intervals or shorter."""
     frequency = shift.frequency or ""
     size, unit = _SIZES[frequency], _UNITS[frequency]
-    if shift.duration >= size * shift.every:
+    if shift.lasts >= size * shift.every:
         return started({"people": list(people), "every": f"{shift.every}{unit}"}, begins)
-    if shift.duration % size and (shift.duration > size or frequency == "hourly"):
+    if shift.lasts % size and (shift.lasts > size or frequency == "hourly"):
         raise ValueError("an event that fills part of its hours or days is not taken over")
-    taken = max(1, shift.duration // size)
+    taken = max(1, shift.lasts // size)
     layer = started({"people": _spread(people, taken, shift.every), "every": f"1{unit}"}, begins)
-    if shift.duration >= size:
+    if shift.lasts >= size:
         return layer
     days = list(DAYS) if frequency == "daily" else [DAYS[begins.weekday()]]
-    return with_restrictions(layer, [hours(days, begins.time(), shift.duration)])
+    return with_restrictions(layer, [hours(days, begins.time(), shift.lasts)])
 
 
 def _by_days(shift: Shift, people: Sequence[str], begins: datetime) -> tuple[dict[str, object], datetime]:
@@ -93,7 +98,7 @@ def _by_days(shift: Shift, people: Sequence[str], begins: datetime) -> tuple[dic
         raise ValueError(f"a {shift.frequency or 'shift without a'} frequency by days is not taken over")
     layer, starts = turns(shift, people, days, first)
     named = [DAYS[day] for day in sorted(days)]
-    return with_restrictions(started(layer, starts), [hours(named, first.time(), shift.duration)]), first
+    return with_restrictions(started(layer, starts), [hours(named, first.time(), shift.lasts)]), first
 
 
 def _daily(
@@ -117,7 +122,7 @@ def _weekly(
 def _monthly(
     shift: Shift, people: Sequence[str], _days: Sequence[int], first: datetime
 ) -> tuple[dict[str, object], datetime]:
-    if shift.duration > _DAY:
+    if shift.lasts > _DAY:
         raise ValueError("events of more than a day by the month are not taken over")
     return {"people": _spread(people, 1, shift.every), "every": "monthly", "hand_off": 1}, first.replace(day=1)
 

@@ -1,5 +1,6 @@
 """iCalendar files (RFC 5545) of others: shifts of a schedule, or holidays of a calendar. Recurrences are unrolled."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -41,16 +42,24 @@ class Happening:
 def happenings(text: bytes, period: Period, draft: Draft) -> list[Happening]:
     """The events of a file in a period, recurrences unrolled, in order; raises Unreadable."""
     try:
-        read = icalendar.Calendar.from_ical(text)
-        events = recurring_ical_events.of(read, skip_bad_series=True).between(period.start, period.end)
+        events = _unrolled(icalendar.Calendar.from_ical(text), period, draft)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError) as fault:
         raise Unreadable(f"it cannot be read as an iCalendar file: {fault}") from fault
     if len(events) > MOST:
         draft.note(f"of {len(events)} events the first {MOST} are taken over")
-    found = sorted(
-        (_happening(event, period.time_zone) for event in events), key=lambda each: (each.start, each.summary)
-    )
+    held = (event for event in events if str(event.get("status", "")).upper() != "CANCELLED")
+    found = sorted((_happening(event, period.time_zone) for event in held), key=lambda each: (each.start, each.summary))
     return found[:MOST]
+
+
+def _unrolled(read: icalendar.Component, period: Period, draft: Draft) -> list[icalendar.Event]:
+    found: list[icalendar.Event]
+    try:
+        found = recurring_ical_events.of(read).between(period.start, period.end)
+    except ValueError as fault:
+        draft.note(f"an event whose recurrence cannot be read is left out: {fault}")
+        found = recurring_ical_events.of(read, skip_bad_series=True).between(period.start, period.end)
+    return found
 
 
 def _happening(event: icalendar.Event, zone: str) -> Happening:
@@ -73,16 +82,22 @@ def _instant(value: date | datetime, zone: str) -> datetime:
 
 
 def person_of(event: Happening, people: Mapping[str, tuple[str, str]]) -> str | None:
-    """Whose shift it is: by the attendee's address, else by an id or full name in the title.
+    """Whose shift it is: by the attendee's address, else by an id, full name or address in the title.
 
     `people` are full name and address by id. None when nobody, or more than one, is meant.
     """
     by_address = [p for p, (_, address) in people.items() if address and address.lower() == event.attendee.lower()]
     if len(by_address) == 1:
         return by_address[0]
-    title = f" {' '.join(event.summary.lower().replace(':', ' ').replace(',', ' ').split())} "
-    named = [p for p, (name, _) in people.items() if f" {p.lower()} " in title or f" {name.lower()} " in title]
+    title = " ".join(event.summary.lower().split())
+    named = [p for p, (name, address) in people.items() if any(_stands_in(title, each) for each in (p, name, address))]
     return named[0] if len(named) == 1 else None
+
+
+def _stands_in(title: str, word: str) -> bool:
+    """Whether it is there by itself, with an at sign before it or not, and not a part of another name or address."""
+    pattern = rf"(?<![\w.@-])@?{re.escape(word.lower())}(?![\w@-]|\.\w)"
+    return bool(word) and re.search(pattern, title) is not None
 
 
 def take_shifts(text: bytes, period: Period, people: Mapping[str, tuple[str, str]], name: str, draft: Draft) -> None:

@@ -15,6 +15,7 @@ from fireline.apps.import_draft import (
     Shape,
     hours,
     is_zone,
+    minutes,
     moment,
     started,
     turn,
@@ -228,12 +229,13 @@ def _layer(layer: Layer, title: str, zone: str, draft: Draft) -> dict[str, objec
 
 def _restriction(given: Restriction, where: str, draft: Draft) -> dict[str, object] | None:
     start = time.fromisoformat(given.start_time_of_day)
-    if start.second or given.duration_seconds % 60:
+    seconds = minutes(given.duration_seconds)
+    if start.second or seconds < given.duration_seconds:
         draft.note(f"{where}: seconds of a restriction are cut off")
     days = list(DAYS)
     if given.type == "weekly_restriction" and given.start_day_of_week is not None:
         days = [DAYS[(given.start_day_of_week - 1) % 7]]
-    return hours(days, start.replace(second=0), given.duration_seconds // 60 * 60)
+    return hours(days, start.replace(second=0), seconds)
 
 
 def _policy(policy: EscalationPolicy, draft: Draft) -> None:
