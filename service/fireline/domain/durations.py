@@ -7,6 +7,16 @@ UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604
 PATTERN = r"^([0-9]+(\.[0-9]+)?(ms|s|m|h|d|w))+$"
 LONGEST = 3_660 * 86_400.0
 _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|s|m|h|d|w)")
+_WORDS = {
+    "ms": "ms msec msecs millis millisecond milliseconds",
+    "s": "s sec secs second seconds",
+    "m": "m min mins minute minutes",
+    "h": "h hr hrs hour hours",
+    "d": "d day days",
+    "w": "w wk week weeks",
+}
+_UNIT_OF = {word: unit for unit, words in _WORDS.items() for word in words.split()}
+_IN_WORDS = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([a-z]+)[\s,]*")
 
 
 def seconds(value: object) -> float:
@@ -18,11 +28,20 @@ def seconds(value: object) -> float:
         raise ValueError(f"the duration `{text}` has no unit; write {text}s, {text}m, {text}h or {text}d")
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError(f"`{text[:40]}` is not a duration; write one such as 30s, 2m, 1h30m or 7d")
+        meant = _meant(text) or "one such as 30s, 2m, 1h30m or 7d"
+        raise ValueError(f"`{text[:40]}` is not a duration; write {meant}")
     total = sum(float(number) * UNITS[unit] for number, unit in parts)
     if total > LONGEST:
         raise ValueError(f"the duration `{text[:40]}` is longer than ten years")
     return float(total)
+
+
+def _meant(text: str) -> str:
+    """How a duration in longer words (`5 minutes`, `1h 30min`) is written; empty when it is none."""
+    parts = _IN_WORDS.findall(text.lower())
+    if _IN_WORDS.sub("", text.lower()) or any(word not in _UNIT_OF for _, word in parts):
+        return ""
+    return "".join(number + _UNIT_OF[word] for number, word in parts)
 
 
 def positive_seconds(value: object) -> float:

@@ -25,6 +25,7 @@ _LOOPS = frozenset({"map", "filter", "all", "exists", "exists_one"})
 _WORDS = frozenset({"true", "false", "null", "in"})
 _FOUND = re.compile(r"<input>:\d+:(\d+): (?:Syntax error: )?(.*)")
 _HINTS = (
+    (re.compile("[\u2018\u2019\u201c\u201d]"), "write plain quotes, ' or \""),
     (re.compile(r"\band\b", re.IGNORECASE), "write `&&` for and"),
     (re.compile(r"\bor\b", re.IGNORECASE), "write `||` for or"),
     (re.compile(r"\bnot\b", re.IGNORECASE), "write `!` for not, as in `!(n > 5)`"),

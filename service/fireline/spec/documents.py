@@ -289,7 +289,11 @@ def _told(problem: str) -> tuple[str, str]:
         ("mapping values are not allowed", "a `:` is not expected here", 'put a text that holds ": " in quotes'),
         ("could not find expected ':'", "a `:` is missing after a key", "a line is `key: value` or `- value`"),
         ("did not find expected key", "a key was expected here", "look at the indentation of this line and the last"),
-        ("did not find expected '-' indicator", "a `- ` was expected here", "entries of a list begin in one column"),
+        (
+            "did not find expected '-' indicator",
+            "a `- ` was expected here",
+            "entries of a list begin in one column, and the keys of an entry too",
+        ),
         ("did not find expected ',' or ']'", "the list `[` is not closed", "write a `,` or the closing `]`"),
         ("did not find expected ',' or '}'", "the mapping `{` is not closed", "write a `,` or the closing `}`"),
         ("found unexpected end of stream", "a quoted text is not closed", "write the closing quote"),

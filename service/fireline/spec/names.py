@@ -80,6 +80,11 @@ def _unknown(name: str, tree: Tree) -> Unknown | None:
 
 def _named(parts: list[str], node: Tree) -> Unknown:
     prefix = "".join(f"{part}." for part in parts[:-1]).replace(".*", "[...]")
+    inner = [name for name, below in node.items() if isinstance(below, Mapping) and parts[-1] in below]
+    if inner:
+        return Unknown(
+            prefix + parts[-1], f"`{prefix}{parts[-1]}` is not known here", f"write `{inner[0]}.{parts[-1]}`"
+        )
     hint = suggestion(parts[-1], [name for name, below in node.items() if not isinstance(below, str)])
     if prefix and hint.startswith("did you mean `"):
         hint = hint.replace("`", f"`{prefix}", 1)

@@ -1,5 +1,6 @@
 """Reading: a document's tree into a pydantic model, or each of its faults with place, found, expected and a hint."""
 
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ def label(value: object) -> str:
         return str(value).lower()
     if isinstance(value, (str, int, float)):
         return str(value)
-    raise ValueError("a text or a number was expected")
+    raise ValueError("a text or a number was expected; write `{LABEL: VALUE}`")
 
 
 def _name(value: str) -> str:
@@ -43,8 +44,15 @@ def _name(value: str) -> str:
 
 def _identifier(value: str) -> str:
     if not value.isidentifier() or not value.isascii():
-        raise ValueError(f"`{value[:40]}` is not a name that expressions can use: letters, digits and `_`")
+        said = f"`{value[:40]}` is not a name that expressions can use: letters, digits and `_`"
+        raise ValueError(f"{said}; write `{_usable(value)}`")
     return value
+
+
+def _usable(value: str) -> str:
+    """The nearest name that expressions can use."""
+    word = re.sub(r"[^a-z0-9]+", "_", value[:40].lower()).strip("_")
+    return f"_{word}" if not word or word[0].isdigit() else word
 
 
 Label = Annotated[str, BeforeValidator(label), WithJsonSchema({"type": ["string", "number", "boolean"]})]
@@ -104,6 +112,8 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
             found = _found(document.node(loc))
             message = f"{_expected(kind, detail)} was expected, found {found}"
             hint = _hint(kind, found) or _written(kind, _model_at(model, detail["loc"]))
+            if kind == "less_than_equal" and detail.get("ctx", {}).get("le") == 1:
+                hint = "it is a share: 99 % is 0.99"
             if kind == "string_pattern_mismatch":
                 hint = _described(model, detail["loc"])
             findings.error(document, loc, message, hint, code=codes.WRONG_VALUE)
@@ -206,7 +216,7 @@ _HINTS: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "list_type": ((*_TEXTS, "a mapping"), "write it in brackets: [a, b]"),
     "tuple_type": (_TEXTS, "write it in brackets: [a, b]"),
-    "dict_type": (("a list",), "give each a name: `{one: ..., another: ...}`"),
+    "dict_type": ((*_TEXTS, "a list", "nothing"), "give each a name: `{one: ..., another: ...}`"),
 }
 """By pydantic's word for what was expected: where it was found to be one of these, how to mend it."""
 

@@ -1,10 +1,12 @@
 """The form of rule files: what may be written, with the types and bounds of each value."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from fireline.domain.events import Kind
+from fireline.spec import elsewhere_rules
 from fireline.spec.durations import Duration, PositiveDuration
 from fireline.spec.reading import Identifier, Part, label
 from fireline.spec.rule_test_forms import AcceptForm, ExpectForm, KindName, TestForm
@@ -48,6 +50,7 @@ class MeasureForm(Part):
 class LevelForm(Part):
     """One severity level."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.LEVEL
     when: str = Field(description="a CEL condition over the measures, such as `p99 > 800.0 && n >= 50`")
     for_: Duration = Field(0.0, alias="for", description="how long it must hold")
     until: str | None = Field(None, description="a CEL condition that must hold before it clears")
@@ -79,6 +82,7 @@ class HeartbeatForm(Part):
 class RuleForm(Part):
     """One severity rule."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.RULE
     name: Identifier = Field(description="a name such as `fraud_latency`")
     on: KindName = Field(description="the kind of event: " + ", ".join(KINDS))
     window: PositiveDuration = Field(description="a duration, such as 1m")

@@ -49,4 +49,5 @@ class Reader:
         names = [severity.name for severity in self.known.severities]
         if name not in names:
             hint = suggestion(name, names)
+            hint = f"{hint}; `severities.yaml` lists them" if hint.startswith("known") else hint
             self.error(path, f"there is no severity `{name}`", hint, key=key, code=codes.UNKNOWN_NAME)

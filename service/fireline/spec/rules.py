@@ -14,7 +14,7 @@ from fireline.domain.events import Kind
 from fireline.domain.expressions import Condition
 from fireline.domain.rule_tests import RuleTest
 from fireline.domain.rules import HEARTBEATS, MISSED, Level, Match, Matcher, Measure, Mode, NoData, Rule
-from fireline.spec import codes
+from fireline.spec import codes, elsewhere_rules
 from fireline.spec.documents import Document, Entries, Items, Path
 from fireline.spec.durations import written
 from fireline.spec.expressions import read_condition, read_template
@@ -53,7 +53,7 @@ def read_rules(document: Document, known: Known, findings: Findings) -> list[Pla
         return []
     for name in root.nodes:
         if name not in _PARTS:
-            message, hint = f"`{name}` is not known here", suggestion(name, _PARTS)
+            message, hint = f"`{name}` is not known here", elsewhere_rules.FILE.get(name) or suggestion(name, _PARTS)
             findings.error(document, (name,), message, hint, key=True, code=codes.UNKNOWN_FIELD)
     rules = root.nodes.get("rules")
     if not isinstance(rules, Items):
@@ -215,7 +215,7 @@ def _measure(name: str, form: MeasureForm, rule: RuleForm, reader: Reader) -> Me
     schema = reader.plugins.measures.get(form.agg)
     options = dict(form.model_extra or {})
     if schema is None:
-        hint = suggestion(form.agg, reader.plugins.measures)
+        hint = elsewhere_rules.FAMILIES.get(form.agg.lower()) or suggestion(form.agg, reader.plugins.measures)
         reader.error((*path, "agg"), f"there is no measure `{form.agg}`", hint, code=codes.UNKNOWN_NAME)
     else:
         kind = form.on or rule.on
@@ -254,7 +254,7 @@ def _options(given: Mapping[str, object], model: type[BaseModel], path: Path, re
     fields = [info.alias or name for name, info in model.model_fields.items()]
     for name in given:
         if name not in fields:
-            hint = suggestion(name, [*fields, *MeasureForm.model_fields])
+            hint = elsewhere_rules.MEASURE.get(name) or suggestion(name, [*fields, *MeasureForm.model_fields])
             reader.error((*path, name), f"`{name}` is not known here", hint, key=True, code=codes.UNKNOWN_FIELD)
     known = {name: value for name, value in given.items() if name in fields}
     checked = validated(reader.document, model, known, reader.findings, (*reader.path, *path))

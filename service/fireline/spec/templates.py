@@ -259,6 +259,8 @@ def _parse(text: str) -> nodes.Template:
 def _hint(text: str) -> str:
     if text.count("{{") != text.count("}}"):
         return "every `{{` needs its `}}`"
+    if re.search(r"\{\{[^}]*\$", text):
+        return "names have no `$`: `{{ service }}`, `{{ measures.p99 }}`"
     if "&&" in text or "||" in text:
         return "templates say `and` and `or`; `&&` and `||` belong to conditions"
     return ""
