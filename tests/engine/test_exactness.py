@@ -26,6 +26,7 @@ from fireline.engine.ingest import Ingest, SourceRef
 from fireline.engine.ingest_plans import partition_of
 from fireline.engine.partials import decode
 from fireline.engine.windows_checkpoint import packed
+from fireline.engine.windows_taking import Taking
 from fireline.sources.native import Native
 from tests.engine.exact_reference import FAMILIES, Reference, Sent, T, probe_of, rules
 from tests.examples import examples
@@ -86,17 +87,20 @@ class Part:
 
 @dataclass
 class Saved:
-    """A checkpoint; what it adds to the one before is packed as late as can be, as a thread may do it."""
+    """A checkpoint; what it adds to the one before is taken and packed as late as can be, while windows change."""
 
     before: dict = field(default_factory=dict)
-    snapshot: dict = field(default_factory=dict)
+    taking: Taking | None = None
     header: bytes = b""
     read: int = 0
     stories: dict = field(default_factory=dict)
 
     @property
     def windows(self):
-        return {k: v for k, v in {**self.before, **packed(self.snapshot)}.items() if v is not None}
+        if self.taking is None:
+            return self.before
+        self.taking.finish()
+        return {k: v for k, v in {**self.before, **packed(self.taking.found)}.items() if v is not None}
 
 
 class Cluster:
@@ -236,8 +240,9 @@ class Cluster:
         """Signals first, then windows and offset together; the word that it is durable may not arrive."""
         part, saved = self.parts[number], self.saved[number]
         self.handle(number, len(part.lane))
-        snapshot, header = part.evaluation.snapshot(), part.evaluation.header()
-        self.saved[number] = Saved(saved.windows, snapshot, header, part.read, deepcopy(part.reference.stories))
+        before, taking = saved.windows, part.evaluation.take()
+        taking.some(1)
+        self.saved[number] = Saved(before, taking, taking.header, part.read, deepcopy(part.reference.stories))
         if arrives:
             part.evaluation.saved()
 
@@ -386,7 +391,8 @@ def replayed(records, sizes, restarts):
                 tell(said, evaluation.judge(T))
         tell(said, evaluation.judge(T))
         if turn % 3 == 0:
-            saved = Saved(saved.windows, evaluation.snapshot(), evaluation.header(), read)
+            before, taking = saved.windows, evaluation.take()
+            saved = Saved(before, taking, taking.header, read)
             evaluation.saved()
         if turn in restarts:
             ingest, at = Ingest(made.values(), FAMILIES, Native(), 1, chunk=CHUNK), commit

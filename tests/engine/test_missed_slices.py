@@ -76,4 +76,4 @@ def test_those_who_missed_windows_are_judged_in_turn_and_one_at_least(some, turn
 
 
 def test_nothing_is_anybodys_turn_where_nobody_is_due():
-    assert in_turn([], NOW, 1) == ([], [])
+    assert in_turn([], 1) == ([], [])

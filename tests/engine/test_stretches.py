@@ -41,13 +41,13 @@ class Doubled(Sum):
 
 def looking(*measures, families=FAMILIES, **changes):
     made = rule(measures=measures, window=20.0, pane=10.0, **changes)
-    return made, [families[measure.agg] for measure in measures]
+    return made, tuple(families[measure.agg] for measure in measures)
 
 
 def held(measures, families, panes):
     """A series with so many events in each pane, as every measure counts them."""
     series = Series(
-        looking(*measures, families=families)[0], [families[m.agg] for m in measures], ("a",), EntityState(())
+        looking(*measures, families=families)[0], tuple(families[m.agg] for m in measures), ("a",), EntityState(())
     )
     for number, (pane, count) in enumerate(panes.items()):
         states = tuple(families[m.agg].fold([1.0] * count, [0.0] * count, {}) for m in measures)

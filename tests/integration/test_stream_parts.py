@@ -24,7 +24,7 @@ from fireline.domain.rules import Evidence, Signal, State
 from fireline.engine.ingest import DeadLetter, Record, SourceRef
 from fireline.engine.ports import StaleVersion, Unavailable
 from fireline.engine.windows import Series
-from fireline.engine.windows_checkpoint import still
+from fireline.engine.windows_taking import Taking
 from fireline.sources import FORMATS
 from tests.engine.streams import rule
 
@@ -251,8 +251,9 @@ class Counting:
     def next_wake(self):
         return None
 
-    def snapshot(self):
-        return {("live", "latency", (name,)): still(window(name)) for name in self.dirty}
+    def take(self):
+        keys = [("live", "latency", (name,)) for name in self.dirty]
+        return Taking(keys, lambda key: window(key[2][0]), {}, self.header())
 
     def header(self):
         return b"h"

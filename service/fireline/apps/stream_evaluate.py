@@ -44,6 +44,9 @@ MANY_WINDOWS = 2_000
 SLICE = 200
 """Verdicts on a recording after which others have their turn: some 20 ms of processor time."""
 
+WINDOWS = 1_000
+"""Windows of a checkpoint after which others have their turn: some 20 ms of processor time."""
+
 QUICK = 0.004
 """Seconds that judging a partition may take without resting afterwards."""
 
@@ -208,7 +211,7 @@ class EvaluateSide:
         saved, taken = 0, list[tuple[Part, _Taken]]()
         async with self._saving:
             for part in tuple(self.parts.values()):
-                if (found := self._taken(part)) is not None:
+                if (found := await self._taken(part)) is not None:
                     taken.append((part, found))
                 if sum(len(each.changes) for _, each in taken) >= MANY_WINDOWS:
                     saved += await self._save_some(taken)
@@ -281,15 +284,20 @@ class EvaluateSide:
         waits_until = time.monotonic() + CATCH_UP
         return Part(number, claim, generation, evaluation, offset, offset, self._clock.now(), end, waits_until)
 
-    def _taken(self, part: Part) -> "_Taken | None":
-        if not part.current:
+    async def _taken(self, part: Part) -> "_Taken | None":
+        """What is to be saved of a partition as it is now; None of nothing. Others have their turn meanwhile."""
+        if not part.current or self.parts.get(part.number) is not part:
             return None
         if part.evaluation.untold:
             self._judge(part, self._look())
-        changes = part.evaluation.snapshot()
-        if not changes and part.offset == part.saved:
+        taking, offset = part.evaluation.take(), part.offset
+        left = taking.some(WINDOWS)
+        while left:
+            await asyncio.sleep(0)
+            left = taking.some(WINDOWS)
+        if not taking.found and offset == part.saved:
             return None
-        return _Taken(part.number, part.generation, part.offset, part.evaluation.header(), changes)
+        return _Taken(part.number, part.generation, offset, taking.header, taking.found)
 
     def _load(self, bounds: Mapping[int, tuple[int, int]]) -> dict[int, "_Kept"]:
         with self._store.transaction() as tx:

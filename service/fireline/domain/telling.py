@@ -1,7 +1,6 @@
 """Telling: whether a condition holds of what a window shows, or that it cannot be told, and why. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from fireline.domain.calendars import Hours, in_force, next_change, wall
@@ -9,8 +8,7 @@ from fireline.domain.expressions import Condition, EvaluationFault
 from fireline.domain.rules import Entity, Level
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):  # a tuple, because one is made whenever an entity is judged
     """What a window shows: the measures' values (None: no value), its samples, and its bounds in seconds.
 
     `newest` is the event time of the entity's newest sample at all, also before the window; None when none is known.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from fireline.domain.events import Kind
@@ -157,6 +158,7 @@ def pane_of(at: float, pane: float) -> int:
     return math.floor(at / pane)
 
 
+@lru_cache(maxsize=4096)
 def span(window: float, pane: float) -> int:
     """How many panes make a window: it is the newest pane, still filling, and the ones before it."""
     return max(1, math.ceil(window / pane - 1e-9))

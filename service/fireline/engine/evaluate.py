@@ -6,20 +6,21 @@ and again at `next_wake()`; every few seconds save a `snapshot()` and `header()`
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from fireline.domain.judging import Reading, adopt, judge, next_due
 from fireline.domain.rules import Rule, Signal
-from fireline.domain.windows import Family, pane_of
+from fireline.domain.windows import Family
 from fireline.engine.carrying import follow
-from fireline.engine.looking import Look, Verdict, looks, verdicts
+from fireline.engine.looking import Look, Verdict, answers, looks, verdicts
 from fireline.engine.partials import LIVE, BadPayload, Entry, Partial, SourceRef, Values, decode, families_of
 from fireline.engine.watching import Watch, WatchAnswer
 from fireline.engine.windows import Held, Series, begun
-from fireline.engine.windows_checkpoint import Header, Snapshot, Still, packed, still, unpack
+from fireline.engine.windows_checkpoint import Header, Snapshot, packed, unpack
 from fireline.engine.windows_missed import Reached, in_turn, judge_missed
-from fireline.engine.windows_reading import answer, read
+from fireline.engine.windows_moment import Moment, Moments
+from fireline.engine.windows_reading import read
 from fireline.engine.windows_since import Since
+from fireline.engine.windows_taking import Key, Taking
 from fireline.engine.windows_timeline import Timeline
 
 
@@ -51,12 +52,13 @@ class Evaluation:
         self._rules = {rule.name: rule for rule in rules}
         self._timelines: dict[str, Timeline] = {}
         self._high: dict[SourceRef, int] = {}
-        self._watched: dict[str, float] = {}
-        self._changed: dict[tuple[str, str, Values], None] = {}
+        self._changed: dict[Key, None] = {}
         self._passed: list[Signal] = []
-        self._handed: dict[tuple[str, str, Values], None] = {}
+        self._handed: dict[Key, None] = {}
         self._reached = Reached()
         self._since = Since(self._rules.values(), families)
+        self._taking = Taking((), lambda key: None, {}, b"")
+        self._moments = Moments(self._since, self._reached)
 
     @property
     def untold(self) -> bool:
@@ -91,8 +93,7 @@ class Evaluation:
             self._passed += self._pass(timeline)  # before anything of this payload is seen, whoever applies how many
         if partial.start >= self._high.get(partial.source, partial.start):
             self._high[partial.source] = partial.start
-            # in a recording the time before this batch, which may leap over a gap
-            at = self._reached.back_to(now) if timeline.name == LIVE else timeline.high
+            at = now if timeline.name == LIVE else timeline.high  # before this batch, which may leap over a gap
             self._since.note(timeline, partial.entries)
             for entry in partial.entries:
                 self._put(timeline, partial, entry, at)
@@ -114,41 +115,39 @@ class Evaluation:
         if len(entry.cell.states) != len(rule.measures) or (values is not None and len(values) != len(rule.by)):
             self.malformed += 1
             return
-        if entry.pane < self._oldest(rule, at):
+        moment = self._moments.of(timeline, rule, at)
+        if entry.pane < moment.oldest:
             self.expired += 1
             return
-        series = timeline.get(rule.name, values)
+        series, key = moment.entities.get(values), (timeline.name, rule.name, values)
+        self._taking.before(key, series)
         if series is None:
-            if timeline.count(rule.name) >= rule.max_entities:
+            if len(moment.entities) >= rule.max_entities:
                 self.refused += 1
                 return
             series = self._series(timeline, rule, values)
         new = not (entry.pane in series.open or entry.pane in series.settled)
         if series.put(entry.pane, Held(partial.source, partial.start, partial.end, entry.cell)):
-            self._changed[timeline.name, rule.name, values] = None
-            self._noted(timeline, series, entry.pane, new=new)
+            self._changed[key] = None
+            self._noted(moment, series, entry.pane, new=new)
             try:  # and not at checkpoints only: while a log is caught up with there are none
                 series.settle_some(entry.pane, self._high)
             except Exception:  # a family is a plugin, and its states come from outside: judging goes on
                 self.faults += 1
 
-    def _noted(self, timeline: Timeline, series: Series, pane: int, *, new: bool) -> None:
+    def _noted(self, moment: Moment, series: Series, pane: int, *, new: bool) -> None:
         """Something of a pane changed: who is to be judged on it, and when."""
+        timeline = moment.timeline
         timeline.touch(series, pane, new=new)
-        if timeline.name == LIVE:
-            self._reached.note(series, pane)
-        elif series.entity is None:
-            self._changed.update({(timeline.name, s.rule.name, s.entity): None for s in timeline.seeing(series)})
+        if series.entity is None:
+            if timeline.name != LIVE:
+                self._changed.update({(timeline.name, s.rule.name, s.entity): None for s in timeline.seeing(series)})
+        elif moment.unread is not None and pane >= moment.unread:
+            series.unseen = pane if series.unseen is None else min(series.unseen, pane)
 
     def _series(self, timeline: Timeline, rule: Rule, values: Values) -> Series:
         timeline.add(series := begun(rule, families_of(rule, self._families), values, timeline.name))
         return series
-
-    def _oldest(self, rule: Rule, at: float) -> int:
-        """The oldest pane of a rule that matters: to its measures, which never go back, or to an open watch."""
-        return pane_of(
-            at - max(self._since.reach.get(rule.name, rule.window), self._watched.get(rule.name, 0.0)), rule.pane
-        )
 
     def judge(self, now: float, behind: float = 0.0) -> list[Signal]:
         """Judge the entities that changed or whose time came. Ids are deterministic.
@@ -158,12 +157,10 @@ class Evaluation:
         """
         signals, self._passed = self._passed, []
         self._reached.advance(now, behind)
+        self._moments.forget()
         for timeline in self._timelines.values():
             if timeline.name == LIVE:
-                turn, later = in_turn(timeline.due(now), now, self._some)
-                timeline.wait(later)
-                for series in turn:
-                    signals += self._judge(timeline, series, now, behind)
+                signals += self._judge_live(timeline, now, behind)
                 continue
             signals += self._pass(timeline, self._some)
             if timeline.passes:
@@ -171,6 +168,12 @@ class Evaluation:
             elif timeline.idle(now):
                 signals += self._judge_rest(timeline)
         return _ordered(signals)
+
+    def _judge_live(self, timeline: Timeline, now: float, behind: float) -> list[Signal]:
+        due = [(series, self._moments.of(timeline, series.rule, now).first) for series in timeline.due(now)]
+        turn, later = in_turn(due, self._some)
+        timeline.wait(later)
+        return [signal for series in turn for signal in self._judge(timeline, series, now, behind)]
 
     def pass_some(self, now: float) -> bool:
         """Judge some of what the time of recordings has reached; False of nothing. `judge` gives the signals."""
@@ -208,12 +211,19 @@ class Evaluation:
         self, timeline: Timeline, series: Series, now: float, behind: float = 0.0, *, arrived: bool = True
     ) -> Sequence[Signal]:
         rule, before, heard, signals = series.rule, series.state, series.newest, list[Signal]()
+        moment, key = self._moments.of(timeline, rule, now), (timeline.name, rule.name, series.entity)
+        self._taking.before(key, series)
         if series.unseen is not None:
-            signals += self._judge_missed(timeline, series, now)
-        now = max(now, series.judged)
-        newest = series.seen = timeline.pane(series, now, arrived=arrived)
+            if series.unseen < moment.first:
+                signals += self._judge_missed(timeline, series, now)
+            else:  # nearly always: the present window shows it
+                series.unseen = None
+        if series.judged > now:
+            moment = self._moments.of(timeline, rule, now := series.judged)
+        series.seen = moment.newest if timeline.name == LIVE else timeline.pane(series, now, arrived=arrived)
         since = None if series.plan is None else self._since.pane(timeline, rule)
-        self.faults += (reading := read(series, timeline.pool(rule.name), since, newest, now)).faults
+        reading = read(series, moment.entities.get(None), since, series.seen, now)
+        self.faults += reading.faults
         state = series.state
         if series.entity is not None:
             state, said = judge(rule, state, reading.shown, now, behind)
@@ -221,40 +231,44 @@ class Evaluation:
         moved = state is not before and (state.levels, state.severity) != (before.levels, before.severity)
         moved = moved or series.newest != heard  # by time alone, for what a sender dated ahead
         if signals or moved or timeline.name != LIVE:  # where a recording's judging resumes is part of its windows
-            self._changed[timeline.name, rule.name, series.entity] = None
+            self._changed[key] = None
         series.state, series.judged = state, now
-        self._rest(timeline, series, reading.shown, now, behind=behind)
+        if self._rest(moment, series, reading.shown, since, behind=behind):
+            self._changed[key] = None
         return signals
 
-    def _rest(self, timeline: Timeline, series: Series, reading: Reading, now: float, *, behind: float) -> None:
-        """Drop what is too old, and set when to look again; an entity of which nothing is left is forgotten."""
-        rule = series.rule
-        key = (timeline.name, rule.name, series.entity)
-        oldest = self._oldest(rule, self._reached.back_to(now) if timeline.name == LIVE else now)
-        if series.prune(oldest):
-            self._changed[key] = None
-        empty = not series.settled and not series.open
+    def _rest(self, moment: Moment, series: Series, reading: Reading, since: int | None, *, behind: float) -> bool:
+        """Drop what is too old, and set when to look again; whether anything was dropped.
+
+        An entity of which nothing is left is forgotten.
+        """
+        timeline, rule, now = moment.timeline, moment.rule, moment.now
+        dropped = series.prune(moment.oldest)
+        empty = not series.open and not series.settled
         waits = rule.no_data is not None and series.entity is not None
         if empty and series.state.severity is None and not series.state.levels and not waits:
             timeline.remove(series)
-            self._changed[key] = None
-            return
-        times = timeline.turns(series, self._since.pane(timeline, rule) if series.plan is not None else None)
-        if (due := next_due(rule, series.state, reading, now)) is not None:
+            return True
+        times = timeline.turns(series, since)
+        changes = moment.timed or series.state.levels or series.state.severity is not None
+        if changes and (due := next_due(rule, series.state, reading, now)) is not None:
             times.append(due)
         if series.unseen is not None or (behind > 0.0 and waits):
             times.append(now + min(behind, 1.0) + 0.1)  # silence that may be our own is judged again soon
         if not empty and not times:
-            kept = series.ordered()[-1] + 2 - oldest
+            kept = series.ordered()[-1] + 2 - moment.oldest
             times.append(now + kept * rule.pane)  # by then the last pane is too old
         timeline.set_wake(series, min(times, default=None))
+        return dropped
 
     def leap(self, seconds: float) -> None:
         """The clock was set by so much, or nobody looked for so long: live, that is no time that anything lasted."""
+        self._taking.finish()
         for timeline in self._timelines.values():
             timeline.touched += seconds
         timeline = self._timeline(LIVE)
         self._reached.leap(seconds)
+        self._moments.forget()
         for series in timeline.all():
             series.leap(seconds)
             timeline.revisit(series)
@@ -271,20 +285,10 @@ class Evaluation:
 
         They are answered as of `behind` seconds ago: what came since has not been read, and is no silence.
         """
-        self._watched = {}
-        answers: list[WatchAnswer] = []
-        for watch in watches:
-            self._watched[watch.rule] = max(watch.window, self._watched.get(watch.rule, 0.0))
-            timeline = self._timelines.get(watch.timeline)
-            if timeline is None or watch.rule not in self._rules:
-                continue
-            at, lag = (now, behind) if watch.timeline == LIVE else (timeline.high, 0.0)
-            for series in timeline.of(watch.rule):
-                labels = dict(series.state.entity)
-                if series.entity is not None and all(labels.get(k) == v for k, v in watch.entity.items()):
-                    said = answer(watch, series, *self._since.beside(timeline, series), at - lag)
-                    answers.append(replace(said, at=at, behind=lag))
-        return answers
+        self._moments.watch(watches)
+        known = [watch for watch in watches if watch.rule in self._rules and watch.timeline in self._timelines]
+        asked = [(watch, self._timelines[watch.timeline]) for watch in known]
+        return [said for watch, timeline in asked for said in answers(watch, timeline, self._since, now, behind)]
 
     def verdicts(self) -> list[Verdict]:
         """What is said of every entity now, in the order of timeline, rule and entity."""
@@ -300,16 +304,15 @@ class Evaluation:
 
     def snapshot(self) -> Snapshot:
         """`changes()`, to be packed in a thread."""
+        (taking := self.take()).finish()
+        return taking.found
+
+    def take(self) -> Taking:
+        """`snapshot()` and `header()` of this moment, some windows at a time while others change."""
         self._handed.update(self._changed)
         self._changed.clear()
-        found: dict[tuple[str, str, Values], Still | None] = {}
-        for key in self._handed:
-            timeline, rule, values = key
-            series = self._timeline(timeline).get(rule, values)
-            if series is not None:
-                series.settle(self._high)
-            found[key] = still(series) if series is not None else None
-        return found
+        self._taking = Taking(self._handed, lambda key: self._timeline(key[0]).get(*key[1:]), self._high, self.header())
+        return self._taking
 
     def header(self) -> bytes:
         """What the checkpoint keeps beside the windows: chunks seen per source, and times of the timelines."""
@@ -374,7 +377,9 @@ class Evaluation:
         """Go on with other rules, as `restore` would; what time has passed already is judged under those before."""
         while self.pass_some(-math.inf):
             pass
+        self._taking.finish()
         self._rules = {rule.name: rule for rule in rules}
+        self._moments.forget()
         self._since.go_on(self._rules.values())
         for timeline in self._timelines.values():
             for series in list(timeline.all()):

@@ -4,7 +4,7 @@ A window of an entity is made of many small cells where there are many entities,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, lru_cache, partial, reduce
+from functools import cache, lru_cache, reduce
 
 from fireline.domain.windows import Family, MeasureState, MergesMany
 from fireline.engine.partials import Cell
@@ -33,7 +33,7 @@ def joiner(families: tuple[Family, ...]) -> Join:
 def _merge_of(family: Family) -> _Merge:
     if _merges_many(type(family)) and isinstance(family, MergesMany):
         return family.merge_all
-    return partial(reduce, family.merge)
+    return lambda states: reduce(family.merge, states)
 
 
 @cache

@@ -1,13 +1,15 @@
 """Looking: what is said of every entity now, and what its window shows at any time that is still held."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fireline.domain.judging import EntityState
 from fireline.domain.rules import Entity, Rule, State
 from fireline.domain.telling import Reading
 from fireline.domain.windows import pane_of
-from fireline.engine.windows_reading import read
+from fireline.engine.partials import LIVE
+from fireline.engine.watching import Watch, WatchAnswer
+from fireline.engine.windows_reading import answer, read
 from fireline.engine.windows_since import Since
 from fireline.engine.windows_timeline import Timeline
 
@@ -50,3 +52,12 @@ def looks(timeline: Timeline, rule: str, since: Since, at: float) -> Iterator[Lo
         if series.entity is not None:
             shown, _ = read(series, *since.beside(timeline, series), pane_of(at, series.rule.pane), at)
             yield Look(series.rule, series.state, shown)
+
+
+def answers(watch: Watch, timeline: Timeline, since: Since, now: float, behind: float) -> Iterator[WatchAnswer]:
+    """What the entities that a watch is on say to it; live as of `behind` seconds before `now`."""
+    at, lag = (now, behind) if timeline.name == LIVE else (timeline.high, 0.0)
+    for series in timeline.of(watch.rule):
+        labels = dict(series.state.entity)
+        if series.entity is not None and all(labels.get(k) == v for k, v in watch.entity.items()):
+            yield replace(answer(watch, series, *since.beside(timeline, series), at - lag), at=at, behind=lag)

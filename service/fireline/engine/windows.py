@@ -66,7 +66,8 @@ class Series:
     judged last and `wake` when it is to be judged again without anything arriving; both in the timeline's seconds.
     `seen` is the newest pane that it was judged on, `arrived` the newest with anything in it,
     `awaited` the one at whose end it is judged on what came late, and `unseen` the oldest that changed since.
-    `plan` says what its measures read; None when that is the rule's window alone.
+    `plan` says what its measures read; None when that is the rule's window alone. `pairs`: whether any of them pairs
+    what belongs to the entity with what belongs to none.
     """
 
     rule: Rule
@@ -87,6 +88,7 @@ class Series:
     _rest: _Rest | None = None
     _pruned: int | None = None
     plan: Plan | None = field(init=False)
+    pairs: bool = field(init=False)
     _join: Join = field(init=False)
     _order: list[int] | None = None
     _past: tuple[int, dict[Stretch, bytes | None]] | None = None
@@ -94,13 +96,17 @@ class Series:
     _crowd: int = _CROWD
 
     def __post_init__(self) -> None:
-        self.plan, self._join = plan_of(self.rule, self.families), joiner(self.families)
+        self._measured(self.families)
+
+    def _measured(self, families: tuple[Family, ...]) -> None:
+        self.families, self.plan, self._join = families, plan_of(self.rule, families), joiner(families)
+        self.pairs = any(family.streams for family in families)
 
     def follow(self, rule: Rule, families: tuple[Family, ...]) -> None:
         """Go on under a changed rule whose windows are made of the same; what was merged for its old window is not."""
         self.state = under(rule, self.rule, self.state)
-        self.rule, self.families = rule, families
-        self.plan, self._join = plan_of(rule, families), joiner(families)
+        self.rule = rule
+        self._measured(families)
         self._middle = self._rest = self._past = None
 
     def put(self, pane: int, held: Held) -> bool:

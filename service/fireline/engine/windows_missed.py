@@ -5,7 +5,7 @@ meanwhile is still told.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fireline.domain.judging import judge
 from fireline.domain.rules import Rule, Signal
@@ -36,29 +36,23 @@ class Reached:
         if self.at is not None and seconds < 0.0:
             self.at += seconds
 
-    def note(self, series: Series, pane: int) -> None:
-        """Something came for a pane of a live entity that it has not been judged on."""
-        if self.at is not None and series.entity is not None and pane >= pane_of(self.at, series.rule.pane):
-            series.unseen = pane if series.unseen is None else min(series.unseen, pane)
 
-
-def in_turn(due: Iterable[Series], now: float, some: float) -> tuple[list[Series], list[Series]]:
+def in_turn(due: Iterable[tuple[Series, int]], some: float) -> tuple[list[Series], list[Series]]:
     """Whom to judge now, and who has to wait: after `some` missed windows everybody who missed any.
 
-    An hour of thousands of entities takes longer than an event loop may be held.
+    An hour of thousands of entities takes longer than an event loop may be held. With each entity comes the first pane
+    of its present window.
     """
-    counts = [(_missed(series, now), series) for series in due]
-    turn, later = [series for count, series in counts if not count], list[Series]()
-    for count, series in sorted((each for each in counts if each[0]), key=lambda each: each[0]):
+    turn, later, missed = list[Series](), list[Series](), list[tuple[int, Series]]()
+    for series, first in due:
+        if series.unseen is not None and series.unseen < first and (count := len(series.missed(first))):
+            missed.append((count, series))
+        else:
+            turn.append(series)
+    for count, series in sorted(missed, key=lambda each: each[0]):
         (turn if some > 0 else later).append(series)
         some -= count
     return turn, later
-
-
-def _missed(series: Series, now: float) -> int:
-    """How many windows of an entity have to be judged before the present one."""
-    first = first_pane(now, series.rule.window, series.rule.pane)
-    return len(series.missed(first)) if series.unseen is not None and series.unseen < first else 0
 
 
 def judge_missed(
@@ -70,9 +64,6 @@ def judge_missed(
     """
     rule, signals, faults = series.rule, list[Signal](), 0
     first, until = first_pane(now, rule.window, rule.pane), pane_of(reached, rule.pane)
-    if series.unseen is None or series.unseen >= first:  # nearly always: the present window shows it
-        series.unseen = None
-        return signals, faults
     for pane in series.missed(min(first, until)):
         signals += (found := _judge(series, rule, pane, now, show))[0]
         faults += found[1]
@@ -87,5 +78,5 @@ def _judge(
     series.judged = max(end, series.judged)
     reading, faults = show(pane, end)
     late = f"this window was over {now - end:.0f} s before it was read"
-    series.state, signals = judge(rule, series.state, replace(reading, notes=(*reading.notes, late)), series.judged)
+    series.state, signals = judge(rule, series.state, reading._replace(notes=(*reading.notes, late)), series.judged)
     return signals, faults

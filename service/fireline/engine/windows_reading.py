@@ -29,7 +29,7 @@ def read(series: Series, pool: Series | None, since: int | None, newest: int, no
     """
     rule = series.rule
     start = (newest - span(rule.window, rule.pane) + 1) * rule.pane
-    if pool is not None and (pool is series or not any(family.streams for family in series.families)):
+    if pool is series or not series.pairs:
         pool = None
     try:
         cell, shared = series.window(newest), pool.window(newest) if pool is not None else None
@@ -70,7 +70,7 @@ def _values(
     for family, measure, state, other in zip(series.families, series.rule.measures, own, others, strict=True):
         try:
             value = None
-            whole = merged(family, state, other)
+            whole = state if state is not None and other is None else merged(family, state, other)
             value = family.read(whole, window, measure.options)
             if value is not None and _doubts(type(family)):
                 notes.extend(_caveat(family, measure, whole, window))

@@ -25,7 +25,7 @@ class Timeline:
         self.high = 0.0
         self.touched = 0.0
         self._rules: dict[str, dict[Values, Series]] = {}
-        self._dirty: dict[tuple[str, Values], Series] = {}
+        self._dirty: dict[int, Series] = {}  # by the object
         self._wakes: list[tuple[float, int, bool, Series]] = []
         self._order = 0
 
@@ -40,9 +40,7 @@ class Timeline:
     def shown(self, series: Series) -> tuple[Series, ...]:
         """What an entity is judged on: its own panes, and those of no entity when its measures pair with them."""
         pool = self.pool(series.rule.name)
-        if pool is None or pool is series or not any(family.streams for family in series.families):
-            return (series,)
-        return series, pool
+        return (series,) if pool is None or pool is series or not series.pairs else (series, pool)
 
     def of(self, rule: str) -> Iterator[Series]:
         """The entities of a rule."""
@@ -53,9 +51,9 @@ class Timeline:
         for series in self._rules.values():
             yield from series.values()
 
-    def count(self, rule: str) -> int:
-        """How many entities a rule has."""
-        return len(self._rules.get(rule, ()))
+    def entities(self, rule: str) -> dict[Values, Series]:
+        """The entities of a rule, also those that come later."""
+        return self._rules.setdefault(rule, {})
 
     def size(self) -> int:
         """How many entities there are."""
@@ -68,7 +66,7 @@ class Timeline:
     def remove(self, series: Series) -> None:
         """Forget an entity."""
         self._rules.get(series.rule.name, {}).pop(series.entity, None)
-        self._dirty.pop((series.rule.name, series.entity), None)
+        self._dirty.pop(id(series), None)
         series.wake = None
 
     def pane(self, series: Series, now: float, *, arrived: bool) -> int:
@@ -93,7 +91,8 @@ class Timeline:
         """When what an entity is judged on shows something else next although nothing arrives; see `Series.slides`."""
         if series.seen is None:
             return []
-        panes = [shown.slides(series.seen, since) for shown in self.shown(series)]
+        shown = self.shown(series) if series.pairs else (series,)
+        panes = [each.slides(series.seen, since) for each in shown]
         return [self.shows(pane, series.rule.pane) for pane in panes if pane is not None]
 
     def touch(self, series: Series, pane: int, *, new: bool) -> None:
@@ -103,7 +102,7 @@ class Timeline:
         next one. So no verdict on events in order depends on where a batch ends.
         """
         for each in self.seeing(series):
-            self._dirty[each.rule.name, each.entity] = each
+            self._dirty[id(each)] = each
             if self.name == LIVE:
                 continue
             shown = pane
@@ -117,12 +116,12 @@ class Timeline:
         """The entities that see what changed: all that pair streams, when it belongs to none yet."""
         if series.entity is not None:
             return [series]
-        return [other for other in self.of(series.rule.name) if any(family.streams for family in other.families)]
+        return [other for other in self.of(series.rule.name) if other.pairs]
 
     def revisit(self, series: Series) -> None:
         """Judge an entity that came back as it was, or under a changed rule."""
         if self.name == LIVE:
-            self._dirty[series.rule.name, series.entity] = series
+            self._dirty[id(series)] = series
             return
         series.judged = self.high - _INSTANT
         self._push(self.high, series, ends_pane=True)
@@ -145,12 +144,12 @@ class Timeline:
         for at in waits:
             self._push(at, series, ends_pane=True)
         if waits or series.seen is None or series.seen < series.arrived:
-            self._dirty[series.rule.name, series.entity] = series
+            self._dirty[id(series)] = series
 
     def calm(self, series: Series) -> None:
         """All that arrived for the entity has been judged."""
         if series.arrived is None or (series.seen is not None and series.seen >= series.arrived):
-            self._dirty.pop((series.rule.name, series.entity), None)
+            self._dirty.pop(id(series), None)
 
     def set_wake(self, series: Series, at: float | None) -> None:
         """Look at the entity again at `at`, and not at what was set before."""
@@ -210,11 +209,11 @@ class Timeline:
             series = found[1]
             if series.wake == found[0]:
                 series.wake = None
-            self._dirty[series.rule.name, series.entity] = series
+            self._dirty[id(series)] = series
         due = list(self._dirty.values())
         self._dirty.clear()
         return due
 
     def wait(self, due: Iterable[Series]) -> None:
         """These are due still: it was not their turn."""
-        self._dirty.update({(series.rule.name, series.entity): series for series in due})
+        self._dirty.update({id(series): series for series in due})
