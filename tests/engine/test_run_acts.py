@@ -133,6 +133,18 @@ async def test_only_what_failed_of_many_items_is_tried_again(w):
     assert action.keys == ["run-1.each[0]", "run-1.each[1]", "run-1.each[1].r1", "run-1.each[2]"]
 
 
+async def test_an_item_that_acted_and_was_not_waited_for_keeps_its_key(w):
+    working = [Waiting(5.0, "works"), Done()]
+    action = with_actions(w, {"1": [*working], "2": [Failed("no"), Done()], "3": [*working]})
+    items = "- {id: each, uses: notify, foreach: [1, 2, 3], concurrency: 3, with: {do: '{{ item }}'}"
+    w.want(book(f"{items}, undo: {{uses: notify, with: {{do: 'undo {{{{ item }}}}'}}}}}}\n"))
+    assert (await w.drive(30)).status is RunStatus.FAILED
+    assert step_of(w.run(), "each[0]").uncertain
+    w.runs.retry(1, "each", "ann")
+    assert (await w.drive(30)).status is RunStatus.SUCCEEDED
+    assert set(action.keys) == {"run-1.each[0]", "run-1.each[1]", "run-1.each[1].r1", "run-1.each[2]"}
+
+
 async def test_an_undo_that_failed_is_tried_again(w):
     action = with_actions(w, {"b": Failed("no"), "undo a": [Failed("stuck"), Done()]})
     w.want(book(TWO.replace("with: {do: b}", "with: {do: b}, on_failure: undo")))

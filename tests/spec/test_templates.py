@@ -25,6 +25,8 @@ from fireline.spec.templates import compile_template
         ({"to": {"{{ t }}": 100}, "l": ["{{ n }}", 1]}, {"t": "f", "n": 3}, {"to": {"f": 100}, "l": [3, 1]}),
         ("{{ x | default('q') }}", {}, "q"),
         ("{{ x.y | default(7) }}", {"x": {}}, 7),
+        ("{{ x.y.z[0].v | default(7) }}", {"x": {}}, 7),
+        ("{{ x.y.z is defined }}", {"x": {"y": None}}, False),
         ("{{ 'a' if x > 2 else 'b' }}", {"x": 3}, "a"),
         ("{{ share | percent }} for {{ s | duration }}", {"share": 0.123, "s": 5400}, "12.3 % for 1.5h"),
         ("{{ l | join(', ') | upper }}", {"l": ["a", "b"]}, "A, B"),

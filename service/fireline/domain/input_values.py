@@ -37,6 +37,13 @@ KINDS: Mapping[str, tuple[type, ...]] = {
 _WORDS: Mapping[type, str] = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
+def called(value: object) -> str:
+    """What kind of value it is, in the words of runbooks."""
+    if value is None:
+        return "nothing"
+    return _WORDS.get(type(value), "a mapping" if isinstance(value, Mapping) else "a list")
+
+
 def kind_fault(kind: str, value: object) -> str:
     """What keeps a value from being of a type, empty when nothing does."""
     kinds = KINDS[kind]

@@ -104,7 +104,12 @@ def _reset(run: Run, runbook: Runbook, name: str, now: float) -> Run:
 
 
 def _fresh(step: StepRun, entry: Step, now: float) -> StepRun:
-    if step.uncertain and step.error != NOT_NEEDED:
+    """The step to be done: with the same key where it may have acted, under a new one where it surely did not.
+
+    What nobody needed any more is asked for or waited for anew, unless it is an act that had begun.
+    """
+    acts = entry.undo is not None or entry.irreversible
+    if step.uncertain and (acts or step.error != NOT_NEEDED):
         same = replace(step, status=StepStatus.STARTED, attempt=0, memory={}, error="", due_at=now + entry.timeout)
         return replace(same, next_at=None, ended_at=None, ordinal=0, uncertain=False)
     begun = step.started_at is not None

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fireline.domain.configuration import Configuration
 from fireline.domain.expressions import EvaluationFault
-from fireline.domain.input_values import kind_fault
+from fireline.domain.input_values import called, kind_fault
 from fireline.domain.outcomes import Done, Failed
 from fireline.domain.run_places import ITEMS, scope_of
 from fireline.domain.runbooks import Foreach, Run, Runbook, Step
@@ -39,7 +39,7 @@ def _items(each: Foreach, known: Mapping[str, object]) -> Rendered | Failed:
     except EvaluationFault as fault:
         return Failed(f"foreach: {fault}")
     if not isinstance(items, (list, tuple)):
-        return Failed(f"foreach: expected a list, found {type(items).__name__}")
+        return Failed(f"foreach: expected a list, found {called(items)}")
     if len(items) > each.most:
         return Failed(f"foreach: {len(items)} items are more than {each.most}; nothing was done")
     return Rendered({ITEMS: list(items)})

@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from pydantic import BaseModel, ValidationError
 
 from fireline.domain.expressions import EvaluationFault, Template
+from fireline.domain.input_values import called
 from fireline.domain.outcomes import Done, Failed, Outcome, Waiting
 from fireline.domain.run_places import composite, scope_of
 from fireline.domain.runbooks import Run, Runbook, Step, StepRun, StepStatus, Undo
@@ -163,7 +164,7 @@ def _filled(template: Template, known: Mapping[str, object], where: str) -> dict
     except EvaluationFault as fault:
         return Failed(f"{where}: {fault}")
     if not isinstance(found, Mapping):
-        return Failed(f"{where}: expected a mapping, found {type(found).__name__}")
+        return Failed(f"{where}: expected a mapping, found {called(found)}")
     return {str(name): value for name, value in found.items()}
 
 

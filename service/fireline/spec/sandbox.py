@@ -19,9 +19,9 @@ class Sandbox(ImmutableSandboxedEnvironment):
         return self.getitem(obj, attribute)
 
     def getitem(self, obj: object, argument: object) -> object:
-        """One entry of a mapping or list; what is not there is undefined."""
+        """One entry of a mapping or list; what is not there is undefined, and so is all within it."""
         if isinstance(obj, Undefined):
-            return obj[argument]
+            return obj
         found = isinstance(obj, Mapping) and isinstance(argument, (str, int)) and argument in obj
         if found and isinstance(obj, Mapping):
             return obj[argument]
