@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from pydantic import ValidationError
 
 from fireline.actions.schema import Ports
 from fireline.actions.web import GetOptions, HttpGet, HttpRequest, RequestOptions
@@ -115,3 +116,9 @@ async def test_a_secret_is_filled_in_only_where_the_author_wrote_it_to_the_lette
     context = replace(CONTEXT, written=written)
     await HttpGet(Ports(None, None, None, None, fetch)).perform(options, context)
     assert fetch.request.secret_headers == wanted
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "Transfer-Encoding", "host", "X Y", ""])
+def test_headers_that_belong_to_the_connection_are_refused(name):
+    with pytest.raises(ValidationError, match=r"header"):
+        RequestOptions(url="https://api.example/x", headers={name: "3"})

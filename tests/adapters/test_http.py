@@ -174,6 +174,24 @@ async def test_what_cannot_be_sent_is_no_exception():
 
 
 @pytest.mark.parametrize(
+    "header", ["Content-Length", "transfer-encoding", "Host", "Connection", "A B", "A:B", "", "A\r\nB", "Upgrade"]
+)
+async def test_no_header_says_where_a_request_ends_or_goes(header):
+    async with fetching("127.0.0.1") as fetch:
+        answer = await fetch(Request("POST", "http://127.0.0.1:9/", {header: "3"}, json={"a": 1}))
+    assert isinstance(answer, NotSent)
+    assert answer.final
+
+
+@pytest.mark.parametrize("listed", ["bücher.example", "xn--bcher-kva.example", "BÜCHER.example."])
+@pytest.mark.parametrize("asked", ["bücher.example", "xn--bcher-kva.example", "Bücher.Example."])
+def test_both_ways_of_writing_a_name_are_one(listed, asked):
+    assert AllowList.of([listed]).against_host(asked) is None
+    assert AllowList.of([f"*.{listed}"]).against_host(f"a.{asked}") is None
+    assert AllowList.of([f"*.{listed}"]).against_host(asked)
+
+
+@pytest.mark.parametrize(
     ("host", "allowed"),
     [
         ("api.example", True),

@@ -41,6 +41,15 @@ def test_variables_are_read_with_lists_and_mappings(monkeypatch):
     assert settings.slack_bot_token is None
 
 
+@pytest.mark.parametrize(
+    "entry", ["https://a.example", "a.example:8080", "a.example/", "*", "*a.example", "a b", "[a]"]
+)
+def test_what_would_never_match_a_host_is_no_entry_of_the_allow_list(monkeypatch, entry):
+    monkeypatch.setenv("FIRELINE_HTTP_ALLOW", f"b.example,{entry}")
+    found, _ = faults()
+    assert "without scheme" in found["FIRELINE_HTTP_ALLOW"].expected
+
+
 def test_a_postgres_url_gets_its_driver():
     assert load_settings(database="postgres://u@h/db").database == "postgresql+psycopg://u@h/db"
 

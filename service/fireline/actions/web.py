@@ -26,7 +26,7 @@ from fireline.actions.answers import JsonPath, condition, pick, told
 from fireline.actions.credentials import Auth, as_written, shown
 from fireline.actions.schema import ActionKind, Options, Output, Ports
 from fireline.domain.outcomes import Done, Failed, Outcome, RetryLater, Waiting
-from fireline.engine.outgoing import Fetch, MaybeSent, NotSent, Request, Response
+from fireline.engine.outgoing import Fetch, MaybeSent, NotSent, Request, Response, header_fault
 from fireline.engine.outward import StepContext
 from fireline.spec.durations import PositiveDuration
 
@@ -104,8 +104,10 @@ class AskOptions(Options):
     @field_validator("headers")
     @classmethod
     def _one_line(cls, value: dict[str, str]) -> dict[str, str]:
-        if any(mark in text for pair in value.items() for text in pair for mark in "\r\n\0"):
-            raise ValueError("a header is one line")
+        if fault := next(
+            (fault for pair in value.items() if "{{" not in pair[0] and (fault := header_fault(*pair))), ""
+        ):
+            raise ValueError(fault)
         return value
 
 

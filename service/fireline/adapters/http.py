@@ -21,7 +21,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from fireline.adapters.secrets import hiding
-from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response, Secrets
+from fireline.engine.outgoing import MaybeSent, NotSent, Request, Response, Secrets, header_fault
 
 _SECRET = re.compile(r"secret:([A-Za-z][A-Za-z0-9_]{0,99})")
 _RESOLVING = 4
@@ -51,7 +51,7 @@ class AllowList:
             try:
                 networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
             except ValueError:
-                names.add(entry)
+                names.add(_in_ascii(entry))
         if "localhost" in names:
             networks += [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
         return cls(frozenset(names - {""}), tuple(networks))
@@ -61,7 +61,7 @@ class AllowList:
         address = _address(host)
         if address is not None:
             return None if self._holds(address) else f"{host} is not on the allow-list"
-        name = host.lower().rstrip(".")
+        name = _in_ascii(host.lower().rstrip("."))
         parents = (f"*.{name.split('.', n)[-1]}" for n in range(1, name.count(".") + 1))
         if name in self.names or any(parent in self.names for parent in parents):
             return None
@@ -112,6 +112,18 @@ def _address(text: str) -> Address | None:
     return mapped or address
 
 
+def _in_ascii(name: str) -> str:
+    """A host's name as it is asked for (`xn--...`), so that both ways of writing it are one."""
+    wild, plain = name.startswith("*."), name.removeprefix("*.")
+    if name.isascii():
+        return name
+    try:
+        found = URL.build(scheme="http", host=plain).raw_host or plain
+    except ValueError:
+        return name
+    return f"*.{found}" if wild else found
+
+
 class _CheckedResolver(AbstractResolver):
     """Gives out only addresses that may be reached; the connection is made to exactly these.
 
@@ -160,7 +172,8 @@ class SafeFetch:
 
     async def __call__(self, request: Request) -> Response | NotSent | MaybeSent:
         """The response, or why there is none. Never raises."""
-        against = self._against(request.url)
+        faults = (header_fault(name, value) for name, value in request.headers.items())
+        against = self._against(request.url) or next(filter(None, faults), None)
         if against is not None:
             return NotSent(against, final=True)
         used: dict[str, str] = {}

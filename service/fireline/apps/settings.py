@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from fireline.domain.topics import may_be_read
 from fireline.sources import FORMATS
+from fireline.spec.hosts import Host
 
 PREFIX = "FIRELINE_"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -156,7 +157,7 @@ class Settings(BaseSettings):
         None,
         description="what callers of the API and of the status page show; a must when other machines can reach them",
     )
-    http_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+    http_allow: Annotated[tuple[Host, ...], NoDecode] = Field(
         (), description="hosts and networks that `http.*` steps may reach, separated by commas"
     )
     targets: Path | None = Field(
@@ -391,10 +392,9 @@ def _is_secret(field: str) -> bool:
 
 def _unknown_variables() -> list[SettingFault]:
     """Variables that look like a slip of the pen; others may belong to plugins and are left alone."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    faults = []
+    known, faults = {PREFIX + name.upper() for name in Settings.model_fields}, []
     for name in sorted(set(os.environ) - known):
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.88) if name.startswith(PREFIX) else []
         if near:
-            faults.append(SettingFault(name, "a variable no setting has", f"{near[0]}", f"rename it to {near[0]}"))
+            faults.append(SettingFault(name, "a variable no setting has", near[0], f"rename it to {near[0]}"))
     return faults

@@ -1,8 +1,35 @@
 """Ports for what leaves the house over HTTP, and for secrets: named in files, resolved at the last moment."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+OF_THE_CONNECTION = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that say where a request goes and where it ends: another length would make one request two."""
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+
+
+def header_fault(name: str, value: str) -> str:
+    """Why a header is not sent, empty when it may be (RFC 9110, 5.1 and 5.5)."""
+    if not _TOKEN.fullmatch(name):
+        return f"`{name[:40]}` is no name of a header"
+    if name.lower() in OF_THE_CONNECTION:
+        return f"the header `{name}` is set by the connection itself"
+    return "a header is one line" if any(mark in value for mark in "\r\n\0") else ""
 
 
 @dataclass(frozen=True, slots=True)
