@@ -3,6 +3,7 @@
 from fireline.domain.deciding_draft import ACTOR, Draft
 from fireline.domain.deciding_escalation import close_pages, stop
 from fireline.domain.deciding_flapping import held_until, watch_again
+from fireline.domain.deciding_gaps import KIND as ON_CALL
 from fireline.domain.deciding_impact import wake_impacted
 from fireline.domain.deciding_reminders import arm_stale
 from fireline.domain.deciding_words import span
@@ -68,7 +69,8 @@ def end(draft: Draft, by: str | None) -> None:
     """It is over: every page ends, every deadline goes, and what was queued for it is taken back."""
     stop(draft)
     close_pages(draft, PageStatus.WITHDRAWN)
-    for name in ("settle", "ack_timeout", "impact", "calm", *(f"lease/{service}" for service in draft.incident.leases)):
+    leases = (f"lease/{service}" for service in draft.incident.leases)
+    for name in ("settle", "ack_timeout", "impact", "calm", ON_CALL, *leases):
         draft.disarm(name)
     draft.change(resolved_at=draft.now, resolved_by=by, settle_due_at=None, requested=())
     wake_impacted(draft)

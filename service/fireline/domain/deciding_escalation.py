@@ -2,7 +2,8 @@
 
 A level is asked, and waits. When the wait ends without an acknowledgement the next level is asked; after the last one
 the rounds repeat; then the service's backup team is asked the same way; then the incident is exhausted, loudly. A level
-on which nobody can be reached, or whose conditions do not hold, is passed at once.
+on which nobody can be reached, or whose conditions do not hold, is passed at once; where nobody was reached at
+all, whoever comes on call next is asked as they do.
 """
 
 from dataclasses import asdict, replace
@@ -10,6 +11,7 @@ from itertools import islice
 
 from fireline.domain.deciding_contacts import arm_steps, first_sends, planned, send, send_key
 from fireline.domain.deciding_draft import LIVE, Draft
+from fireline.domain.deciding_gaps import wait_for_shift
 from fireline.domain.deciding_silences import silenced
 from fireline.domain.deciding_words import paged, span, wall
 from fireline.domain.incidents import Attached, Escalation, Incident, Page, PageStatus, Why
@@ -171,7 +173,8 @@ def _hand_over(draft: Draft, team: str) -> None:
 
 
 def _exhaust(draft: Draft, team: str) -> None:
-    for page in draft.live_pages():
+    live = draft.live_pages()
+    for page in live:
         draft.replace_page(replace(page, status=PageStatus.EXHAUSTED))
     last = draft.incident.escalation
     policy = last.policy if last else ""
@@ -182,8 +185,9 @@ def _exhaust(draft: Draft, team: str) -> None:
     asked = ", ".join(sorted({draft.world.name(page.person) for page in draft.incident.pages})) or "nobody"
     taken = f", and only {', '.join(map(draft.world.name, answered))} acknowledged" if answered else ""
     few = "TOO FEW HAVE" if answered else "NOBODY HAS"
-    text = f"{few} TAKEN {draft.incident.id}: every level was asked ({asked}){taken}. "
-    draft.note("exhausted", f"{text}Somebody in this room, please take it")
+    text = f"{few} TAKEN {draft.incident.id}: every level was asked ({asked}){taken}."
+    later = "" if live else wait_for_shift(draft)
+    draft.note("exhausted", f"{text}{later} Somebody in this room, please take it")
 
 
 def _page(draft: Draft, team: str, policy: Policy, *, level: int, round_: int, found: Reach) -> None:

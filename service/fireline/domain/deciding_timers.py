@@ -9,6 +9,7 @@ from fireline.domain.deciding_closing import arm_ack_timeout, finish
 from fireline.domain.deciding_draft import Decision, Draft
 from fireline.domain.deciding_escalation import advance, start, stop
 from fireline.domain.deciding_flapping import calm
+from fireline.domain.deciding_gaps import KIND as ON_CALL
 from fireline.domain.deciding_impact import excused, link, look_again
 from fireline.domain.deciding_reminders import ask_for_news, warn
 from fireline.domain.deciding_silence_reviews import review
@@ -17,6 +18,9 @@ from fireline.domain.deciding_storms import list_more, unfold
 from fireline.domain.deciding_words import span
 from fireline.domain.deciding_world import World
 from fireline.domain.incidents import Incident, Status, TimerDue
+
+AGAIN = 60.0
+"""Seconds until it is looked again whether an incident still comes of another."""
 
 
 def decide_timer(incident: Incident, due: TimerDue, world: World, now: float) -> Decision:
@@ -106,8 +110,26 @@ def _lease(draft: Draft, due: TimerDue) -> None:
     start(draft)
 
 
+def _on_call(draft: Draft, due: TimerDue) -> None:
+    """A shift begins that was waited for because nobody was on call."""
+    incident = draft.incident
+    escalation = incident.escalation
+    if incident.acknowledged_by is not None or not incident.firing or escalation is None or not escalation.exhausted:
+        draft.reason = f"{incident.id} does not wait for a shift any more"
+    elif draft.now < due.due_at:
+        draft.arm(due.kind, due.due_at)
+        draft.reason = "not due yet"
+    elif excused(incident, draft.world):
+        draft.arm(due.kind, draft.now + AGAIN)
+        draft.reason = f"{incident.id} comes of another incident: nobody is asked about it now"
+    else:
+        draft.note("escalated", "A shift begins, and nobody could be asked before: asking anew")
+        start(draft)
+
+
 _KINDS: Mapping[str, Callable[[Draft, TimerDue], None]] = {
     "escalate": _escalate,
+    ON_CALL: _on_call,
     "contact": step_due,
     "settle": _settle,
     "ack_timeout": _ack_timeout,
