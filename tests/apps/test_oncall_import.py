@@ -683,7 +683,20 @@ def test_the_command_writes_files_and_does_not_overwrite_them(house):
         ("pagerduty", "{", "no JSON"),
         ("pagerduty", "[]", "no schedule and no policy"),
         ("pagerduty", '{"users": [{"id": 1}]}', "users.0.id"),
+        (
+            "pagerduty",
+            '{"schedules": [{"id": "S1", "name": "Core"}]}',
+            "Core: it has no layers in the export; fetch it as",
+        ),
+        ("pagerduty", '{"users": [], "more": true}', "one page of several"),
         ("opsgenie", '{"data": [{"rotations": 1}]}', "no export of opsgenie"),
+        (
+            "opsgenie",
+            '{"data": [{"name": "Core", "timezone": "UTC"}]}',
+            "Core: it has no rotations in the export; fetch it",
+        ),
+        ("opsgenie", '{"data": [], "paging": {"next": "https://x.example"}}', "one page of several"),
+        ("grafana-oncall", '{"next": "https://x.example", "results": []}', "one page of several"),
         ("ics", "nonsense", "iCalendar"),
     ],
 )

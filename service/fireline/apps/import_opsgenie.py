@@ -86,7 +86,7 @@ class Schedule(Shape):
     name: str
     timezone: str = "UTC"
     enabled: bool = True
-    rotations: list[Rotation]
+    rotations: list[Rotation] = Field(default_factory=list)
 
 
 class Delay(Shape):
@@ -149,6 +149,7 @@ class Override(Shape):
 _SIGNS: Signs = (
     (frozenset({"user", "startDate"}), Override),
     (frozenset({"rotations"}), Schedule),
+    (frozenset({"name", "timezone"}), Schedule),
     (frozenset({"rules"}), Escalation),
     (frozenset({"members"}), Team),
     (frozenset({"username"}), User),
@@ -184,6 +185,9 @@ def _schedule(schedule: Schedule, overrides: Iterable[Override], draft: Draft) -
         zone = "UTC"
     if not schedule.enabled:
         draft.note(f"schedule {schedule.name} is disabled there; here it counts")
+    if not schedule.rotations:
+        draft.note(f"schedule {schedule.name}: it has no rotations in the export; fetch it with `?expand=rotation`")
+        return
     layers = [made for each in schedule.rotations if (made := _layer(each, schedule.name, zone, draft)) is not None]
     if not layers:
         draft.note(f"schedule {schedule.name}: no rotation is left, it is left out")

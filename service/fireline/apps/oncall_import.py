@@ -1,7 +1,7 @@
 """The work behind `fireline oncall import`: exports of other tools as files of Fireline, and what is lost."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,8 @@ TOOLS: dict[str, Callable[[Iterable[object], Draft], None]] = {
 }
 LARGEST = 50_000_000
 """Bytes of a file."""
+MOST_NOTES = 10
+"""What is told of a refused export."""
 BACK, AHEAD = timedelta(days=7), timedelta(days=366)
 """The stretch of time around now that is taken over of a calendar."""
 
@@ -62,6 +64,9 @@ def _export(asked: Asked, draft: Draft) -> dict[str, str]:
     if asked.tool not in TOOLS:
         raise Refused(f"{asked.tool!r} is not known; expected one of {', '.join([*TOOLS, 'ics'])}")
     documents = [_json(path) for path in asked.files]
+    for path, document in zip(asked.files, documents, strict=True):
+        if _goes_on(document):
+            draft.note(f"{path} is one page of several: fetch the next ones too, and name them beside it")
     try:
         TOOLS[asked.tool](documents, draft)
     except ValidationError as fault:
@@ -70,10 +75,18 @@ def _export(asked: Asked, draft: Draft) -> dict[str, str]:
     except ValueError as fault:
         raise Refused(f"a value of the export cannot be read: {fault}") from None
     if not draft.schedules and not draft.policies:
-        raise Refused(f"there is no schedule and no policy of {asked.tool} in {', '.join(map(str, asked.files))}")
+        told = "".join(f"\n  {note}" for note in draft.notes[:MOST_NOTES])
+        raise Refused(f"there is no schedule and no policy of {asked.tool} in {', '.join(map(str, asked.files))}{told}")
     oncall = {"schedules": draft.schedules, "policies": draft.policies}
     catalog = {"people": draft.people, "teams": draft.teams}
     return {"oncall.yaml": written(oncall, draft.notes), "catalog-part.yaml": written(catalog, [])}
+
+
+def _goes_on(document: object) -> bool:
+    """Whether an answer says that there are further pages, in the words of any of the tools."""
+    given = document if isinstance(document, Mapping) else {}
+    paging = given.get("paging")
+    return bool(given.get("more") or given.get("next") or (isinstance(paging, Mapping) and paging.get("next")))
 
 
 def _ics(asked: Asked, draft: Draft) -> dict[str, str]:
