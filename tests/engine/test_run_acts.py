@@ -145,6 +145,15 @@ async def test_an_item_that_acted_and_was_not_waited_for_keeps_its_key(w):
     assert set(action.keys) == {"run-1.each[0]", "run-1.each[1]", "run-1.each[1].r1", "run-1.each[2]"}
 
 
+async def test_an_undo_that_names_what_a_step_did_not_give_says_so(w):
+    with_actions(w, {"a": Done(), "b": Failed("no")})
+    back = "{uses: route.set, with: {undo: '{{ steps.a.did }}'}}"
+    w.want(book(f"- {{id: a, uses: route.set, with: {{do: a}}, undo: {back}}}\n- {one('b', ', on_failure: undo')}\n"))
+    run = await w.drive(30)
+    assert run.status is RunStatus.UNDO_FAILED
+    assert "undo.with: `{{ steps.a.did }}` cannot be filled: `steps.a.did` is not there" in run.reason
+
+
 async def test_an_undo_that_failed_is_tried_again(w):
     action = with_actions(w, {"b": Failed("no"), "undo a": [Failed("stuck"), Done()]})
     w.want(book(TWO.replace("with: {do: b}", "with: {do: b}, on_failure: undo")))

@@ -106,14 +106,21 @@ class Steps:
     async def perform(self, run: Run, runbook: Runbook, todo: Do, now: float) -> Outcome:
         """Do what was journaled as begun (or look again at what waits); any fault is an outcome."""
         step, entry = step_of(run, todo.step), entry_of(runbook, todo.step)
-        uses = entry.undo.uses if todo.kind == "undo" and entry.undo else entry.uses
-        options = self.checked(uses, step.undo_rendered if todo.kind == "undo" else step.rendered)
+        if todo.kind == "undo" and entry.undo is not None:
+            uses, given = entry.undo.uses, self._to_undo(run, entry.undo, step)
+        else:
+            uses, given = entry.uses, step.rendered
+        options = given if isinstance(given, Failed) else self.checked(uses, given)
         if isinstance(options, Failed):
             return options
         context = self._context(run, runbook, step, todo, now)
         seconds = max(0.1, (step.due_at or now) - now)
         outcome = await _limited(self._actions[uses], options, context, seconds)
         return within_bounds(entry, outcome) if isinstance(outcome, Done) and todo.kind == "do" else outcome
+
+    def _to_undo(self, run: Run, undo: Undo, step: StepRun) -> Mapping[str, object] | Failed:
+        """The options of an undo as they were journaled; where none could be filled in, what was missing."""
+        return step.undo_rendered or _filled(undo.with_, self.known(run, step.id), "undo.with")
 
     async def look(self, run: Run, runbook: Runbook, todo: Do, now: float) -> Outcome:
         """Ask the action whether a step of unknown outcome was done. Waiting when that cannot be told."""
