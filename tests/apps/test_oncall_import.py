@@ -554,6 +554,14 @@ def test_waits_of_grafana_that_follow_each_other_add_up():
     assert [level["wait"] for level in draft.policies["chain"]["levels"]] == ["900s", "10m"]
 
 
+def test_who_takes_turns_by_incident_in_grafana_is_asked_each_time():
+    turns = {"type": "notify_person_next_each_time", "persons_to_notify_next_each_time": ["a", "b"]}
+    step = {"id": "E1", "escalation_chain_id": "F1", "position": 0, **turns}
+    draft = taken("grafana-oncall", [{"results": [{"id": "F1", "name": "chain"}, step]}])
+    assert draft.policies["chain"]["levels"] == [{"targets": ["person:a", "person:b"], "wait": "10m"}]
+    assert noted(draft, "step 0", "taking turns by incident", "all of them")
+
+
 def test_nobody_is_no_name_for_a_person():
     draft = taken("pagerduty", [{"users": [{"id": "U1", "name": "Nobody"}]}])
     assert list(draft.people) == ["nobody-2"], "a layer would leave the turn open"

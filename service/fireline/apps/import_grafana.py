@@ -58,6 +58,7 @@ class Step(Shape):
     type: str
     duration: int | None = None
     persons_to_notify: list[str] | None = None
+    persons_to_notify_next_each_time: list[str] | None = None
     notify_on_call_from_schedule: str | None = None
 
 
@@ -203,6 +204,9 @@ def _chain(chain: Chain, steps: Sequence[Step], draft: Draft) -> None:
 def _targets(step: Step, where: str, draft: Draft) -> list[str]:
     if step.type == "notify_persons":
         return [f"person:{draft.person(user, user)}" for user in step.persons_to_notify or ()]
+    if step.type == "notify_person_next_each_time" and step.persons_to_notify_next_each_time:
+        draft.note(f"{where}: taking turns by incident is not taken over; all of them are asked")
+        return [f"person:{draft.person(user, user)}" for user in step.persons_to_notify_next_each_time]
     if step.type == "notify_on_call_from_schedule":
         known = draft.known("schedule", step.notify_on_call_from_schedule or "")
         if known is not None:
