@@ -121,6 +121,11 @@ SOUND = ratio(bad=ERRORS, total=ALL)
             ["1: error: `openslo/v1alpha` is not a version of OpenSLO that is read"],
         ),
         ((HEAD.replace("kind: SLO", "kind: Slow"), SOUND, OBJECTIVE), ["2: error: `Slow` is not a kind of OpenSLO"]),
+        ((HEAD.replace("kind: SLO\n", "\n"), SOUND, OBJECTIVE), ["1: error: `kind` is missing"]),
+        (
+            (HEAD, "  objectives:\n    - {target: 0.99, compositeWeight: 2, indicatorRef: fast}\n"),
+            ["9: error: an objective of several indicators cannot be taken over"],
+        ),
         (
             (HEAD, ratio(bad="rate(a[5m]) / rate(b[5m])", total=ALL), OBJECTIVE),
             ["8: error: the query `rate(a[5m]) / rate(b[5m])` cannot be read"],
@@ -169,6 +174,12 @@ def test_what_cannot_be_taken_over_is_told(parts: tuple[str, ...], faults: list[
     imported = read(*parts)
     assert imported.slos == ()
     assert [fault.split("; did")[0] for fault in told(imported)][: len(faults)] == faults
+
+
+def test_no_alert_policies_are_none() -> None:
+    imported = read(HEAD, SOUND, OBJECTIVE, "  alertPolicies:\n")
+    assert len(imported.slos) == 1
+    assert told(imported) == []
 
 
 def test_what_is_taken_over_otherwise_is_told_too():

@@ -34,6 +34,8 @@ _RESULTS: Mapping[str, str | None] = {
     "type": None,
 }
 _OF_TEXTS = frozenset({"contains", "endsWith", "matches", "startsWith"})
+_BEHIND = _OF_TEXTS | {"size"}
+"""Functions that stand behind a value, as in `name.size()`; those of instants (`getHours`) are let pass."""
 _WORDS = {"number": "a number", "text": "a text", "truth": "true or false", "list": "a list"}
 
 
@@ -115,12 +117,22 @@ class _Checker:
             case "-" | "*" | "/":
                 for part in (tree.left, tree.right):
                     yield from self._wants(part, "number", tree.op)
+                if tree.op == "/":
+                    yield from self._divided(tree)
             case "%":
                 yield from self._remainder(tree)
+                yield from self._divided(tree)
             case _:
                 yield from self._alike(tree)
 
+    def _divided(self, tree: Binary) -> Iterator[SyntaxFault]:
+        if isinstance(tree.right, Literal) and type(tree.right.value) is float and tree.right.value == 0:
+            yield self.fault(tree.right, f"`{self.shown(tree)}` divides by zero")
+
     def _alike(self, tree: Binary) -> Iterator[SyntaxFault]:
+        for part in (tree.left, tree.right):
+            if isinstance(part, Literal) and part.value is None and tree.op not in {"==", "!="}:
+                yield self.fault(part, f"`null` is no number: `{tree.op}` never fits it", "compare with a number")
         left, right = self.kind(tree.left), self.kind(tree.right)
         if left is None or right is None:
             return
@@ -161,11 +173,23 @@ class _Checker:
             known = f"did you mean `{near[0]}`?" if near else "measure what it would calculate"
             hint = FUNCTIONS.get(tree.function, known)
             yield self.fault(tree, f"there is no function `{tree.function}`", hint)
+        yield from self._misplaced(tree)
         if tree.function in _OF_TEXTS and tree.of is not None and self.kind(tree.of) in {"number", "truth"}:
             message = (
                 f"`{self.shown(tree.of)}` is {_WORDS[self.kind(tree.of) or '']}, and `{tree.function}` is for texts"
             )
             yield self.fault(tree.of, message)
+
+    def _misplaced(self, tree: Call) -> Iterator[SyntaxFault]:
+        """A function before what it is asked of, or behind what has no such function."""
+        if tree.of is None and tree.function in _OF_TEXTS:
+            shown = [self.shown(each) for each in tree.arguments]
+            hint = f"write `{shown[0]}.{tree.function}({', '.join(shown[1:])})`" if len(shown) > 1 else ""
+            yield self.fault(tree, f"`{tree.function}` stands behind the text that it is asked of", hint)
+        known = tree.function in _BEHIND or tree.function.startswith("get")
+        if tree.of is not None and not known and not isinstance(tree.of, Opaque):
+            hint = f"there are {', '.join(sorted(_BEHIND))}"
+            yield self.fault(tree, f"there is no function `{tree.function}` of a value", hint)
 
 
 def kind_faults(text: str, tree: Tree | None, kinds: Kinds) -> list[SyntaxFault]:

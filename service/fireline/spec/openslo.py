@@ -31,6 +31,7 @@ Slo = dict[str, object]
 _VERSIONS = ("openslo/v1",)
 _OTHERS = frozenset({"SLI", "DataSource", "Service", "AlertPolicy", "AlertCondition", "AlertNotificationTarget"})
 _OPS = {"lte": "<=", "lt": "<", "gte": ">=", "gt": ">"}
+_SEVERAL = "write an objective for each, or one `good` with several conditions"
 _SELECT = 'a selector was expected, such as `http_requests_total{code=~"5.."}`, alone or in `sum(rate(...[5m]))`'
 
 
@@ -82,7 +83,8 @@ def read_openslo(name: str, content: bytes) -> Imported:
         elif each.plain("kind") == "SLO":
             slos += _slos(_Reader(each, findings, indicators))
         elif each.plain("kind") not in _OTHERS:
-            message = f"`{str(each.plain('kind'))[:40]}` is not a kind of OpenSLO"
+            kind = each.plain("kind")
+            message = "`kind` is missing" if kind is None else f"`{str(kind)[:40]}` is not a kind of OpenSLO"
             findings.error(each.document, (*each.path, "kind"), message, "SLO and SLI are read")
     if not slos and not findings.problems:
         document = objects[0].document if objects else Document(name, "", None)
@@ -137,6 +139,9 @@ def _slos(reader: _Reader) -> list[Slo]:
 def _indicator(spec: SloSpec, reader: _Reader) -> tuple[IndicatorSpec, _Object] | None:
     if spec.indicator is not None:
         return spec.indicator.spec, _Object(reader.at.document, (*reader.at.path, "spec", "indicator", "spec"))
+    if spec.indicator_ref is None and any(target.composite for target in spec.objectives):
+        reader.error(("spec", "objectives"), "an objective of several indicators cannot be taken over", _SEVERAL)
+        return None
     if spec.indicator_ref is None:
         reader.error(("spec",), "`indicator` or `indicatorRef` is missing", "what is measured")
         return None

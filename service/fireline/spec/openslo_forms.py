@@ -78,8 +78,16 @@ class TargetForm(_Read):
 
     target: float | None = Field(None, gt=0, lt=1, description="a share, such as 0.999")
     percent: float | None = Field(None, gt=0, lt=100, alias="targetPercent", description="such as 99.9")
+    weight: float | None = Field(None, alias="compositeWeight", description="its part of an objective of several")
+    indicator: dict[str, Any] | None = Field(None, description="what is measured, of an objective of several")
+    indicator_ref: str | None = Field(None, alias="indicatorRef", description="the name of what is measured")
     op: Literal["lte", "gte", "lt", "gt"] | None = Field(None, description="how a value is compared")
     value: float | None = Field(None, description="what a value is compared with")
+
+    @property
+    def composite(self) -> bool:
+        """Whether it is part of an objective of several indicators."""
+        return self.indicator is not None or self.indicator_ref is not None or self.weight is not None
 
 
 class SloSpec(_Read):
@@ -92,7 +100,7 @@ class SloSpec(_Read):
     windows: list[WindowForm] = Field(default_factory=list, alias="timeWindow", description="the period")
     method: str = Field(alias="budgetingMethod", description="Occurrences or Timeslices")
     objectives: list[TargetForm] = Field(description="the targets", min_length=1)
-    policies: list[Any] = Field(default_factory=list, alias="alertPolicies", description="its alerts")
+    policies: list[Any] | None = Field(None, alias="alertPolicies", description="its alerts")
 
 
 class OpenSlo(_Read):

@@ -112,7 +112,7 @@ def _note(document: Document, model: type[BaseModel], detail: ErrorDetails, find
             found = _found(document.node(loc))
             message = f"{_expected(kind, detail)} was expected, found {found}"
             hint = _hint(kind, found) or _written(kind, _model_at(model, detail["loc"]))
-            if kind == "less_than_equal" and detail.get("ctx", {}).get("le") == 1:
+            if kind in {"less_than", "less_than_equal"} and 1 in detail.get("ctx", {}).values():
                 hint = "it is a share: 99 % is 0.99"
             if kind == "string_pattern_mismatch":
                 hint = _described(model, detail["loc"])
