@@ -117,12 +117,22 @@ class _Checker:
             case "-" | "*" | "/":
                 for part in (tree.left, tree.right):
                     yield from self._wants(part, "number", tree.op)
+                if tree.op == "/":
+                    yield from self._divided(tree)
             case "%":
                 yield from self._remainder(tree)
+                yield from self._divided(tree)
             case _:
                 yield from self._alike(tree)
 
+    def _divided(self, tree: Binary) -> Iterator[SyntaxFault]:
+        if isinstance(tree.right, Literal) and type(tree.right.value) is float and tree.right.value == 0:
+            yield self.fault(tree.right, f"`{self.shown(tree)}` divides by zero")
+
     def _alike(self, tree: Binary) -> Iterator[SyntaxFault]:
+        for part in (tree.left, tree.right):
+            if isinstance(part, Literal) and part.value is None and tree.op not in {"==", "!="}:
+                yield self.fault(part, f"`null` is no number: `{tree.op}` never fits it", "compare with a number")
         left, right = self.kind(tree.left), self.kind(tree.right)
         if left is None or right is None:
             return
