@@ -260,6 +260,12 @@ def test_a_pattern_matches_the_whole_value_and_a_missing_label_is_empty() -> Non
         (recurring("FREQ=DAILY;INTERVAL=0", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "INTERVAL"),
         (recurring("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "never"),
         (recurring("FREQ=WEEKLY;BYDAY=XX", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "not a recurrence"),
+        (
+            recurring("DTSTART:20261101T020000\nRRULE:FREQ=DAILY", "2026-11-01T02:00", "UTC", 1.0, end=2e9),
+            "rule",
+            "DTSTART",
+        ),
+        (recurring("FREQ=DAILY\nEXDATE:20261103T020000", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "without"),
         (recurring("FREQ=DAILY;UNTIL=tomorrow", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "UNTIL is a day"),
         (recurring("FREQ=DAILY;UNTIL=20271301", "2026-11-01T02:00", "UTC", 1.0, end=2e9), "rule", "not a recurrence"),
         (

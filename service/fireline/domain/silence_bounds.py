@@ -25,6 +25,13 @@ _PARTS = frozenset(
     {"FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY", "BYHOUR"}
     | {"BYMINUTE", "BYSETPOS"}
 )
+_INSTEAD = {
+    "DTSTART": "that is when the silence starts",
+    "EXDATE": "that is what it is `without`",
+    "RDATE": "plan a silence beside it",
+    "EXRULE": "say the days as what it is `without`",
+}
+_BESIDE = re.compile("|".join(_INSTEAD))
 _UNTIL = re.compile(r"(\d{8})(?:(T\d{6})(Z)?)?")
 _MOST = {"INTERVAL": 1000, "COUNT": 10_000}
 
@@ -41,6 +48,9 @@ class SilenceFault:
 def rule_parts(rule: str) -> dict[str, str]:
     """The parts of an RRULE by their names in capitals; raises ValueError saying what is not allowed."""
     text = rule.strip().upper().removeprefix("RRULE:")
+    beside = _BESIDE.search(text)
+    if beside is not None:
+        raise ValueError(f"it is the RRULE alone; {beside[0]} is not a part of it: {_INSTEAD[beside[0]]}")
     parts: dict[str, str] = {}
     for piece in text.split(";"):
         name, sign, value = piece.partition("=")
