@@ -187,9 +187,9 @@ def _ranked(ends: Sequence[tuple[float, int]], rank: int) -> float:
 def interpolated(intervals: Sequence[Interval], q: float) -> float | None:
     """The q-quantile when values are spread evenly in each interval, kept within what is sure (`within`).
 
-    What is in an interval with one end is taken to be at that end; where the upper end is the one, and above zero, to be
-    spread from zero on, as most of what is counted in buckets is never negative. None when nothing was counted, or when
-    it falls into an interval without any end.
+    What is in an interval with one end is taken to be at that end; where the upper end is the one, and above zero, to
+    be spread from zero on, as most of what is counted in buckets is never negative. None when nothing was counted, or
+    when it falls into an interval without any end.
     """
     even = [_finite(interval) for interval in intervals]
     placed = [interval for interval in even if interval is not None]
