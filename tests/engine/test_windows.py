@@ -50,9 +50,9 @@ def test_reading_a_long_window_again_costs_one_merge():
     merges = []
 
     class Counting(type(FAMILIES["count"])):
-        def merge(self, left, right):
+        def merge_all(self, states):
             merges.append(1)
-            return left + right
+            return sum(states)
 
     series = Series(rule(measures=rule().measures[:1], window=4000.0, pane=1.0), (Counting(),), ("a",), EntityState(()))
     for pane in range(4000):
@@ -132,10 +132,10 @@ def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
     faults = []
 
     class Failing(type(FAMILIES["count"])):
-        def merge(self, left, right):
+        def merge_all(self, states):
             if faults:
                 raise faults.pop()
-            return left + right
+            return sum(states)
 
     series = Series(rule(measures=rule().measures[:1], window=60.0, pane=1.0), (Failing(),), ("a",), EntityState(()))
     for source in SOURCES:
@@ -160,10 +160,10 @@ def test_chunks_that_crowd_a_pane_are_joined_and_a_fault_then_costs_no_count():
     faults = []
 
     class Failing(type(FAMILIES["count"])):
-        def merge(self, left, right):
+        def merge_all(self, states):
             if faults:
                 raise faults.pop()
-            return left + right
+            return sum(states)
 
     series = Series(rule(measures=rule().measures[:1], window=60.0, pane=1.0), (Failing(),), ("a",), EntityState(()))
     for number in range(100):

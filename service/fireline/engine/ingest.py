@@ -21,7 +21,7 @@ from fireline.engine.carrying import cells_under
 from fireline.engine.ingest_columns import RUN, SEVERAL, Drawn, Folding
 from fireline.engine.ingest_lateness import STRETCH, Aged, Mark, aged_live, aged_recorded
 from fireline.engine.ingest_order import Span, in_order, in_turn
-from fireline.engine.ingest_plans import EVERYWHERE, Lane, Plan, Target, lanes_of
+from fireline.engine.ingest_plans import EVERYWHERE, Lane, Plan, Target, draw_together, lanes_of
 from fireline.engine.ingest_records import Arrived, DeadLetter, Ingested, Record, Rows, Undecoded, runs_of, together
 from fireline.engine.joining import joiner
 from fireline.engine.partials import LIVE, Cell, Entry, Partial, SourceRef, Values, encode, families_of
@@ -249,6 +249,7 @@ class Ingest:
             if self._collect(batch, held[-1]):
                 held.pop()
         chunk.raised = chunk.raised or batch.newest > before
+        draw_together(batch.touched)
         for plan in batch.touched:
             drawn = plan.take()
             for name in plan.refused:
@@ -358,11 +359,11 @@ class Ingest:
     def _fold_plan(self, chunk: _Chunk, plan: Plan, drawn: Drawn, touched: dict[_Key, None]) -> None:
         """Add what came of a plan's events to the chunk, target by target and pane by pane."""
         folding = Folding(drawn, self.faults)
-        for target in plan.targets:
+        for target, picks in zip(plan.targets, plan.picks, strict=True):
             for pane in folding.panes(target.rule.pane):
                 states: list[object] = [None] * len(target.shapes)
-                for place in target.measures:
-                    states[place] = folding.state(target.shapes[place], pane)
+                for place, shape in picks:
+                    states[place] = folding.state(shape, pane)
                 count, newest = (len(pane.times), pane.newest) if target.counts else (0, 0.0)
                 self._add(chunk, target, pane.number, Cell(count, 0, newest, tuple(states)), touched)
 

@@ -18,7 +18,7 @@ RUN = 2048
 """Records that are decoded and drawn at once."""
 
 SEVERAL = 16
-"""Waiting events from which on they are drawn at the end of a run; fewer wait for the end of the batch."""
+"""Waiting events from which on they are drawn at the end of a run; fewer wait for the end, and for others like them."""
 
 _at, _fields = itemgetter(1), itemgetter(2)
 
@@ -51,22 +51,35 @@ def shapes_of(rules: Iterable[Rule], families: Mapping[str, Family]) -> dict[str
 class Drawn:
     """What is left of events that wait to be folded: `times`, and a column a shape, None when its family failed."""
 
-    __slots__ = ("columns", "times")
+    __slots__ = ("columns", "shapes", "times")
 
-    def __init__(self, shapes: Iterable[Shape]) -> None:
-        self.times: list[float] = []
-        self.columns: dict[Shape, list[object] | None] = {shape: [] for shape in shapes}
+    def __init__(
+        self, shapes: Sequence[Shape], times: list[float], columns: list[list[object] | None] | None = None
+    ) -> None:
+        self.shapes, self.times = shapes, times
+        self.columns: list[list[object] | None] = [[] for _ in shapes] if columns is None else columns
 
     def add(self, kind: Kind, rows: Sequence[Row]) -> None:
         """Take the times and the columns of more events of one kind."""
         fields = list(map(_fields, rows))
         self.times += map(_at, rows)
-        for shape, column in self.columns.items():
+        for place, (shape, column) in enumerate(zip(self.shapes, self.columns, strict=True)):
             if column is not None:
                 try:
                     column.extend(shape.family.column(kind, fields, shape.measure))
                 except Exception:  # a family is a plugin: its fault must cost its own value, not the stream
-                    self.columns[shape] = None  # it is a key already, so this may be done on the way
+                    self.columns[place] = None
+
+    def part(self, begin: int, end: int) -> "Drawn":
+        """Some of the events."""
+        columns = [None if column is None else column[begin:end] for column in self.columns]
+        return Drawn(self.shapes, self.times[begin:end], columns)
+
+    def extend(self, more: "Drawn") -> None:
+        """Take what was drawn of more events."""
+        self.times += more.times
+        for place, (column, values) in enumerate(zip(self.columns, more.columns, strict=True)):
+            self.columns[place] = None if column is None or values is None else column + values
 
 
 class Pane(NamedTuple):
@@ -93,7 +106,7 @@ class Folding:
         self._faults = faults
         self._first, self._last = min(drawn.times), max(drawn.times)
         self._panes: dict[float, list[Pane]] = {}
-        self._states: dict[tuple[Shape, float, int], MeasureState | None] = {}
+        self._states: dict[tuple[int, float, int], MeasureState | None] = {}
 
     def panes(self, size: float) -> Sequence[Pane]:
         """The panes of so many seconds with events in them, in the order of their first events."""
@@ -103,7 +116,7 @@ class Folding:
 
     def _cut(self, size: float) -> list[Pane]:
         times, index = self._drawn.times, pane_of(self._first, size)
-        if index == pane_of(self._last, size):
+        if self._first == self._last or index == pane_of(self._last, size):
             return [Pane(index, 0.0, None, times, self._last)]
         places: dict[int, list[int]] = {}
         for place, at in enumerate(times):
@@ -111,15 +124,14 @@ class Folding:
         by_pane = [(index, own, [times[place] for place in own]) for index, own in places.items()]
         return [Pane(index, size, own, some, max(some)) for index, own, some in by_pane]
 
-    def state(self, shape: Shape, pane: Pane) -> MeasureState | None:
-        """The aggregate of a pane's events; None when the family failed."""
-        key = (shape, pane.size, pane.number if pane.size else 0)
+    def state(self, place: int, pane: Pane) -> MeasureState | None:
+        """The aggregate of a pane's events by the shape at this place; None when the family failed."""
+        key = (place, pane.size, pane.number if pane.size else 0)
         if key not in self._states:
-            self._states[key] = self._fold(shape, pane)
+            self._states[key] = self._fold(self._drawn.shapes[place], self._drawn.columns[place], pane)
         return self._states[key]
 
-    def _fold(self, shape: Shape, pane: Pane) -> MeasureState | None:
-        column = self._drawn.columns[shape]
+    def _fold(self, shape: Shape, column: list[object] | None, pane: Pane) -> MeasureState | None:
         if column is None:
             self._faults[shape.measure.agg] += 1
             return None

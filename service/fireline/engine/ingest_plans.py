@@ -51,21 +51,54 @@ class Plan:
     refused: tuple[str, ...] = ()
     rows: list[Row] = field(default_factory=list)
     drawn: Drawn | None = None
+    shapes: tuple[Shape, ...] = field(init=False)
+    """What the targets' measures read, each once."""
+    picks: tuple[tuple[tuple[int, int], ...], ...] = field(init=False)
+    """For each target where its measures stand, and where their shapes do."""
+
+    def __post_init__(self) -> None:
+        asked = dict.fromkeys(target.shapes[place] for target in self.targets for place in target.measures)
+        places = {shape: place for place, shape in enumerate(asked)}
+        self.shapes = tuple(asked)
+        self.picks = tuple(
+            tuple((place, places[target.shapes[place]]) for place in target.measures) for target in self.targets
+        )
 
     def draw(self) -> None:
         """Take from the rows what the targets' measures read, and let go of them."""
         if self.drawn is None:
-            self.drawn = Drawn([target.shapes[place] for target in self.targets for place in target.measures])
+            self.drawn = Drawn(self.shapes, [])
         self.drawn.add(self.kind, self.rows)
         self.rows = []
 
     def take(self) -> Drawn:
-        """All that waits, which then waits no more; call it when something does."""
-        if self.rows:
-            self.draw()
+        """All that was drawn, which then waits no more; call it when something was."""
         assert self.drawn is not None
         taken, self.drawn = self.drawn, None
         return taken
+
+
+def draw_together(plans: Iterable[Plan]) -> None:
+    """Draw all rows that wait: the columns of plans that read the same are taken at once."""
+    alike: dict[tuple[Kind, tuple[Shape, ...]], list[Plan]] = {}
+    for plan in plans:
+        if plan.rows:
+            alike.setdefault((plan.kind, plan.shapes), []).append(plan)
+    for (kind, shapes), some in alike.items():
+        together = Drawn(shapes, [])
+        together.add(kind, [row for plan in some for row in plan.rows])
+        if None in together.columns:  # a family's fault is its own plan's
+            for plan in some:
+                plan.draw()
+            continue
+        begin = 0
+        for plan in some:
+            part = together.part(begin, begin := begin + len(plan.rows))
+            if plan.drawn is None:
+                plan.drawn = part
+            else:
+                plan.drawn.extend(part)
+            plan.rows = []
 
 
 def partition_of(rule: str, entity: Sequence[str], partitions: int) -> int:

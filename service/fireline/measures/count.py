@@ -5,6 +5,7 @@ window from being judged. Error: none.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from fireline.domain.events import Kind
 from fireline.domain.ranges import COUNTED
@@ -40,6 +41,10 @@ class Count:
         assert isinstance(left, int)
         assert isinstance(right, int)
         return left + right
+
+    def merge_all(self, states: Sequence[MeasureState]) -> MeasureState:
+        """The sum."""
+        return sum(cast("Sequence[int]", states))
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
         """The number as a float."""

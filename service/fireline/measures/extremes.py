@@ -33,7 +33,11 @@ class Extreme(ABC):
 
     def merge(self, left: MeasureState, right: MeasureState) -> MeasureState:
         """The extreme of both."""
-        known = [s for s in (left, right) if isinstance(s, int | float)]
+        return self.merge_all((left, right))
+
+    def merge_all(self, states: Sequence[MeasureState]) -> MeasureState:
+        """The extreme of all."""
+        known = [s for s in states if isinstance(s, int | float)]
         return self._pick(known) if known else None
 
     def read(self, state: MeasureState, window: float, options: Mapping[str, object]) -> float | None:
