@@ -89,3 +89,23 @@ def test_addresses_and_parameters_that_would_be_refused_are_told_where_it_is_kno
     assert "hint: add `deploys.example` to FIRELINE_HTTP_ALLOW, where this Fireline is set up" in said.out
     assert "hint: did you mean `unit`?" in said.out
     assert house("runbook", "check", "--strict").code == 1
+
+
+PLAIN = """\
+name: plain
+owner: payments-ml
+steps:
+  - id: a
+    uses: http.get
+    with:
+      url: https://deploy.example/x
+      headers: {authorization: Bearer abc, X-API-Key: "secret:KEY", Cookie: "{{ run.id }}", Accept: text/plain}
+"""
+
+
+def test_a_secret_that_is_written_into_a_runbook_is_told(house):
+    (house.rules.parent / "runbooks" / "plain.yaml").write_text(PLAIN)
+    said = house("check")
+    told = [line.partition("plain.yaml:")[2] for line in said.out.splitlines() if "plain.yaml:" in line]
+    assert told == ["8:32: warning: what `authorization` proves stands in the file for all to read [not-allowed]"]
+    assert "write `secret:NAME`" in said.out

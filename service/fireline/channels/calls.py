@@ -98,8 +98,8 @@ class Calls:
             wait = UNSAID if asked is None else asked
             self.leave_alone(target, wait)
             return RetryLater(wait, f"{self.who} asks to be left alone for a while (429)", limited=True)
-        if status == 504:
-            return self._doubtful(f"{self.who} failed half-way (504)", repeatable=repeatable)
+        if status in (504, 524):  # who stands before it waited for its answer, the latter being Cloudflare's word
+            return self._doubtful(f"{self.who} failed half-way ({status})", repeatable=repeatable)
         if status >= 500 or status in (408, 425):
             return RetryLater(TROUBLE if asked is None else asked, f"{self.who} is in trouble ({status})")
         said = cut(clean(answer.text, lines=False), 200)

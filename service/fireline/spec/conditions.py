@@ -225,6 +225,8 @@ def _reach(values: Mapping[str, object], name: str) -> tuple[object, str]:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "nothing"
     words = {bool: "truth value", str: "text", float: "number", int: "number", dict: "mapping", list: "list"}
     return f"the {words.get(type(value), type(value).__name__)} {_short(repr(value))}"
 

@@ -17,6 +17,8 @@ from fireline.spec.plugins import Plugins
 _ASKS = ("http.", "flags.", "mlflow.")
 """Families of actions that send requests to their `url`."""
 _ADDRESSES = (("url",), ("poll", "url"))
+_SECRETS = frozenset({"api-key", "authorization", "cookie", "private-token", "x-api-key", "x-auth-token"})
+"""Headers that say who asks."""
 
 
 def check_reach(document: Document, place: Path, uses: str, plugins: Plugins, findings: Findings) -> None:
@@ -25,6 +27,8 @@ def check_reach(document: Document, place: Path, uses: str, plugins: Plugins, fi
     if uses.startswith(_ASKS) and plugins.against_host is not None:
         for path in (each for name in _ADDRESSES if (each := (*place, *name))):
             _check_address(document, path, plugins, findings)
+    if uses.startswith(_ASKS):
+        _check_secrets(document, place, findings)
     if uses == "command.run":
         _check_parameters(document, place, plugins.commands, findings)
 
@@ -47,6 +51,23 @@ def _check_address(document: Document, path: Path, plugins: Plugins, findings: F
     if against is not None:
         hint = f"add `{host}` to FIRELINE_HTTP_ALLOW, where this Fireline is set up"
         findings.warning(document, path, f"this would be refused: {against}", hint, code=codes.NOT_ALLOWED)
+
+
+def _check_secrets(document: Document, place: Path, findings: Findings) -> None:
+    """What is secret, and is written where everybody reads it: in a header, or in an address, which is not sent."""
+    headers = document.node((*place, "headers"))
+    for name, part in headers.nodes.items() if isinstance(headers, Entries) else ():
+        plain = isinstance(part, Scalar) and part.text and "secret:" not in part.text and "{{" not in part.text
+        if name.lower() in _SECRETS and plain:
+            message = f"what `{name}` proves stands in the file for all to read"
+            hint = f"write `secret:NAME`, and set FIRELINE_SECRET_NAME, as in `{name}: Bearer secret:DEPLOY`"
+            findings.warning(document, (*place, "headers", name), message, hint, code=codes.NOT_ALLOWED)
+    for path in ((*place, *name) for name in _ADDRESSES):
+        node = document.node(path)
+        if isinstance(node, Scalar) and "@" in node.text.partition("//")[2].partition("/")[0].partition("{{")[0]:
+            message = "an address holds no user and no password: it would be refused"
+            hint = "write `auth: {basic: {user: ..., password: secret:NAME}}`"
+            findings.error(document, path, message, hint, code=codes.NOT_ALLOWED)
 
 
 def _host(text: str) -> str:
