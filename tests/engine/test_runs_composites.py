@@ -316,3 +316,21 @@ async def test_what_comes_last_is_given_up_after_its_time(w):
     run = await w.drive(2000)
     assert run.status is RunStatus.SUCCEEDED
     assert "the last steps were not finished in time" in run.reason
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        f"{{id: all, timeout: 5s, parallel: {{one: [{one('a')}], two: [{one('b')}]}}}}",
+        "{id: all, timeout: 5s, foreach: [a, b], uses: notify, with: {do: '{{ item }}'}}",
+        f"{{id: all, timeout: 5s, parallel: {{one: [{{id: in, timeout: 1h, parallel: {{two: [{one('a')}]}}}}]}}}}",
+    ],
+)
+async def test_the_time_of_a_step_ends_what_waits_within_it(w, step):
+    with_actions(w, {"a": Waiting(900.0, "waits long")})
+    began = w.clock.now()
+    w.want(book(f"- {step}\n"))
+    run = await w.drive(600)
+    assert run.status is RunStatus.FAILED
+    assert "not finished within 5 s" in run.reason
+    assert w.clock.now() - began < 10

@@ -223,7 +223,12 @@ def _composite(run: Run, entry: Step, step: StepRun, now: float) -> Iterator[Pla
         plans = list(_under_way(run, groups, now))
     else:
         plans = [each for group in going for each in _group(run, group, now)]
-    yield from plans or [Settle(todo, outcome_of(entry, step, steps))]
+    yield from (_within(each, step) for each in plans or [Settle(todo, outcome_of(entry, step, steps))])
+
+
+def _within(plan: Plan, around: StepRun) -> Plan:
+    """What waits wakes at the latest when the time of the step around it is over."""
+    return replace(plan, until=first(plan.until, around.due_at)) if isinstance(plan, Sleep) else plan
 
 
 def _under_way(run: Run, groups: list[Group], now: float) -> Iterator[Plan]:
