@@ -92,3 +92,32 @@ SLO: Mapping[str, str] = {
     **_all("total", "write `counters: {total: ..., bad: ...}`"),
     **_all("error_budget", "it follows from `objective`; `budget` is of money"),
 }
+TEST: Mapping[str, str] = {
+    **_all("evaluation_interval interval", "write `every`"),
+    **_all("input input_series", "write `series: [{fields: {service: ...}, values: ...}]`"),
+    **_all("alert_rule_test exp_alerts expected", "write `expect: [{at: 5m, state: firing}]`, or `signals:`"),
+    **_all("exp_samples promql_expr_test", "write `expect: [{at: 5m, state: clear, evidence: {p99: 80}}]`"),
+    **_all("description title", "write `name`"),
+    "external_labels": "leave it out: there are none",
+}
+"""Of tests of rules."""
+SERIES: Mapping[str, str] = {
+    **_all("labels metric series", "write `fields: {LABEL: VALUE}`, those of every event"),
+    "interval": "write `every`",
+    "value": "write `values`",
+}
+EXPECTED: Mapping[str, str] = {
+    **_all("eval_time time", "write `at`"),
+    **_all("alertname alert", "leave it out: a test is of the rule that it stands beside"),
+    **_all("exp_labels labels", "write `entity: {LABEL: VALUE}`"),
+    **_all("annotations exp_annotations", "write `evidence: {summary: ...}`"),
+    **_all("measures value values", "write `evidence: {p99: 80}`"),
+    **_all("exp_alerts firing", "write `state: firing`"),
+}
+"""Of what a test expects."""
+STATES: Mapping[str, str] = {
+    "pending": "write `clear`: what waits for its `for` does not fire yet",
+    **_all("inactive normal ok resolved", "write `clear`"),
+    **_all("active alerting fired triggered", "write `firing`"),
+    **_all("no_data nodata silent", "write `unknown`, or `firing` where `no_data` of the rule fires"),
+}

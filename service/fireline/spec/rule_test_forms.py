@@ -2,17 +2,27 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from fireline.domain.rule_tests import START
+from fireline.spec import elsewhere_rules
 from fireline.spec.durations import Duration, PositiveDuration
 from fireline.spec.reading import Label, Part, Text
 
 KindName = Literal["metric", "prediction", "feedback", "evaluation", "alert", "deployment", "heartbeat"]
-StateName = Literal["firing", "clear", "unknown"]
+
+
+def _known_elsewhere(value: object) -> object:
+    if isinstance(value, str) and value.lower() in elsewhere_rules.STATES:
+        raise ValueError(f"`{value}` is no state of a verdict; {elsewhere_rules.STATES[value.lower()]}")
+    return value
+
+
+StateName = Annotated[Literal["firing", "clear", "unknown"], BeforeValidator(_known_elsewhere)]
 MAX_POINTS = 100_000
 _FIGURE = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _NOTATION = re.compile(
@@ -113,6 +123,7 @@ _EVIDENCE = (
 class SeriesForm(Part):
     """Events of a test at regular times."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.SERIES
     fields: dict[str, Any] = Field(
         description="the fields of every event; `{n}` in a text is the event's number in the series, from 0"
     )
@@ -138,6 +149,7 @@ class EventForm(Part):
 class ExpectForm(Part):
     """What a test expects to be said of an entity at a time."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.EXPECTED
     at: Duration = Field(description="a duration since the start of the test")
     state: StateName = Field(description="firing, clear or unknown")
     severity: str | None = Field(None, description="the severity that fires; any where it is not said")
@@ -148,6 +160,7 @@ class ExpectForm(Part):
 class SignalForm(Part):
     """A signal that a test expects: the verdict on an entity changes, which is what incidents are opened by."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.EXPECTED
     at: Duration = Field(description="a duration since the start of the test")
     state: StateName = Field(description="firing, clear or unknown")
     severity: str | None = Field(None, description="the severity that fires; any where it is not said")
@@ -159,6 +172,7 @@ class SignalForm(Part):
 class TestForm(Part):
     """One test of a rule."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.TEST
     name: Text = Field(description="what the test shows")
     start: Instant = Field(START, description="the instant at which it begins; Monday 2026-01-05, midnight UTC")
     every: PositiveDuration = Field(1.0, description="the time between two values of a series")

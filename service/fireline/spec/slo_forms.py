@@ -1,10 +1,11 @@
 """The form of service objectives, and of a file of rules and objectives."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from fireline.spec import elsewhere_rules
 from fireline.spec.durations import Duration, PositiveDuration
 from fireline.spec.reading import Identifier, Part
 from fireline.spec.rule_forms import KINDS, Labels, RuleForm
@@ -76,6 +77,7 @@ class SloTestForm(TestForm):
 class SloForm(Part):
     """One service objective: so many of 100 events are good in any period; or so much may be spent."""
 
+    elsewhere: ClassVar[Mapping[str, str]] = elsewhere_rules.SLO
     name: Identifier = Field(description="a name such as `fraud_availability`")
     on: KindName = Field(description="the kind of event: " + ", ".join(KINDS))
     good: Legs | None = Field(
