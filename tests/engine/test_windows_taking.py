@@ -38,8 +38,8 @@ def test_it_says_what_windows_were_when_it_began_whatever_becomes_of_them_meanwh
     flow.feed(T + 2.0, "s1", "s5", "s9", "new", value=500.0)  # one was taken, two were not, one was not there
     flow.feed(T + 3.0, *FEW[:8], *FEW[:8])  # the chunk of the beginning is over
     assert taking.some(0)
-    flow.evaluation.judge(T + 900.0)  # everything is too old, and nobody is left
-    assert flow.evaluation.entities == 0
+    flow.evaluation.judge(T + 900.0)  # everything is too old, and nobody is left but who fires
+    assert flow.evaluation.entities == 4
     assert not taking.some(100)
     assert (packed(taking.found), taking.header) == (at_once, header)
 
