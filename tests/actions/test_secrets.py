@@ -31,7 +31,7 @@ steps:
       headers:
         Authorization: Bearer secret:DEPLOY
         X-Said: "{{ inputs.said }}"
-        "{{ inputs.said }}": "{{ inputs.said }}"
+        "X-{{ inputs.said | replace(':', '-') }}": "{{ inputs.said }}"
         X-Answer: "{{ steps.ask.body }}"
       json: {said: "{{ inputs.said }}", answer: "{{ steps.ask.json }}"}
     undo:
@@ -81,6 +81,16 @@ async def test_what_an_event_or_an_answer_says_is_never_filled_in(wired):
     assert told.pop("Authorization") == f"Bearer {SECRET}"
     assert SECRET not in f"{url} {told} {body}"
     assert told["X-Said"] == "secret:DEPLOY"
+
+
+async def test_what_an_event_says_makes_no_header_of_another_name(wired):
+    w, wire = wired
+    book = BOOK.replace("X-{{ inputs.said | replace(':', '-') }}", "{{ inputs.said }}")
+    w.want(runbook(book), inputs={"said": "X-Other: 1"}, person="ann")
+    run = await w.drive()
+    assert run.status is RunStatus.FAILED
+    assert "`X-Other: 1` is no name of a header" in run.reason
+    assert len(wire.sent) == 1, "the step before"
 
 
 async def test_a_run_keeps_no_secret(wired):
