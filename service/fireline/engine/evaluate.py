@@ -41,12 +41,7 @@ class Evaluation:
     `expired` rows (older than any window), `refused` rows (over a rule's `max_entities`), `faults` of measure families.
     """
 
-    def __init__(
-        self,
-        rules: Iterable[Rule],
-        families: Mapping[str, Family],
-        some: float = math.inf,
-    ) -> None:
+    def __init__(self, rules: Iterable[Rule], families: Mapping[str, Family], some: float = math.inf) -> None:
         self.malformed = self.stale = self.expired = self.refused = self.faults = 0
         self._families, self._some = families, some
         self._rules = {rule.name: rule for rule in rules}
@@ -322,6 +317,7 @@ class Evaluation:
     def saved(self) -> None:
         """The checkpoint of the last `changes()` is durable."""
         self._handed.clear()
+        self._taking = self._taking if self._taking.some(0) else Taking((), lambda key: None, {}, b"")
 
     def begin(self, now: float) -> None:
         """Start without a checkpoint: what comes from now on is told, also when nobody reads it in time."""

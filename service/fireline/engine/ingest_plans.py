@@ -6,6 +6,7 @@ are collected per plan and folded as columns, so the cost of a batch follows its
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from operator import itemgetter
 from zlib import crc32
 
@@ -57,12 +58,7 @@ class Plan:
     """For each target where its measures stand, and where their shapes do."""
 
     def __post_init__(self) -> None:
-        asked = dict.fromkeys(target.shapes[place] for target in self.targets for place in target.measures)
-        places = {shape: place for place, shape in enumerate(asked)}
-        self.shapes = tuple(asked)
-        self.picks = tuple(
-            tuple((place, places[target.shapes[place]]) for place in target.measures) for target in self.targets
-        )
+        self.shapes, self.picks = _read(tuple([(target.shapes, target.measures) for target in self.targets]))
 
     def draw(self) -> None:
         """Take from the rows what the targets' measures read, and let go of them."""
@@ -76,6 +72,17 @@ class Plan:
         assert self.drawn is not None
         taken, self.drawn = self.drawn, None
         return taken
+
+
+@lru_cache(maxsize=4096)  # plans of the same rules share them
+def _read(
+    asked: tuple[tuple[tuple[Shape, ...], tuple[int, ...]], ...],
+) -> tuple[tuple[Shape, ...], tuple[tuple[tuple[int, int], ...], ...]]:
+    """`Plan.shapes` and `Plan.picks` of targets with these shapes and measures."""
+    found = dict.fromkeys(shapes[place] for shapes, measures in asked for place in measures)
+    places = {shape: place for place, shape in enumerate(found)}
+    picks = [tuple([(place, places[shapes[place]]) for place in measures]) for shapes, measures in asked]
+    return tuple(found), tuple(picks)
 
 
 def draw_together(plans: Iterable[Plan]) -> None:
