@@ -20,7 +20,9 @@ async def server():
 
     async def anything(request):
         seen.append(str(request.url))
-        return web.Response(text="got in")
+        answer = web.Response(text="got in")
+        answer.force_close()  # each request is a connection of its own
+        return answer
 
     async def led(request):
         seen.append("redirect")
@@ -32,15 +34,19 @@ async def server():
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "0.0.0.0", 0).start()
-    yield runner.addresses[0][1], seen
-    await runner.cleanup()
+    try:
+        yield runner.addresses[0][1], seen
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager
 async def fetching(*allow):
     fetch = SafeFetch(allow, NOBODY)
-    yield fetch
-    await fetch.close()
+    try:
+        yield fetch
+    finally:
+        await fetch.close()
 
 
 SPELLINGS = [
@@ -187,7 +193,7 @@ async def test_a_name_that_is_bound_anew_between_two_looks_gains_nothing(monkeyp
     async with server() as (port, seen):
         monkeypatch.setattr(socket, "getaddrinfo", rebinding)
         async with fetching("api.example", "127.0.0.1") as fetch:
-            first = await fetch(Request("GET", f"http://api.example:{port}/", {"Connection": "close"}))
+            first = await fetch(Request("GET", f"http://api.example:{port}/"))
             assert asked == ["api.example"]
             second = await fetch(Request("GET", f"http://api.example:{port}/"))
     assert isinstance(first, Response)

@@ -1,7 +1,6 @@
 """`fireline explain RULE`, and the conditions of signals part by part."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
@@ -27,7 +26,7 @@ def watched(house, count=40, latency=2500.0):
         record(n, now - 1, type="prediction", request_id=f"r{n}", latency_ms=latency, prediction="deny", **SERVICE)
         for n in range(count)
     ]
-    for payload in ingest.batch(replace(SOURCE, topic="fireline.predictions"), events).partials.get(0, ()):
+    for payload in ingest.batch(SOURCE._replace(topic="fireline.predictions"), events).partials.get(0, ()):
         evaluation.apply(payload, now)
     evaluation.judge(now)
     with house.store.transaction() as tx:
