@@ -1,17 +1,19 @@
 """The migrations build exactly the tables that the code uses, on both databases."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import Engine, inspect, text
 
 from fireline.adapters.database import migrate, open_store
 from fireline.adapters.database_engines import build_engine
-from fireline.adapters.database_migrations import FOLDER, newest
+from fireline.adapters.database_migrations import FOLDER, newest, use_wal
 from fireline.adapters.database_tables import metadata
 from fireline.adapters.database_upgrades import configuration
 from fireline.engine.ports import Unavailable
@@ -90,3 +92,22 @@ def test_the_partial_indexes_are_used(tmp_path: Path) -> None:
             plan = str(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {question}").all())
             assert index in plan
     store.close()
+
+
+def test_processes_that_make_a_database_at_once_do_not_meet(tmp_path: Path) -> None:
+    """SQLite tells one of two that change the mode of a file at once that it is locked, without waiting."""
+    for turn in range(100):
+        engines = [build_engine(f"sqlite:///{tmp_path}/{turn}.db") for _ in range(4)]
+        together = Barrier(len(engines))
+        with ThreadPoolExecutor(len(engines)) as pool:
+            told = [pool.submit(_wal_at, together, engine) for engine in engines]
+            assert [each.result() for each in told] == ["wal"] * len(engines)
+        for engine in engines:
+            engine.dispose()
+
+
+def _wal_at(together: Barrier, engine: Engine) -> object:
+    together.wait()
+    use_wal(engine)
+    with engine.connect() as connection:
+        return connection.execute(text("PRAGMA journal_mode")).scalar()

@@ -1,12 +1,17 @@
 """Migrations: packaged with the program, run at start under a lock so that processes may start together."""
 
+import sqlite3
+import time
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
 
-from fireline.adapters.database_engines import in_memory
+from fireline.adapters.database_engines import PATIENCE, in_memory
 
 FOLDER = Path(__file__).parent / "migrations"
+
+_PAUSE = 0.05
+"""Seconds until a file is asked again that another process has just then."""
 
 
 def newest() -> str:
@@ -17,7 +22,7 @@ def newest() -> str:
 def migrate_engine(engine: Engine) -> None:
     """Upgrade to the newest revision; a look is enough when it is there already, and Alembic stays unloaded."""
     if engine.dialect.name == "sqlite" and not in_memory(engine.url):
-        _use_wal(engine)
+        use_wal(engine)
     with engine.connect().execution_options(fireline_reading=True) as connection:
         if _revision(connection) == newest():
             return
@@ -36,8 +41,22 @@ def _revision(connection: Connection) -> str | None:
     return found
 
 
-def _use_wal(engine: Engine) -> None:
-    """The mode is kept in the file. Asked for outside a transaction, since SQLite cannot change it inside one."""
+def use_wal(engine: Engine) -> None:
+    """The mode is kept in the file. Asked for outside a transaction, since SQLite cannot change it inside one.
+
+    Of those that ask for it at once one is told that the file is locked, without a wait: that one asks again.
+    """
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _ask_for_wal(engine)
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() >= until:
+                raise
+        time.sleep(_PAUSE)
+
+
+def _ask_for_wal(engine: Engine) -> None:
     raw = engine.raw_connection()
     try:
         cursor = raw.cursor()
