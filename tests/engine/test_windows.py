@@ -128,7 +128,8 @@ def test_panes_that_rest_are_bytes_and_the_same_as_before():
     assert (len(settled), 2 in settled, settled.get(3)) == (3, False, None)
 
 
-def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
+def series_that_fails():
+    """A count whose family raises, when it merges, what is put into the first of both."""
     faults = []
 
     class Failing(type(FAMILIES["count"])):
@@ -137,7 +138,12 @@ def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
                 raise faults.pop()
             return sum(states)
 
-    series = Series(rule(measures=rule().measures[:1], window=60.0, pane=1.0), (Failing(),), ("a",), EntityState(()))
+    counted = rule(measures=rule().measures[:1], window=60.0, pane=1.0)
+    return faults, Series(counted, (Failing(),), ("a",), EntityState(()))
+
+
+def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
+    faults, series = series_that_fails()
     for source in SOURCES:
         series.put(7, Held(source, 0, 3, Cell(3, 0, 7.0, (3,))))
     series.put(7, Held(SOURCES[0], 5, 6, Cell(1, 0, 7.0, (1,))))
@@ -157,15 +163,7 @@ def test_a_family_that_cannot_merge_costs_no_count_and_doubles_none():
 
 
 def test_chunks_that_crowd_a_pane_are_joined_and_a_fault_then_costs_no_count():
-    faults = []
-
-    class Failing(type(FAMILIES["count"])):
-        def merge_all(self, states):
-            if faults:
-                raise faults.pop()
-            return sum(states)
-
-    series = Series(rule(measures=rule().measures[:1], window=60.0, pane=1.0), (Failing(),), ("a",), EntityState(()))
+    faults, series = series_that_fails()
     for number in range(100):
         series.put(7, Held(SOURCES[0], number, number + 1, Cell(1, 0, 7.0, (1,))))
         if number % 10 == 7:
