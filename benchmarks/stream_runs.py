@@ -106,7 +106,7 @@ def run_sides(
     """`many` processes of one side in one new group, each with an equal share of `events`, until all have told."""
     group = f"bench-{side}-{next(_groups)}"
     shared = ["--kafka", broker.address, "--world", world.text(), "--group", group, "--home", str(broker.home)]
-    shared += ["--events", str(events // many), "--generation", broker.generation]
+    shared += ["--events", str(events // many), "--generation", broker.generation, "--parent", str(os.getpid())]
     if profile:
         shared.append("--profile")
     commands = [[sys.executable, str(SIDES), side, *shared, "--name", f"{group}-{n}"] for n in range(many)]

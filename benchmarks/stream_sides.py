@@ -201,11 +201,12 @@ def main() -> None:
         parser.add_argument(required, required=True)
     parser.add_argument("--events", type=int, required=True, help="how many events are this process's share")
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--parent", type=int, required=True, help="the benchmark, which may be gone before we look")
     parser.add_argument("--name", default="worker")
     parser.add_argument("--generation", default="", help="of the embedded broker")
     parser.add_argument("--profile", action="store_true", help="time the parts of the worker")
     given = parser.parse_args()
-    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=end_with, args=(given.parent,), daemon=True).start()
     (given.home / given.name).mkdir()  # of their own, or two workers would share what Faust keeps
     {"worker": worker, "agent": agent, "bare": bare}[given.side](given)
 
